@@ -1,0 +1,7 @@
+//! The one pass: parse, classify, resolve, decide, rewrite, verify; pure.
+
+pub mod check;
+pub mod function_call;
+pub mod refusal;
+pub mod report;
+pub mod verdict;

@@ -1,0 +1,209 @@
+//! What the statements of one text do and touch: the same facts feed metrics, audit, usage and `explain`.
+
+use std::sync::Arc;
+
+use crate::model::catalog::{ColumnId, Oid};
+
+/// What was understood of one text.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// One entry per statement, in order.
+    pub statements: Vec<StatementReport>,
+    /// What the session must keep track of once the server has executed the text.
+    pub effects: Effects,
+    /// Warnings for the client, to be sent once per session and statement shape.
+    pub notices: Vec<Notice>,
+}
+
+/// Consequences of a text for the session's own state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Effects {
+    /// SET, RESET, DISCARD, ROLLBACK and the like: the effective search path has to be asked for again.
+    pub search_path_may_change: bool,
+    /// DDL: the catalog has to be read again.
+    pub ddl: bool,
+}
+
+/// A warning 01P01 about a deprecated column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// The statement's shape; with the text of the notice it says what "once" means.
+    pub fingerprint: u64,
+    /// Primary message.
+    pub message: String,
+    /// Since when, until when, why.
+    pub detail: Option<String>,
+    /// What to use instead.
+    pub hint: Option<String>,
+}
+
+/// What one statement does and touches.
+#[derive(Debug, Clone)]
+pub struct StatementReport {
+    /// What it does.
+    pub operation: Operation,
+    /// Hash of the normalised text: literals and comments out.
+    pub fingerprint: u64,
+    /// Relations it names, each once per verb.
+    pub relations: Vec<RelationUse>,
+    /// Columns it refers to, each once per access.
+    pub columns: Vec<ColumnUse>,
+    /// Why it could not be analysed in full; such statements of observed sessions pass and are counted by this reason.
+    pub unanalysed: Option<&'static str>,
+}
+
+/// The verb of a statement: label `operation` of the metrics, lower case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// SELECT, VALUES, TABLE, WITH … SELECT.
+    Select,
+    /// INSERT.
+    Insert,
+    /// UPDATE.
+    Update,
+    /// DELETE.
+    Delete,
+    /// MERGE.
+    Merge,
+    /// COPY in either direction.
+    Copy,
+    /// BEGIN, COMMIT, SAVEPOINT …
+    Transaction,
+    /// SET, RESET, SHOW, DISCARD.
+    Session,
+    /// CREATE, ALTER, DROP, TRUNCATE, COMMENT, GRANT …
+    Ddl,
+    /// DECLARE, FETCH, MOVE, CLOSE.
+    Cursor,
+    /// PREPARE, EXECUTE, DEALLOCATE.
+    Prepare,
+    /// EXPLAIN.
+    Explain,
+    /// VACUUM, ANALYZE, LISTEN, DO, CALL and everything else.
+    Utility,
+    /// No statement at all.
+    Empty,
+}
+
+impl Operation {
+    /// The label value.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Select => "select",
+            Self::Insert => "insert",
+            Self::Update => "update",
+            Self::Delete => "delete",
+            Self::Merge => "merge",
+            Self::Copy => "copy",
+            Self::Transaction => "transaction",
+            Self::Session => "session",
+            Self::Ddl => "ddl",
+            Self::Cursor => "cursor",
+            Self::Prepare => "prepare",
+            Self::Explain => "explain",
+            Self::Utility => "utility",
+            Self::Empty => "empty",
+        }
+    }
+}
+
+/// One relation in one role of a statement.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RelationUse {
+    /// The relation.
+    pub relation: Oid,
+    /// Its schema.
+    pub schema: Arc<str>,
+    /// Its name.
+    pub name: Arc<str>,
+    /// What the statement does to it: `Select`, `Insert`, `Update`, `Delete`.
+    pub operation: Operation,
+}
+
+/// How a column is used: label `access`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Access {
+    /// Named in an output expression.
+    Explicit,
+    /// Reached by `*` or a whole row.
+    Star,
+    /// WHERE, HAVING.
+    Filter,
+    /// JOIN … ON, USING, NATURAL.
+    Join,
+    /// GROUP BY, ORDER BY, DISTINCT ON, window definitions.
+    OrderGroup,
+    /// Target of INSERT, UPDATE, COPY FROM.
+    Write,
+    /// RETURNING.
+    Returning,
+    /// Named in a statement that changes the structure.
+    Ddl,
+}
+
+impl Access {
+    /// The label value.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Explicit => "explicit",
+            Self::Star => "star",
+            Self::Filter => "filter",
+            Self::Join => "join",
+            Self::OrderGroup => "order_group",
+            Self::Write => "write",
+            Self::Returning => "returning",
+            Self::Ddl => "ddl",
+        }
+    }
+}
+
+/// What became of one reference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// The value itself.
+    Clear,
+    /// The mask's value.
+    Masked,
+    /// Refused.
+    Denied,
+    /// A rule in shadow mode would have masked it.
+    WouldMask,
+    /// A rule in shadow mode would have refused it.
+    WouldDeny,
+}
+
+impl Outcome {
+    /// The label value.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Clear => "clear",
+            Self::Masked => "masked",
+            Self::Denied => "denied",
+            Self::WouldMask => "would_mask",
+            Self::WouldDeny => "would_deny",
+        }
+    }
+}
+
+/// One column in one role of a statement; only columns that a policy, a lifecycle or a classification is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ColumnUse {
+    /// The column.
+    pub column: ColumnId,
+    /// Schema of its relation.
+    pub schema: Arc<str>,
+    /// Its relation.
+    pub relation: Arc<str>,
+    /// Its name.
+    pub name: Arc<str>,
+    /// How it is used.
+    pub access: Access,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The rule that decided, if one did.
+    pub rule: Option<Arc<str>>,
+    /// `deprecated` or `sunset`, if it is on its way out.
+    pub phase: Option<&'static str>,
+    /// ODCS classification.
+    pub classification: Option<Arc<str>>,
+}

@@ -1,0 +1,3 @@
+//! The pgcovenant binary.
+
+fn main() {}

@@ -1,0 +1,288 @@
+//! What one database has: relations, columns, types, functions, operators and roles, read at one moment.
+//!
+//! The snapshot is a pure value. It is filled by `upstream` from a live server, or from a contract when there is none
+//! (`pgcovenant check`, `test`, `explain`), so that the engine never asks where it came from.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// Object identifier of a catalog row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Oid(pub u32);
+
+/// A column, by number: names never decide again once a reference is resolved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ColumnId {
+    /// The relation that holds the column.
+    pub relation: Oid,
+    /// `pg_attribute.attnum`; negative for system columns.
+    pub attnum: i16,
+}
+
+/// `pg_class.relkind`, as far as it makes a difference here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RelationKind {
+    /// Ordinary table (`r`).
+    Table,
+    /// Partitioned table (`p`).
+    Partitioned,
+    /// View (`v`).
+    View,
+    /// Materialised view (`m`).
+    MaterializedView,
+    /// Foreign table (`f`).
+    Foreign,
+    /// Sequence (`S`).
+    Sequence,
+    /// Index (`i`, `I`), composite type (`c`), TOAST table (`t`): never a legitimate target of a query.
+    Other,
+}
+
+/// One column of a relation; dropped columns are left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// `attname`.
+    pub name: Box<str>,
+    /// `attnum`, 1-based; gaps are dropped columns.
+    pub attnum: i16,
+    /// The type, modifier and collation.
+    pub ty: ColumnType,
+    /// `attnotnull`.
+    pub not_null: bool,
+    /// `attgenerated <> ''`: the columns of the same relation that the generation expression reads.
+    pub generated_from: Vec<i16>,
+}
+
+/// The type of a column, complete enough to write a cast back to exactly it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ColumnType {
+    /// `atttypid`.
+    pub oid: Oid,
+    /// `atttypmod`, -1 for none.
+    pub typmod: i32,
+    /// The type with its modifier as SQL that does not depend on `search_path`, such as `character varying(32)` or
+    /// `public.email_addr`: `format_type` under an empty search path.
+    pub sql: Box<str>,
+    /// What the type is at the bottom: domains looked through.
+    pub base: BaseType,
+    /// The collation as qualified SQL, where it is not the type's own default.
+    pub collation: Option<Box<str>>,
+}
+
+/// The families of types that masks tell apart. Domains count as their base type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum BaseType {
+    /// text, varchar, bpchar, name, citext.
+    Text,
+    /// int2, int4, int8, numeric, float4, float8, money is `Other`.
+    Number,
+    /// bool.
+    Boolean,
+    /// date.
+    Date,
+    /// timestamp, timestamptz.
+    Timestamp,
+    /// time, timetz.
+    Time,
+    /// uuid.
+    Uuid,
+    /// bytea.
+    Bytes,
+    /// json, jsonb.
+    Json,
+    /// Any array type.
+    Array,
+    /// inet, cidr.
+    Network,
+    /// Everything else: enums, composites, ranges, geometry.
+    Other,
+}
+
+/// A relation of the database, the system schemas included.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Relation {
+    /// `pg_class.oid`.
+    pub oid: Oid,
+    /// `nspname`.
+    pub schema: Box<str>,
+    /// `relname`.
+    pub name: Box<str>,
+    /// `relkind`.
+    pub kind: RelationKind,
+    /// Columns in `attnum` order, without dropped ones.
+    pub columns: Vec<Column>,
+    /// `attnum`s of the primary key, empty without one.
+    pub primary_key: Vec<i16>,
+    /// Parents by `pg_inherits` (partition or inheritance), direct ones.
+    pub parents: Vec<Oid>,
+    /// The query of a view or materialised view with every name qualified: `pg_get_viewdef` under an empty search path.
+    pub definition: Option<Box<str>>,
+    /// Has a rewrite rule other than a view's own `_RETURN`, or an INSTEAD OF trigger.
+    pub has_rules: bool,
+    /// `pg_class.reloftype`'s row type: the `pg_type` row of this relation's composite type.
+    pub row_type: Oid,
+}
+
+impl Relation {
+    /// The column of that name.
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| &*column.name == name)
+    }
+
+    /// The column of that number.
+    pub fn column_by_number(&self, attnum: i16) -> Option<&Column> {
+        self.columns.iter().find(|column| column.attnum == attnum)
+    }
+
+    /// Belongs to the server itself: `pg_catalog`, `information_schema`, `pg_toast`.
+    pub fn is_system(&self) -> bool {
+        is_system_schema(&self.schema)
+    }
+
+    /// `schema.name`, quoted, as SQL.
+    pub fn qualified(&self) -> String {
+        format!("{}.{}", super::ident::Ident::quoted(&self.schema), super::ident::Ident::quoted(&self.name))
+    }
+
+    /// `schema.name` for people, quoted only where needed.
+    pub fn display(&self) -> String {
+        format!("{}.{}", super::ident::display_name(&self.schema), super::ident::display_name(&self.name))
+    }
+}
+
+/// Whether a schema belongs to the server itself.
+pub fn is_system_schema(schema: &str) -> bool {
+    matches!(schema, "pg_catalog" | "information_schema" | "pg_toast")
+}
+
+/// A function, procedure or aggregate outside `pg_catalog`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserFunction {
+    /// `nspname`.
+    pub schema: Box<str>,
+    /// `proname`.
+    pub name: Box<str>,
+    /// `pg_get_function_identity_arguments`.
+    pub arguments: Box<str>,
+    /// `lanname`: `sql`, `plpgsql`, `c`, `internal` …
+    pub language: Box<str>,
+    /// The extension that owns it, if any.
+    pub extension: Option<Box<str>>,
+}
+
+/// An operator outside `pg_catalog`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserOperator {
+    /// `nspname`.
+    pub schema: Box<str>,
+    /// `oprname`.
+    pub name: Box<str>,
+    /// Language of the function that implements it.
+    pub language: Box<str>,
+    /// The extension that owns it, if any.
+    pub extension: Option<Box<str>>,
+}
+
+/// A type outside `pg_catalog`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserType {
+    /// `nspname`.
+    pub schema: Box<str>,
+    /// `typname`.
+    pub name: Box<str>,
+    /// `typtype`: b base, c composite, d domain, e enum, r range, m multirange.
+    pub kind: char,
+    /// A domain that has a CHECK constraint, or is built on one that has.
+    pub has_check: bool,
+    /// The extension that owns it, if any.
+    pub extension: Option<Box<str>>,
+}
+
+/// A role and what it is a member of.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Role {
+    /// Every role it is a member of, directly or through others; itself included.
+    pub member_of: BTreeSet<Box<str>>,
+    /// `rolsuper`.
+    pub superuser: bool,
+}
+
+/// One database at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct Catalog {
+    /// `datname`.
+    pub database: Box<str>,
+    /// `server_version_num`, such as 150018; 0 when built from a contract.
+    pub server_version: u32,
+    relations: HashMap<Oid, Arc<Relation>>,
+    by_name: HashMap<(Box<str>, Box<str>), Oid>,
+    /// Functions outside `pg_catalog`.
+    pub functions: Vec<UserFunction>,
+    /// Operators outside `pg_catalog`.
+    pub operators: Vec<UserOperator>,
+    /// Types outside `pg_catalog`.
+    pub types: Vec<UserType>,
+    /// All roles of the cluster, by name.
+    pub roles: HashMap<Box<str>, Role>,
+}
+
+impl Catalog {
+    /// An empty catalog of the named database.
+    pub fn new(database: &str, server_version: u32) -> Self {
+        Self { database: database.into(), server_version, ..Self::default() }
+    }
+
+    /// Adds or replaces a relation.
+    pub fn insert(&mut self, relation: Relation) {
+        self.by_name.insert((relation.schema.clone(), relation.name.clone()), relation.oid);
+        self.relations.insert(relation.oid, Arc::new(relation));
+    }
+
+    /// The relation with this oid.
+    pub fn relation(&self, oid: Oid) -> Option<&Arc<Relation>> {
+        self.relations.get(&oid)
+    }
+
+    /// The relation `schema.name`.
+    pub fn find(&self, schema: &str, name: &str) -> Option<&Arc<Relation>> {
+        self.relations.get(self.by_name.get(&(Box::from(schema), Box::from(name)))?)
+    }
+
+    /// The first relation of that name along an effective search path, as `RelnameGetRelid` does.
+    pub fn resolve(&self, path: &SearchPath, name: &str) -> Option<&Arc<Relation>> {
+        path.schemas().iter().find_map(|schema| self.find(schema, name))
+    }
+
+    /// All relations, in no particular order.
+    pub fn relations(&self) -> impl Iterator<Item = &Arc<Relation>> {
+        self.relations.values()
+    }
+}
+
+/// The effective search path of a session: what `current_schemas(true)` answers.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SearchPath(Arc<[Box<str>]>);
+
+impl SearchPath {
+    /// The schemas that are searched, in order, implicit ones included.
+    pub fn new<'a>(schemas: impl IntoIterator<Item = &'a str>) -> Self {
+        Self(schemas.into_iter().map(Box::from).collect())
+    }
+
+    /// The schemas, first searched first.
+    pub fn schemas(&self) -> &[Box<str>] {
+        &self.0
+    }
+
+    /// Whether `pg_catalog` is searched before everything that a user can create, temporary objects apart.
+    pub fn catalog_first(&self) -> bool {
+        self.0.iter().find(|schema| !schema.starts_with("pg_temp")).is_some_and(|schema| &**schema == "pg_catalog")
+    }
+}
+
+impl Default for SearchPath {
+    /// `pg_catalog, public`: the effective path of a session that sets nothing.
+    fn default() -> Self {
+        Self::new(["pg_catalog", "public"])
+    }
+}

@@ -1,0 +1,3 @@
+//! What happened: metrics, audit, usage.
+
+pub mod event;

@@ -1,0 +1,6 @@
+//! Who may do what with the data; pure.
+
+pub mod compile;
+pub mod snapshot;
+pub mod subject;
+pub mod view;

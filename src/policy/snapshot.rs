@@ -1,0 +1,63 @@
+//! Model, policy and catalog as one immutable value: one statement sees exactly one snapshot.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use dashmap::DashMap;
+
+use super::compile::{self, Bundle};
+use super::subject::Subject;
+use super::view::SubjectView;
+use crate::model::catalog::{Catalog, Oid};
+use crate::sql::lineage::ViewLineage;
+
+/// Everything that verdicts depend on, at one epoch.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Grows by one with every swap, whatever its cause.
+    pub epoch: u64,
+    /// Contracts and policies as loaded.
+    pub bundle: Arc<Bundle>,
+    databases: HashMap<Box<str>, Arc<Database>>,
+    views: DashMap<Subject, Arc<SubjectView>, foldhash::fast::RandomState>,
+}
+
+/// What is known of one database.
+#[derive(Debug)]
+pub struct Database {
+    /// Its catalog.
+    pub catalog: Arc<Catalog>,
+    /// Where the columns of views and materialised views come from.
+    pub lineages: HashMap<Oid, ViewLineage>,
+}
+
+impl Snapshot {
+    /// A snapshot over these catalogs.
+    pub fn new(epoch: u64, bundle: Arc<Bundle>, databases: HashMap<Box<str>, Arc<Database>>) -> Self {
+        Self { epoch, bundle, databases, views: DashMap::default() }
+    }
+
+    /// What is known of a database, if its catalog has been read.
+    pub fn database(&self, name: &str) -> Option<&Arc<Database>> {
+        self.databases.get(name)
+    }
+
+    /// All databases whose catalog has been read.
+    pub fn databases(&self) -> &HashMap<Box<str>, Arc<Database>> {
+        &self.databases
+    }
+
+    /// The rules of a subject, compiled once per snapshot.
+    pub fn view(&self, subject: &Subject) -> Arc<SubjectView> {
+        if let Some(view) = self.views.get(subject) {
+            return Arc::clone(&view);
+        }
+        let view = Arc::new(compile::view(
+            &self.bundle,
+            self.database(&subject.database).map(|database| &**database),
+            subject,
+        ));
+        self.views.insert(subject.clone(), Arc::clone(&view));
+        view
+    }
+}

@@ -1,0 +1,132 @@
+//! What a policy means for one subject in one database: the form in which the engine asks.
+//!
+//! Words: a *view* here is the subject's view of the data, not a relation of kind view.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::model::catalog::{ColumnId, Oid};
+use crate::model::lifecycle::Lifecycle;
+
+/// The compiled rules of one subject in one database. Equal rules have equal fingerprints, which key the verdict cache.
+#[derive(Debug, Clone, Default)]
+pub struct SubjectView {
+    /// Hash over everything below; subjects that are treated alike share verdicts.
+    pub fingerprint: u64,
+    /// Some enforced rule protects a column from this subject: unknown means refused.
+    pub governed: bool,
+    /// Relations with at least one column that is not simply allowed, deprecated, or sensitive. Absent means: all columns allowed.
+    pub relations: HashMap<Oid, Arc<RelationRules>>,
+    /// What a governed subject may write. Observed subjects write as the server lets them.
+    pub writes: Writes,
+    /// `schema.name` of functions outside `pg_catalog` that the contract lists as safe to call.
+    pub functions: HashSet<(Box<str>, Box<str>)>,
+}
+
+/// The rules of one relation for one subject.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RelationRules {
+    /// By `attnum`; absent means allowed.
+    pub columns: BTreeMap<i16, ColumnRule>,
+    /// The relation cannot be shown to this subject at all, and why: a view whose rows depend on a protected column,
+    /// a view that cannot be analysed, statistics and credentials of the server.
+    pub opaque: Option<Arc<str>>,
+    /// `*` leaves denied columns out instead of refusing the statement.
+    pub star_omits_denied: bool,
+}
+
+/// What happens to one column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ColumnRule {
+    /// What the subject gets.
+    pub effect: Effect,
+    /// The rule that decided, for DETAIL, `explain` and the audit.
+    pub reason: Option<Arc<Reason>>,
+    /// What a rule in shadow mode would have done.
+    pub shadow: Option<Arc<ShadowFinding>>,
+    /// Phase and replacement of a deprecated column.
+    pub lifecycle: Option<Arc<Lifecycle>>,
+    /// The ODCS classification, where it is worth counting access (`confidential`, `restricted` …).
+    pub classification: Option<Arc<str>>,
+}
+
+/// What a subject gets of a column.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// The value.
+    Allow,
+    /// The value of this expression, in the column's exact type.
+    Mask(Arc<MaskExpression>),
+    /// 42501 on any reference.
+    Deny,
+}
+
+/// A compiled mask: SQL with holes for the column reference. Uses only `pg_catalog` functions and operators, by qualified name.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct MaskExpression {
+    /// The mask's name in the policy, for reports.
+    pub name: Box<str>,
+    parts: Vec<Box<str>>,
+}
+
+impl MaskExpression {
+    /// An expression whose holes stand between the parts; at least one part.
+    pub fn new(name: &str, parts: Vec<Box<str>>) -> Self {
+        Self { name: name.into(), parts }
+    }
+
+    /// The expression over `field`, which must be a column reference in SQL.
+    pub fn render(&self, field: &str) -> String {
+        self.parts.join(field)
+    }
+}
+
+/// Which rule decided.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Reason {
+    /// `metadata.name` of the policy.
+    pub policy: Box<str>,
+    /// `metadata.version` of the policy.
+    pub version: u64,
+    /// `rules[].name`, or a built-in: `unmodelled`, `derived`.
+    pub rule: Box<str>,
+}
+
+/// What a rule in shadow mode would have done.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ShadowFinding {
+    /// `mask` or `deny`.
+    pub action: &'static str,
+    /// The rule in shadow mode.
+    pub reason: Reason,
+}
+
+/// The writes that a governed subject may do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Writes {
+    /// Columns that UPDATE may set.
+    pub update: HashSet<ColumnId>,
+    /// Columns that INSERT may give a value.
+    pub insert: HashSet<ColumnId>,
+    /// Relations that DELETE may remove rows of.
+    pub delete: HashSet<Oid>,
+}
+
+impl SubjectView {
+    /// The rule of a column, if it is anything but plainly allowed.
+    pub fn rule(&self, column: ColumnId) -> Option<&ColumnRule> {
+        self.relations.get(&column.relation)?.columns.get(&column.attnum)
+    }
+
+    /// Whether any column of the relation is masked or denied, or the relation is opaque.
+    pub fn protects(&self, relation: Oid) -> bool {
+        self.relations.get(&relation).is_some_and(|rules| rules.protects())
+    }
+}
+
+impl RelationRules {
+    /// Whether anything of the relation is masked or denied.
+    pub fn protects(&self) -> bool {
+        self.opaque.is_some() || self.columns.values().any(|rule| rule.effect != Effect::Allow)
+    }
+}

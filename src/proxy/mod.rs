@@ -1,0 +1,1 @@
+//! Sockets and tasks: one client, one server connection.

@@ -1,0 +1,1 @@
+//! Our own questions to PostgreSQL, over the service account.
