@@ -1,1 +1,114 @@
-//! How this process is set up.
+//! How this process is set up: the checked form of `pgcovenant.yaml`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The whole configuration. Relative paths are relative to the directory of the file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Where clients connect.
+    pub listen: Vec<Listen>,
+    /// The server behind us.
+    pub upstream: Upstream,
+    /// The account for our own read-only questions; without it no catalog is read and nobody can be governed.
+    pub service: Option<Service>,
+    /// Directory of contracts and policies; none makes a transparent proxy with metrics.
+    pub policies: Option<PathBuf>,
+    /// Where /metrics, /healthz and /readyz are served.
+    pub admin: Option<SocketAddr>,
+    /// TLS towards clients.
+    pub tls: Option<ServerTls>,
+    /// File for audit records, JSON lines.
+    pub audit: Option<PathBuf>,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+/// One listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listen {
+    /// `host:port`.
+    Tcp(SocketAddr),
+    /// `unix:/dir`: the socket is `/dir/.s.PGSQL.<port>` with the port of the first TCP listener, or 6432.
+    Unix(PathBuf),
+}
+
+/// The server behind us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upstream {
+    /// Host name, address, or directory of the unix socket.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// TLS towards the server.
+    pub tls: TlsMode,
+    /// File with trusted certificates for verify-ca and verify-full; the system's otherwise.
+    pub ca: Option<PathBuf>,
+    /// How long connecting may take.
+    pub connect_timeout: Duration,
+}
+
+/// libpq's sslmode, without `allow`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsMode {
+    /// Never.
+    Disable,
+    /// If the server offers it.
+    Prefer,
+    /// Always, without looking at the certificate.
+    Require,
+    /// Always, with a certificate of a trusted authority.
+    VerifyCa,
+    /// The same, and for this host name.
+    VerifyFull,
+}
+
+/// The service account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// Role.
+    pub user: String,
+    /// Name of the environment variable with its password.
+    pub password_env: Option<String>,
+    /// How often the catalog is read again when no DDL was seen.
+    pub refresh: Duration,
+}
+
+/// TLS towards clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerTls {
+    /// Certificate chain, PEM.
+    pub cert: PathBuf,
+    /// Private key, PEM.
+    pub key: PathBuf,
+    /// Authority of client certificates; asks for one when given.
+    pub client_ca: Option<PathBuf>,
+}
+
+/// Bounds on what clients may ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest statement text in bytes; larger ones get 54000.
+    pub statement_bytes: usize,
+    /// Clients at once; more get 53300.
+    pub connections: usize,
+    /// From accept to ReadyForQuery.
+    pub login_timeout: Duration,
+    /// How long open sessions may go on after SIGTERM.
+    pub drain_timeout: Duration,
+    /// Bytes that cached verdicts may take.
+    pub verdict_cache_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            statement_bytes: 1 << 20,
+            connections: 1000,
+            login_timeout: Duration::from_secs(60),
+            drain_timeout: Duration::from_secs(30),
+            verdict_cache_bytes: 64 << 20,
+        }
+    }
+}

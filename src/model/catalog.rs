@@ -208,7 +208,7 @@ pub struct Role {
 }
 
 /// One database at one moment.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Catalog {
     /// `datname`.
     pub database: Box<str>,

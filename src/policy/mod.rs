@@ -2,5 +2,6 @@
 
 pub mod compile;
 pub mod snapshot;
+pub mod store;
 pub mod subject;
 pub mod view;
