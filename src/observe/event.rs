@@ -58,3 +58,15 @@ impl Decision {
         }
     }
 }
+
+/// Takes what the proxy reports. Calls must return at once: they are made on the tasks that serve clients.
+pub trait Recorder: Send + Sync + 'static {
+    /// A statement is over.
+    fn statement(&self, event: &Event);
+    /// A session has logged in.
+    fn session_opened(&self, subject: &Subject);
+    /// A session that had logged in is over.
+    fn session_closed(&self, subject: &Subject);
+    /// A connection ended before it became a session; `reason` is one of a fixed set of words.
+    fn connection_failed(&self, reason: &'static str);
+}

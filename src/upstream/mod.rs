@@ -1,1 +1,3 @@
 //! Our own questions to PostgreSQL, over the service account.
+
+pub mod keeper;
