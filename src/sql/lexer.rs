@@ -53,3 +53,8 @@ pub enum TokenKind {
     /// Any other operator, cut as scan.l cuts it; `*`, `=`, `<` and friends as well.
     Operator,
 }
+
+/// The identifier that a word or quoted identifier names.
+pub fn ident(_text: &str, _token: &Token) -> Option<crate::model::ident::Ident> {
+    None
+}

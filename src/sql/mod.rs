@@ -1,5 +1,11 @@
 //! Text to meaning and back to text; pure.
 
+pub mod access;
 pub mod lexer;
 pub mod lineage;
+pub mod lower;
+pub mod parse;
+pub mod resolve;
+pub mod scope;
 pub mod second_opinion;
+pub mod tree;

@@ -1,0 +1,181 @@
+//! What one statement refers to, resolved: relations and columns by number, each with the place where it stands.
+
+use crate::model::catalog::{ColumnId, Oid};
+
+use super::tree::{Name, Path, Span, Verb};
+
+/// Index into `Resolution::relations`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RelationIndex(pub usize);
+
+/// Everything that a statement refers to.
+#[derive(Debug, Clone, Default)]
+pub struct Resolution {
+    /// Relations, each as often as it is named.
+    pub relations: Vec<RelationRef>,
+    /// References to columns of those relations.
+    pub columns: Vec<ColumnRef>,
+    /// `*` and `t.*`.
+    pub stars: Vec<StarRef>,
+    /// Relations used as a value.
+    pub whole_rows: Vec<WholeRowRef>,
+    /// Selects that are grouped by the primary key of a relation.
+    pub groupings: Vec<Grouping>,
+    /// Calls, as written.
+    pub functions: Vec<Path>,
+    /// Names that no relation, column or alias explains.
+    pub unresolved: Vec<Unresolved>,
+    /// Names that two columns explain.
+    pub ambiguous: Vec<Name>,
+    /// Every place where a column may stand, resolved or not, for comparison with PostgreSQL's grammar.
+    pub column_starts: Vec<u32>,
+    /// Every place where a relation is named, common table expressions included.
+    pub relation_starts: Vec<u32>,
+    /// Fields taken from values: `(row).field`.
+    pub fields: Vec<Name>,
+    /// INSERT without a column list.
+    pub implicit_inserts: Vec<ImplicitInsert>,
+}
+
+/// One mention of a relation.
+#[derive(Debug, Clone)]
+pub struct RelationRef {
+    /// Which; none where the catalog has no such relation.
+    pub relation: Option<Oid>,
+    /// As written.
+    pub path: Path,
+    /// Its alias.
+    pub alias: Option<Name>,
+    /// The alias has a column list of this length.
+    pub column_aliases: usize,
+    /// Where it stands.
+    pub role: Role,
+    /// System columns that are used of it.
+    pub system_columns: Vec<Name>,
+}
+
+impl RelationRef {
+    /// The name by which the rest of the statement knows it.
+    pub fn visible_name(&self) -> &Name {
+        self.alias.as_ref().unwrap_or(&self.path.last)
+    }
+}
+
+/// What a statement does to a relation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// It reads it, in FROM.
+    Source,
+    /// It writes to it.
+    Target(Verb),
+    /// COPY names it.
+    Copy,
+}
+
+/// Which clause a reference stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Clause {
+    /// Select list, VALUES, SET.
+    Output,
+    /// WHERE, HAVING, FILTER.
+    Filter,
+    /// ON, USING, NATURAL.
+    Join,
+    /// GROUP BY, ORDER BY, DISTINCT ON, WINDOW.
+    OrderGroup,
+    /// Target of INSERT, UPDATE or COPY FROM.
+    Write,
+    /// RETURNING.
+    Returning,
+}
+
+/// One reference to a column.
+#[derive(Debug, Clone)]
+pub struct ColumnRef {
+    /// Which column.
+    pub column: ColumnId,
+    /// Of which mention of the relation.
+    pub via: RelationIndex,
+    /// As written; a name of USING has no qualifier.
+    pub path: Path,
+    /// Where.
+    pub clause: Clause,
+    /// It is a whole select or RETURNING entry without an alias, so its text names the output column.
+    pub names_output: bool,
+    /// It stands for a value in the text, unlike a name in USING, SET or an INSERT list.
+    pub is_value: bool,
+}
+
+/// One `*` or `t.*` over relations.
+#[derive(Debug, Clone)]
+pub struct StarRef {
+    /// The star with its qualifier.
+    pub span: Span,
+    /// Clause: `Output` or `Returning`.
+    pub clause: Clause,
+    /// What it expands to, in order; none where some columns cannot be known.
+    pub columns: Option<Vec<StarColumn>>,
+    /// The relations that it reaches.
+    pub relations: Vec<RelationIndex>,
+}
+
+/// One column that a star expands to.
+#[derive(Debug, Clone)]
+pub struct StarColumn {
+    /// Alias of the FROM entry; none for a column merged by USING or NATURAL.
+    pub qualifier: Option<Name>,
+    /// Its name.
+    pub name: String,
+    /// The column, where it is one of a relation that stands in this FROM.
+    pub column: Option<(ColumnId, RelationIndex)>,
+}
+
+/// A relation used as a value.
+#[derive(Debug, Clone)]
+pub struct WholeRowRef {
+    /// Which mention.
+    pub via: RelationIndex,
+    /// As written.
+    pub path: Path,
+    /// Where.
+    pub clause: Clause,
+    /// It is a whole select or RETURNING entry without an alias.
+    pub names_output: bool,
+    /// A field is taken from it at once: `(t).c`.
+    pub field: Option<Name>,
+}
+
+/// A select that is grouped by the whole primary key of a relation, so that its other columns may stand ungrouped.
+#[derive(Debug, Clone)]
+pub struct Grouping {
+    /// Which mention.
+    pub relation: RelationIndex,
+    /// End of the last key column in GROUP BY: more columns can be added here.
+    pub insert_at: u32,
+    /// Columns of the relation that are grouped by name.
+    pub grouped: Vec<i16>,
+    /// Columns of the relation that this select uses.
+    pub used: Vec<i16>,
+}
+
+/// INSERT without a column list: it gives values to the first columns of the relation.
+#[derive(Debug, Clone)]
+pub struct ImplicitInsert {
+    /// The target.
+    pub relation: RelationIndex,
+    /// How many values a row has; none for DEFAULT VALUES.
+    pub width: Option<usize>,
+    /// Where a column list could stand.
+    pub insert_at: u32,
+}
+
+/// A name that nothing explains.
+#[derive(Debug, Clone)]
+pub struct Unresolved {
+    /// As written.
+    pub path: Path,
+    /// The mention that the qualifier names, if it names one.
+    pub of: Option<RelationIndex>,
+    /// Mentions that are visible here, any of which could have had it.
+    pub visible: Vec<RelationIndex>,
+}

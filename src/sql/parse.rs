@@ -1,0 +1,207 @@
+//! From tokens to sqlparser's tree.
+//!
+//! sqlparser never sees the text: it gets tokens that our own lexer cut, so the two can not disagree about where a literal,
+//! a comment or an operator ends. A token's column is its byte offset plus one, which makes every span of the tree a byte range.
+//!
+//! Clauses that say nothing about names, and that sqlparser does not know, are left out of the token stream. They stay in
+//! the text that is sent: the tree only serves to find out what the text refers to.
+
+use sqlparser::ast::Statement;
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::parser::Parser;
+use sqlparser::tokenizer::{Location, Span, Token as AstToken, TokenWithSpan};
+
+use super::lexer::{self, Token, TokenKind};
+
+/// Nesting that sqlparser may follow; the caps on the token stream are stricter.
+const RECURSION_LIMIT: usize = 200;
+
+/// Why there is no tree.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ParseError(pub String);
+
+/// Parses the one statement that these tokens of `text` make up.
+///
+/// # Errors
+/// sqlparser does not know the statement, or more follows after it.
+pub fn statement(text: &str, tokens: &[Token]) -> Result<Statement, ParseError> {
+    let stream = simplify(text, tokens)?;
+    let dialect = PostgreSqlDialect {};
+    let mut parser = Parser::new(&dialect).with_recursion_limit(RECURSION_LIMIT).with_tokens_with_locations(stream);
+    let statement = parser.parse_statement().map_err(|error| ParseError(error.to_string()))?;
+    match parser.peek_token().token {
+        AstToken::EOF => Ok(statement),
+        other => Err(ParseError(format!("unexpected `{other}` after the statement"))),
+    }
+}
+
+/// Translates the tokens, leaving out clauses that carry no names.
+fn simplify(text: &str, tokens: &[Token]) -> Result<Vec<TokenWithSpan>, ParseError> {
+    let mut stream = Vec::with_capacity(tokens.len() + 4);
+    let mut rest = tokens;
+    while let Some((token, tail)) = rest.split_first() {
+        let skipped = skippable(text, rest);
+        if skipped > 0 {
+            rest = rest.get(skipped..).unwrap_or_default();
+            continue;
+        }
+        if is_word(text, token, "table") && starts_query(stream.last()) {
+            for word in ["SELECT", "*", "FROM"] {
+                let replaced = if word == "*" { AstToken::Mul } else { AstToken::make_word(word, None) };
+                stream.push(located(replaced, token));
+            }
+        } else {
+            stream.push(located(translate(text, token)?, token));
+        }
+        rest = tail;
+    }
+    Ok(stream)
+}
+
+/// TABLE starts a query where nothing, a parenthesis or a set operator stands before it.
+fn starts_query(previous: Option<&TokenWithSpan>) -> bool {
+    match previous.map(|token| &token.token) {
+        None => true,
+        Some(AstToken::LParen) => true,
+        Some(AstToken::Word(word)) => {
+            word.quote_style.is_none()
+                && ["union", "all", "intersect", "except", "for"]
+                    .iter()
+                    .any(|keyword| word.value.eq_ignore_ascii_case(keyword))
+        }
+        Some(_) => false,
+    }
+}
+
+/// Clauses without names that sqlparser does not know, as words; the number of tokens to leave out.
+fn skippable(text: &str, tokens: &[Token]) -> usize {
+    const CLAUSES: &[(&[&str], usize)] = &[
+        (&["no", "key", "update"], 2),
+        (&["key", "share"], 1),
+        (&["overriding", "system", "value"], 3),
+        (&["overriding", "user", "value"], 3),
+        (&["exclude", "current", "row"], 3),
+        (&["exclude", "no", "others"], 3),
+        (&["exclude", "ties"], 2),
+        (&["exclude", "group"], 2),
+        (&["variadic"], 1),
+    ];
+    for (words, count) in CLAUSES {
+        let matches =
+            words.iter().enumerate().all(|(at, word)| tokens.get(at).is_some_and(|token| is_word(text, token, word)));
+        if matches && plausible(text, tokens, words) {
+            return *count;
+        }
+    }
+    skip_only(text, tokens)
+}
+
+/// ONLY before a relation; the relation's own range is widened again when it is wrapped.
+fn skip_only(text: &str, tokens: &[Token]) -> usize {
+    let only = tokens.first().is_some_and(|token| is_word(text, token, "only"));
+    let named = tokens.get(1).is_some_and(|token| {
+        matches!(token.kind, TokenKind::Word | TokenKind::QuotedIdent) && !is_word(text, token, "as")
+    });
+    usize::from(only && named)
+}
+
+/// Words that may also be names are taken for a clause only where the next token cannot follow a name.
+fn plausible(text: &str, tokens: &[Token], words: &[&str]) -> bool {
+    if words != ["variadic"] {
+        return true;
+    }
+    tokens.get(1).is_some_and(|next| !matches!(token_text(text, next), "," | ")" | "." | "("))
+}
+
+fn located(token: AstToken, at: &Token) -> TokenWithSpan {
+    TokenWithSpan { token, span: Span::new(location(at.start), location(at.end)) }
+}
+
+fn location(offset: u32) -> Location {
+    Location { line: 1, column: u64::from(offset) + 1 }
+}
+
+/// The token's bytes.
+pub fn token_text<'a>(text: &'a str, token: &Token) -> &'a str {
+    text.get(token.start as usize..token.end as usize).unwrap_or_default()
+}
+
+/// Whether the token is this unquoted word, in any case.
+pub fn is_word(text: &str, token: &Token, word: &str) -> bool {
+    token.kind == TokenKind::Word && token_text(text, token).eq_ignore_ascii_case(word)
+}
+
+fn translate(text: &str, token: &Token) -> Result<AstToken, ParseError> {
+    let raw = token_text(text, token);
+    Ok(match token.kind {
+        TokenKind::Word => AstToken::make_word(raw, None),
+        TokenKind::QuotedIdent | TokenKind::UnicodeIdent => {
+            let ident = lexer::ident(text, token).ok_or_else(|| ParseError("identifier with UESCAPE".to_owned()))?;
+            AstToken::make_word(ident.as_str(), Some('"'))
+        }
+        TokenKind::String
+        | TokenKind::EscapeString
+        | TokenKind::UnicodeString
+        | TokenKind::NationalString
+        | TokenKind::BitString
+        | TokenKind::HexString
+        | TokenKind::DollarString => AstToken::SingleQuotedString(String::new()),
+        TokenKind::Integer | TokenKind::Numeric => AstToken::Number(raw.to_owned(), false),
+        TokenKind::Param => AstToken::Placeholder(raw.to_owned()),
+        TokenKind::TypeCast => AstToken::DoubleColon,
+        TokenKind::ColonEquals => AstToken::Assignment,
+        TokenKind::EqualsGreater => AstToken::RArrow,
+        TokenKind::DotDot => return Err(ParseError("unexpected `..`".to_owned())),
+        TokenKind::Punctuation => punctuation(raw)?,
+        TokenKind::Operator => operator(raw),
+    })
+}
+
+fn punctuation(raw: &str) -> Result<AstToken, ParseError> {
+    Ok(match raw {
+        "(" => AstToken::LParen,
+        ")" => AstToken::RParen,
+        "[" => AstToken::LBracket,
+        "]" => AstToken::RBracket,
+        "," => AstToken::Comma,
+        ";" => AstToken::SemiColon,
+        "." => AstToken::Period,
+        ":" => AstToken::Colon,
+        _ => return Err(ParseError(format!("unexpected `{raw}`"))),
+    })
+}
+
+fn operator(raw: &str) -> AstToken {
+    match raw {
+        "*" => AstToken::Mul,
+        "=" => AstToken::Eq,
+        "<>" | "!=" => AstToken::Neq,
+        "<" => AstToken::Lt,
+        ">" => AstToken::Gt,
+        "<=" => AstToken::LtEq,
+        ">=" => AstToken::GtEq,
+        "+" => AstToken::Plus,
+        "-" => AstToken::Minus,
+        "/" => AstToken::Div,
+        "%" => AstToken::Mod,
+        "||" => AstToken::StringConcat,
+        "^" => AstToken::Caret,
+        "&" => AstToken::Ampersand,
+        "|" => AstToken::Pipe,
+        "#" => AstToken::Sharp,
+        "~" => AstToken::Tilde,
+        "~*" => AstToken::TildeAsterisk,
+        "!~" => AstToken::ExclamationMarkTilde,
+        "!~*" => AstToken::ExclamationMarkTildeAsterisk,
+        "~~" => AstToken::DoubleTilde,
+        "~~*" => AstToken::DoubleTildeAsterisk,
+        "!~~" => AstToken::ExclamationMarkDoubleTilde,
+        "!~~*" => AstToken::ExclamationMarkDoubleTildeAsterisk,
+        "!!" => AstToken::DoubleExclamationMark,
+        "@" => AstToken::AtSign,
+        "|/" => AstToken::PGSquareRoot,
+        "||/" => AstToken::PGCubeRoot,
+        other => AstToken::CustomBinaryOperator(other.to_owned()),
+    }
+}

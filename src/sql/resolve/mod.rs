@@ -1,0 +1,185 @@
+//! Names to numbers: which relation and which column each name of a statement means.
+//!
+//! Follows PostgreSQL's parse analysis: a range table with a namespace per query level, the innermost level first, columns
+//! before whole rows, user columns before system columns. What it cannot explain is listed, never guessed.
+
+mod dml;
+mod expr;
+mod from;
+mod lookup;
+mod query;
+
+use std::collections::BTreeSet;
+
+use super::access::{Clause, ColumnRef, RelationIndex, RelationRef, Resolution, Role};
+use super::scope::{Chain, Column};
+use super::tree::{Name, Path, Query, Statement};
+use crate::model::catalog::{Catalog, ColumnId, Relation, SearchPath};
+use crate::model::ident::Ident;
+
+/// Name of an output column that PostgreSQL derives from something other than a name.
+const UNNAMED: &str = "?column?";
+
+/// Recursive terms are resolved until their columns depend on nothing new; this many rounds at most.
+const MAX_ROUNDS: usize = 64;
+
+/// What a statement refers to, and where its output comes from.
+#[derive(Debug, Clone, Default)]
+pub struct Resolved {
+    /// The references.
+    pub resolution: Resolution,
+    /// Output columns.
+    pub outputs: Vec<Column>,
+    /// Columns that decide which rows there are.
+    pub indirect: BTreeSet<ColumnId>,
+}
+
+/// Resolves a statement against a catalog, along an effective search path.
+pub fn resolve(statement: &Statement, catalog: &Catalog, search_path: &SearchPath) -> Resolved {
+    let mut resolver = Resolver::new(catalog, search_path);
+    let outputs = match statement {
+        Statement::Query(query)
+        | Statement::CopyQuery(query)
+        | Statement::Explain(query)
+        | Statement::Prepare(query)
+        | Statement::Declare(query) => resolver.query(query, None),
+        Statement::CopyRelation { path, columns, to } => {
+            resolver.copy(path, columns, *to);
+            Vec::new()
+        }
+        Statement::Other => Vec::new(),
+    };
+    Resolved { resolution: resolver.out, outputs, indirect: resolver.indirect }
+}
+
+/// Resolves one query; the entry for view definitions.
+pub fn resolve_query(query: &Query, catalog: &Catalog, search_path: &SearchPath) -> Resolved {
+    let mut resolver = Resolver::new(catalog, search_path);
+    let outputs = resolver.query(query, None);
+    Resolved { resolution: resolver.out, outputs, indirect: resolver.indirect }
+}
+
+struct Resolver<'a> {
+    catalog: &'a Catalog,
+    search_path: &'a SearchPath,
+    /// Common table expressions in scope, innermost last.
+    ctes: Vec<(Ident, Vec<Column>)>,
+    out: Resolution,
+    indirect: BTreeSet<ColumnId>,
+}
+
+/// What an expression's value depends on.
+#[derive(Debug, Clone, Default)]
+struct Value {
+    /// All columns that it depends on.
+    sources: Vec<ColumnId>,
+    /// It is this column, unchanged.
+    identity: Option<ColumnId>,
+    /// The name that it gives an output column.
+    name: Option<Ident>,
+}
+
+/// Where an expression stands.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    clause: Clause,
+    /// It is a whole select or RETURNING entry without an alias.
+    names_output: bool,
+}
+
+impl Place {
+    fn inside(clause: Clause) -> Self {
+        Self { clause, names_output: false }
+    }
+}
+
+impl<'a> Resolver<'a> {
+    fn new(catalog: &'a Catalog, search_path: &'a SearchPath) -> Self {
+        Self { catalog, search_path, ctes: Vec::new(), out: Resolution::default(), indirect: BTreeSet::new() }
+    }
+
+    /// The relation that a path names.
+    fn find_relation(&self, path: &Path) -> Option<&'a Relation> {
+        let name = path.last.as_str();
+        let found = match path.qualifier.as_slice() {
+            [] => self.catalog.resolve(self.search_path, name),
+            [schema] => self.catalog.find(schema.as_str(), name),
+            [database, schema] if database.as_str() == &*self.catalog.database => {
+                self.catalog.find(schema.as_str(), name)
+            }
+            _ => None,
+        };
+        found.map(|relation| &**relation)
+    }
+
+    /// Notes a mention of a relation.
+    fn mention(&mut self, path: &Path, alias: Option<&Name>, column_aliases: usize, role: Role) -> RelationIndex {
+        self.out.relation_starts.push(path.span().start);
+        let relation = self.find_relation(path).map(|relation| relation.oid);
+        self.out.relations.push(RelationRef {
+            relation,
+            path: path.clone(),
+            alias: alias.cloned(),
+            column_aliases,
+            role,
+            system_columns: Vec::new(),
+        });
+        RelationIndex(self.out.relations.len() - 1)
+    }
+
+    /// Notes a target column of INSERT, UPDATE, COPY or a column of USING: a name, not a value.
+    fn name_column(&mut self, name: &Name, via: RelationIndex, clause: Clause) {
+        let relation = self.out.relations.get(via.0).and_then(|mention| mention.relation);
+        let column = relation.and_then(|oid| self.catalog.relation(oid)).and_then(|found| found.column(name.as_str()));
+        let path = Path { qualifier: Vec::new(), last: name.clone() };
+        match (relation, column) {
+            (Some(relation), Some(column)) => {
+                let column = ColumnId { relation, attnum: column.attnum };
+                self.out.columns.push(ColumnRef { column, via, path, clause, names_output: false, is_value: false });
+            }
+            _ => self.out.unresolved.push(super::access::Unresolved { path, of: Some(via), visible: vec![via] }),
+        }
+    }
+
+    fn copy(&mut self, path: &Path, columns: &[Name], to: bool) {
+        let via = self.mention(path, None, 0, Role::Copy);
+        let clause = if to { Clause::Output } else { Clause::Write };
+        for name in columns {
+            self.name_column(name, via, clause);
+        }
+    }
+
+    fn depend(&mut self, sources: &[ColumnId]) {
+        self.indirect.extend(sources.iter().copied());
+    }
+}
+
+/// The columns of a relation as a range table entry has them.
+fn relation_columns(relation: &Relation) -> Vec<Column> {
+    relation
+        .columns
+        .iter()
+        .map(|column| {
+            let id = ColumnId { relation: relation.oid, attnum: column.attnum };
+            Column { name: Ident::quoted(&column.name), id: Some(id), identity: Some(id), sources: vec![id] }
+        })
+        .collect()
+}
+
+/// Gives the first columns the names of an alias's column list.
+fn rename(columns: &mut [Column], names: &[Name]) {
+    for (column, name) in columns.iter_mut().zip(names) {
+        column.name = name.ident.clone();
+    }
+}
+
+/// Every relation that can be named from here.
+fn visible_relations(chain: Option<&Chain<'_>>) -> Vec<RelationIndex> {
+    let mut found = Vec::new();
+    let mut level = chain;
+    while let Some(chain) = level {
+        found.extend(chain.scope.items.iter().filter_map(|item| item.relation));
+        level = chain.outer;
+    }
+    found
+}
