@@ -8,4 +8,5 @@ pub mod parse;
 pub mod resolve;
 pub mod scope;
 pub mod second_opinion;
+pub mod splice;
 pub mod tree;

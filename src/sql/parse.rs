@@ -46,7 +46,7 @@ fn simplify(text: &str, tokens: &[Token]) -> Result<Vec<TokenWithSpan>, ParseErr
             rest = rest.get(skipped..).unwrap_or_default();
             continue;
         }
-        if is_word(text, token, "table") && starts_query(stream.last()) {
+        if token.is_word(text, "table") && starts_query(stream.last()) {
             for word in ["SELECT", "*", "FROM"] {
                 let replaced = if word == "*" { AstToken::Mul } else { AstToken::make_word(word, None) };
                 stream.push(located(replaced, token));
@@ -89,7 +89,7 @@ fn skippable(text: &str, tokens: &[Token]) -> usize {
     ];
     for (words, count) in CLAUSES {
         let matches =
-            words.iter().enumerate().all(|(at, word)| tokens.get(at).is_some_and(|token| is_word(text, token, word)));
+            words.iter().enumerate().all(|(at, word)| tokens.get(at).is_some_and(|token| token.is_word(text, word)));
         if matches && plausible(text, tokens, words) {
             return *count;
         }
@@ -99,9 +99,9 @@ fn skippable(text: &str, tokens: &[Token]) -> usize {
 
 /// ONLY before a relation; the relation's own range is widened again when it is wrapped.
 fn skip_only(text: &str, tokens: &[Token]) -> usize {
-    let only = tokens.first().is_some_and(|token| is_word(text, token, "only"));
+    let only = tokens.first().is_some_and(|token| token.is_word(text, "only"));
     let named = tokens.get(1).is_some_and(|token| {
-        matches!(token.kind, TokenKind::Word | TokenKind::QuotedIdent) && !is_word(text, token, "as")
+        matches!(token.kind, TokenKind::Word | TokenKind::QuotedIdent) && !token.is_word(text, "as")
     });
     usize::from(only && named)
 }
@@ -111,7 +111,7 @@ fn plausible(text: &str, tokens: &[Token], words: &[&str]) -> bool {
     if words != ["variadic"] {
         return true;
     }
-    tokens.get(1).is_some_and(|next| !matches!(token_text(text, next), "," | ")" | "." | "("))
+    tokens.get(1).is_some_and(|next| !matches!(next.text(text), "," | ")" | "." | "("))
 }
 
 fn located(token: AstToken, at: &Token) -> TokenWithSpan {
@@ -122,18 +122,8 @@ fn location(offset: u32) -> Location {
     Location { line: 1, column: u64::from(offset) + 1 }
 }
 
-/// The token's bytes.
-pub fn token_text<'a>(text: &'a str, token: &Token) -> &'a str {
-    text.get(token.start as usize..token.end as usize).unwrap_or_default()
-}
-
-/// Whether the token is this unquoted word, in any case.
-pub fn is_word(text: &str, token: &Token, word: &str) -> bool {
-    token.kind == TokenKind::Word && token_text(text, token).eq_ignore_ascii_case(word)
-}
-
 fn translate(text: &str, token: &Token) -> Result<AstToken, ParseError> {
-    let raw = token_text(text, token);
+    let raw = token.text(text);
     Ok(match token.kind {
         TokenKind::Word => AstToken::make_word(raw, None),
         TokenKind::QuotedIdent | TokenKind::UnicodeIdent => {

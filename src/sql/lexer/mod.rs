@@ -1,0 +1,13 @@
+//! PostgreSQL's own way to cut a text into tokens (`scan.l`, with `standard_conforming_strings` on).
+//!
+//! Everything else in this room stands on these tokens: where statements end, what may be replaced, how large a text
+//! may be before a parser sees it, and the normalised key under which a verdict is remembered. So the rules are the
+//! server's rules byte for byte, and a text that servers of different versions would read differently is an error.
+
+mod decode;
+mod scan;
+mod tokens;
+
+pub use decode::{decode_string, ident};
+pub use scan::{lex, lex_into};
+pub use tokens::{LexError, LexErrorKind, Token, TokenKind};

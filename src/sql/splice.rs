@@ -1,0 +1,256 @@
+//! Replacing exact ranges of a text, and nothing else.
+//!
+//! A splice is anchored to tokens, not to bytes: two texts that differ only in literals and comments have the same tokens
+//! at the same indexes, so the splices found for one of them fit the other. What is not replaced stays byte for byte, except
+//! that a comment between two tokens becomes a space.
+
+use super::lexer::Token;
+use super::tree::Span;
+
+/// What a replacement is, for the check of the final text.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Generated {
+    /// `(SELECT … FROM relation)`: offsets from the start of the replacement.
+    Wrapper {
+        /// Where the relation's name starts.
+        relation: u32,
+        /// Where the first entry of the select list starts.
+        first_target: u32,
+    },
+    /// A masked value that stands for a column of the target of a data-modifying statement.
+    Expression,
+    /// A qualified name, a column list, an alias.
+    Plain,
+}
+
+/// One replacement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Splice {
+    from: Edge,
+    to: Edge,
+    /// What stands there instead.
+    pub text: String,
+    /// What that is.
+    pub generated: Generated,
+}
+
+/// A place between bytes: the start or the end of a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Edge {
+    token: u32,
+    after: bool,
+}
+
+/// A replacement in the final text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placed {
+    /// First byte in the final text.
+    pub start: usize,
+    /// After its last byte.
+    pub end: usize,
+    /// What it is.
+    pub generated: Generated,
+}
+
+/// Replacements do not fit the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a rewrite does not fit the statement")]
+pub struct SpliceError;
+
+/// Collects replacements for one text.
+#[derive(Debug)]
+pub struct Splicer<'a> {
+    tokens: &'a [Token],
+    splices: Vec<Splice>,
+}
+
+impl<'a> Splicer<'a> {
+    /// For a text with these tokens.
+    pub fn new(tokens: &'a [Token]) -> Self {
+        Self { tokens, splices: Vec::new() }
+    }
+
+    /// Replaces a range that starts and ends with a token.
+    ///
+    /// # Errors
+    /// It does not.
+    pub fn replace(&mut self, span: Span, text: String, generated: Generated) -> Result<(), SpliceError> {
+        let from = self.starting_at(span.start)?;
+        let to = self.ending_at(span.end)?;
+        self.splices.push(Splice {
+            from: Edge { token: from, after: false },
+            to: Edge { token: to, after: true },
+            text,
+            generated,
+        });
+        Ok(())
+    }
+
+    /// Inserts before the token that starts there.
+    ///
+    /// # Errors
+    /// No token starts there.
+    pub fn insert_before(&mut self, start: u32, text: String) -> Result<(), SpliceError> {
+        let edge = Edge { token: self.starting_at(start)?, after: false };
+        self.splices.push(Splice { from: edge, to: edge, text, generated: Generated::Plain });
+        Ok(())
+    }
+
+    /// Inserts after the token that ends there.
+    ///
+    /// # Errors
+    /// No token ends there.
+    pub fn insert_after(&mut self, end: u32, text: String) -> Result<(), SpliceError> {
+        let edge = Edge { token: self.ending_at(end)?, after: true };
+        self.splices.push(Splice { from: edge, to: edge, text, generated: Generated::Plain });
+        Ok(())
+    }
+
+    /// The index of the token that starts there.
+    ///
+    /// # Errors
+    /// None does.
+    pub fn starting_at(&self, start: u32) -> Result<u32, SpliceError> {
+        let at = self.tokens.binary_search_by_key(&start, |token| token.start).map_err(|_| SpliceError)?;
+        u32::try_from(at).map_err(|_| SpliceError)
+    }
+
+    fn ending_at(&self, end: u32) -> Result<u32, SpliceError> {
+        let at = self.tokens.binary_search_by_key(&end, |token| token.end).map_err(|_| SpliceError)?;
+        u32::try_from(at).map_err(|_| SpliceError)
+    }
+
+    /// The replacements in the order of the text.
+    ///
+    /// # Errors
+    /// Two of them overlap.
+    pub fn finish(mut self) -> Result<Vec<Splice>, SpliceError> {
+        self.splices.sort_by_key(|splice| (splice.from, splice.to));
+        let overlap = self.splices.windows(2).any(|pair| match pair {
+            [first, second] => second.from < first.to,
+            _ => false,
+        });
+        if overlap { Err(SpliceError) } else { Ok(self.splices) }
+    }
+}
+
+/// The text with the replacements made, and where they ended up.
+///
+/// # Errors
+/// The tokens are not those of a text of the same shape.
+pub fn apply(text: &str, tokens: &[Token], splices: &[Splice]) -> Result<(String, Vec<Placed>), SpliceError> {
+    let mut out = String::with_capacity(text.len() + splices.iter().map(|splice| splice.text.len()).sum::<usize>());
+    let mut placed = Vec::with_capacity(splices.len());
+    let mut position = Position { text, tokens, byte: 0, next: 0 };
+    for splice in splices {
+        position.copy_to(splice.from, &mut out)?;
+        let start = out.len();
+        out.push_str(&splice.text);
+        placed.push(Placed { start, end: out.len(), generated: splice.generated.clone() });
+        position.skip_to(splice.to)?;
+    }
+    position.copy_rest(&mut out)?;
+    Ok((out, placed))
+}
+
+/// How far the text has been copied: all tokens before `next` are done, and all bytes before `byte`.
+struct Position<'a> {
+    text: &'a str,
+    tokens: &'a [Token],
+    byte: u32,
+    next: usize,
+}
+
+impl Position<'_> {
+    /// Copies up to an edge; what lies between tokens is copied before the token it precedes.
+    fn copy_to(&mut self, edge: Edge, out: &mut String) -> Result<(), SpliceError> {
+        let whole = edge.token as usize + usize::from(edge.after);
+        while self.next < whole {
+            self.copy_token(out)?;
+        }
+        if !edge.after {
+            let start = self.tokens.get(edge.token as usize).ok_or(SpliceError)?.start;
+            self.copy_gap(start, out)?;
+        }
+        Ok(())
+    }
+
+    fn copy_token(&mut self, out: &mut String) -> Result<(), SpliceError> {
+        let token = self.tokens.get(self.next).ok_or(SpliceError)?;
+        self.copy_gap(token.start, out)?;
+        out.push_str(self.slice(token.start, token.end)?);
+        self.byte = token.end;
+        self.next += 1;
+        Ok(())
+    }
+
+    fn copy_gap(&mut self, until: u32, out: &mut String) -> Result<(), SpliceError> {
+        let gap = self.slice(self.byte, until)?;
+        if gap.contains("--") || gap.contains("/*") {
+            out.push(' ')
+        } else {
+            out.push_str(gap)
+        }
+        self.byte = until;
+        Ok(())
+    }
+
+    fn skip_to(&mut self, edge: Edge) -> Result<(), SpliceError> {
+        let token = self.tokens.get(edge.token as usize).ok_or(SpliceError)?;
+        let (byte, next) =
+            if edge.after { (token.end, edge.token as usize + 1) } else { (token.start, edge.token as usize) };
+        if byte < self.byte {
+            return Err(SpliceError);
+        }
+        self.byte = byte;
+        self.next = next;
+        Ok(())
+    }
+
+    fn copy_rest(&mut self, out: &mut String) -> Result<(), SpliceError> {
+        while self.next < self.tokens.len() {
+            self.copy_token(out)?;
+        }
+        let end = u32::try_from(self.text.len()).map_err(|_| SpliceError)?;
+        self.copy_gap(end, out)
+    }
+
+    fn slice(&self, from: u32, to: u32) -> Result<&str, SpliceError> {
+        self.text.get(from as usize..to as usize).ok_or(SpliceError)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::lexer::lex;
+
+    #[test]
+    fn splices_found_for_one_text_fit_another_of_its_shape() {
+        let first = "SELECT a /* x */ FROM t WHERE b = 'long literal' -- end";
+        let tokens = lex(first).unwrap();
+        let mut splicer = Splicer::new(&tokens);
+        let at = first.find("t WHERE").unwrap() as u32;
+        splicer
+            .replace(Span { start: at, end: at + 1 }, "(SELECT a, b FROM s.t) AS t".into(), Generated::Plain)
+            .unwrap();
+        splicer.insert_before(first.find("a /*").unwrap() as u32, "x.".into()).unwrap();
+        let splices = splicer.finish().unwrap();
+        let (text, placed) = apply(first, &tokens, &splices).unwrap();
+        assert_eq!(text, "SELECT x.a FROM (SELECT a, b FROM s.t) AS t WHERE b = 'long literal' ");
+        assert_eq!(&text[placed[1].start..placed[1].end], "(SELECT a, b FROM s.t) AS t");
+        let second = "SELECT a FROM t WHERE b = ''";
+        let (text, _) = apply(second, &lex(second).unwrap(), &splices).unwrap();
+        assert_eq!(text, "SELECT x.a FROM (SELECT a, b FROM s.t) AS t WHERE b = ''");
+    }
+
+    #[test]
+    fn overlapping_replacements_are_refused() {
+        let text = "SELECT a.b";
+        let tokens = lex(text).unwrap();
+        let mut splicer = Splicer::new(&tokens);
+        splicer.replace(Span { start: 7, end: 10 }, "x".into(), Generated::Plain).unwrap();
+        splicer.replace(Span { start: 9, end: 10 }, "y".into(), Generated::Plain).unwrap();
+        assert_eq!(splicer.finish(), Err(SpliceError));
+    }
+}
