@@ -1,0 +1,260 @@
+//! What the rules of the subject say about the references of one statement.
+
+use std::sync::Arc;
+
+use super::objection::Objection;
+use super::refusal::SqlState;
+use super::report::{Access, ColumnUse, Notice, Operation, Outcome, RelationUse};
+use crate::model::catalog::{Catalog, Column, ColumnId, Relation};
+use crate::model::ident::display_name;
+use crate::model::lifecycle::{Lifecycle, Phase};
+use crate::policy::view::{ColumnRule, Effect, RelationRules, SubjectView};
+use crate::sql::access::{Clause, ColumnRef, RelationIndex, RelationRef, Resolution, Role, StarRef};
+use crate::sql::tree::Verb;
+
+/// The decision on one statement.
+#[derive(Debug, Default)]
+pub(super) struct Decision {
+    /// Columns that a rule, a lifecycle or a classification is about.
+    pub columns: Vec<ColumnUse>,
+    /// Relations, each once per verb.
+    pub relations: Vec<RelationUse>,
+    /// Warnings about deprecated columns; the fingerprint is filled in by the caller.
+    pub notices: Vec<Notice>,
+    /// The first reason to refuse it, in the order of the text.
+    pub objection: Option<Objection>,
+}
+
+/// What a decision needs to know.
+pub(super) struct Case<'a> {
+    pub catalog: &'a Catalog,
+    pub view: &'a SubjectView,
+    pub resolution: &'a Resolution,
+}
+
+impl<'a> Case<'a> {
+    pub(super) fn mention(&self, index: RelationIndex) -> Option<&'a RelationRef> {
+        self.resolution.relations.get(index.0)
+    }
+
+    pub(super) fn relation_of(&self, index: RelationIndex) -> Option<&'a Relation> {
+        self.relation(self.mention(index)?)
+    }
+
+    pub(super) fn relation(&self, mention: &RelationRef) -> Option<&'a Relation> {
+        self.catalog.relation(mention.relation?).map(|relation| &**relation)
+    }
+
+    pub(super) fn rules(&self, mention: &RelationRef) -> Option<&'a RelationRules> {
+        self.view.relations.get(&mention.relation?).map(|rules| &**rules)
+    }
+
+    /// Whether a relation in FROM must be replaced by a projection of what the subject may see.
+    pub(super) fn is_wrapped(&self, mention: &RelationRef) -> bool {
+        mention.role == Role::Source
+            && self.view.governed
+            && self.rules(mention).is_some_and(|rules| rules.protects() || rules.columns.values().any(is_hidden))
+    }
+
+    pub(super) fn rule(&self, relation: &Relation, column: &Column) -> Option<&'a ColumnRule> {
+        self.view.relations.get(&relation.oid)?.columns.get(&column.attnum)
+    }
+}
+
+/// Whether a column is treated as dropped.
+pub(super) fn is_hidden(rule: &ColumnRule) -> bool {
+    rule.lifecycle.as_ref().is_some_and(|lifecycle| lifecycle.phase == Phase::Sunset)
+}
+
+/// Whether a column is left out of what the subject sees of a relation.
+pub(super) fn is_omitted(rule: Option<&ColumnRule>) -> bool {
+    rule.is_some_and(|rule| rule.effect == Effect::Deny || is_hidden(rule))
+}
+
+/// Decides on every reference of a statement.
+pub(super) fn decide(case: &Case<'_>) -> Decision {
+    let mut decider = Decider { case, decision: Decision::default() };
+    decider.relations();
+    for column in &case.resolution.columns {
+        decider.column(column);
+    }
+    for star in &case.resolution.stars {
+        decider.star(star);
+    }
+    for row in &case.resolution.whole_rows {
+        if let (None, Some(mention)) = (&row.field, case.mention(row.via)) {
+            decider.every_column(mention, row.path.span().start);
+        }
+    }
+    decider.decision
+}
+
+struct Decider<'a, 'c> {
+    case: &'c Case<'a>,
+    decision: Decision,
+}
+
+impl Decider<'_, '_> {
+    fn object(&mut self, objection: Objection) {
+        let earlier = self.decision.objection.as_ref().is_none_or(|known| match (objection.offset(), known.offset()) {
+            (Some(new), Some(old)) => new < old,
+            _ => false,
+        });
+        if earlier {
+            self.decision.objection = Some(objection);
+        }
+    }
+
+    fn relations(&mut self) {
+        for mention in &self.case.resolution.relations {
+            let Some(relation) = self.case.relation(mention) else { continue };
+            let found = RelationUse {
+                relation: relation.oid,
+                schema: Arc::from(&*relation.schema),
+                name: Arc::from(&*relation.name),
+                operation: operation(mention.role),
+            };
+            if !self.decision.relations.contains(&found) {
+                self.decision.relations.push(found);
+            }
+        }
+    }
+
+    fn column(&mut self, reference: &ColumnRef) {
+        let Some(relation) = self.case.relation_of(reference.via) else { return };
+        let Some(column) = relation.column_by_number(reference.column.attnum) else { return };
+        let Some(rule) = self.case.rule(relation, column) else { return };
+        let offset = reference.path.span().start;
+        if is_hidden(rule) {
+            self.object(retired(column, &reference.path.qualifier, rule).at(offset));
+            return;
+        }
+        if self.case.view.governed && rule.effect == Effect::Deny && reference.clause != Clause::Write {
+            self.object(Objection::denied_column(&column.name, &relation.name, rule.reason.as_deref()).at(offset));
+        }
+        self.note(relation, column, rule, access(reference.clause));
+    }
+
+    fn star(&mut self, star: &StarRef) {
+        for index in &star.relations {
+            let Some(mention) = self.case.mention(*index) else { continue };
+            self.every_column(mention, star.span.start);
+        }
+    }
+
+    /// A star or a whole row reaches every column that the subject can see.
+    fn every_column(&mut self, mention: &RelationRef, offset: u32) {
+        let Some(relation) = self.case.relation(mention) else { return };
+        let mut denied = Vec::new();
+        let mut reason = None;
+        for column in &relation.columns {
+            let Some(rule) = self.case.rule(relation, column) else { continue };
+            if is_hidden(rule) {
+                continue;
+            }
+            if self.case.view.governed && rule.effect == Effect::Deny {
+                denied.push(column.name.to_string());
+                reason = reason.or(rule.reason.as_deref());
+            }
+            self.note(relation, column, rule, Access::Star);
+        }
+        let omits = self.case.rules(mention).is_some_and(|rules| rules.star_omits_denied);
+        if !denied.is_empty() && !omits {
+            self.object(Objection::denied_by_star(&denied, &relation.name, reason).at(offset));
+        }
+    }
+
+    fn note(&mut self, relation: &Relation, column: &Column, rule: &ColumnRule, access: Access) {
+        let found = ColumnUse {
+            column: ColumnId { relation: relation.oid, attnum: column.attnum },
+            schema: Arc::from(&*relation.schema),
+            relation: Arc::from(&*relation.name),
+            name: Arc::from(&*column.name),
+            access,
+            outcome: outcome(rule, self.case.view.governed, access),
+            rule: rule.reason.as_ref().map(|reason| Arc::from(&*reason.rule)).or_else(|| {
+                rule.shadow.as_ref().map(|finding| Arc::from(&*finding.reason.rule))
+            }),
+            phase: rule.lifecycle.as_ref().and_then(|lifecycle| phase_label(lifecycle.phase)),
+            classification: rule.classification.clone(),
+        };
+        if let Some(lifecycle) = rule.lifecycle.as_ref().filter(|lifecycle| lifecycle.phase == Phase::Deprecated) {
+            self.warn(relation, column, lifecycle);
+        }
+        if !self.decision.columns.contains(&found) {
+            self.decision.columns.push(found);
+        }
+    }
+
+    fn warn(&mut self, relation: &Relation, column: &Column, lifecycle: &Lifecycle) {
+        let message =
+            format!("column {}.{} is deprecated", relation.display(), display_name(&column.name));
+        if self.decision.notices.iter().any(|notice| notice.message == message) {
+            return;
+        }
+        let mut detail = Vec::new();
+        detail.extend(lifecycle.since.as_ref().map(|since| format!("Deprecated since {since}.")));
+        detail.extend(lifecycle.sunset.as_ref().map(|sunset| format!("It will be treated as dropped from {sunset}.")));
+        detail.extend(lifecycle.reason.as_ref().map(|reason| format!("Reason: {reason}.")));
+        self.decision.notices.push(Notice {
+            fingerprint: 0,
+            message,
+            detail: (!detail.is_empty()).then(|| detail.join(" ")),
+            hint: lifecycle.replaced_by.as_ref().map(|other| format!("Use column {} instead.", display_name(other))),
+        });
+    }
+}
+
+/// What the server would say of a dropped column, with a hint that it would not have.
+fn retired(column: &Column, qualifier: &[crate::sql::tree::Name], rule: &ColumnRule) -> Objection {
+    let message = match qualifier.last() {
+        None => format!("column \"{}\" does not exist", column.name),
+        Some(qualifier) => format!("column {}.{} does not exist", qualifier.as_str(), column.name),
+    };
+    let objection = Objection::new(SqlState::UndefinedColumn, message);
+    let Some(lifecycle) = &rule.lifecycle else { return objection };
+    let when = lifecycle.sunset.as_ref().map(|date| format!(" on {date}")).unwrap_or_default();
+    let instead =
+        lifecycle.replaced_by.as_ref().map(|other| format!(": use {}", display_name(other))).unwrap_or_default();
+    objection.hint(format!("The column was retired{when}{instead}."))
+}
+
+fn outcome(rule: &ColumnRule, governed: bool, access: Access) -> Outcome {
+    match (&rule.effect, &rule.shadow) {
+        (_, _) if access == Access::Write => Outcome::Clear,
+        (Effect::Deny, _) if governed => Outcome::Denied,
+        (Effect::Mask(_), _) if governed => Outcome::Masked,
+        (_, Some(finding)) if finding.action == "deny" => Outcome::WouldDeny,
+        (_, Some(_)) => Outcome::WouldMask,
+        (Effect::Allow | Effect::Mask(_) | Effect::Deny, None) => Outcome::Clear,
+    }
+}
+
+fn phase_label(phase: Phase) -> Option<&'static str> {
+    match phase {
+        Phase::Active => None,
+        Phase::Deprecated => Some("deprecated"),
+        Phase::Sunset => Some("sunset"),
+    }
+}
+
+fn operation(role: Role) -> Operation {
+    match role {
+        Role::Source => Operation::Select,
+        Role::Target(Verb::Insert) => Operation::Insert,
+        Role::Target(Verb::Update) => Operation::Update,
+        Role::Target(Verb::Delete) => Operation::Delete,
+        Role::Copy => Operation::Copy,
+    }
+}
+
+fn access(clause: Clause) -> Access {
+    match clause {
+        Clause::Output => Access::Explicit,
+        Clause::Filter => Access::Filter,
+        Clause::Join => Access::Join,
+        Clause::OrderGroup => Access::OrderGroup,
+        Clause::Write => Access::Write,
+        Clause::Returning => Access::Returning,
+    }
+}

@@ -1,0 +1,110 @@
+//! Why one statement is refused, before it is put into the client's terms.
+
+use std::sync::Arc;
+
+use super::refusal::{Refusal, SqlState};
+use super::report::Report;
+use crate::model::ident::display_name;
+use crate::policy::view::Reason;
+
+/// Why a statement is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Objection {
+    sqlstate: SqlState,
+    message: String,
+    detail: Option<String>,
+    hint: Option<String>,
+    /// Byte offset in the client's text.
+    offset: Option<u32>,
+}
+
+impl Objection {
+    pub(super) fn new(sqlstate: SqlState, message: impl Into<String>) -> Self {
+        Self { sqlstate, message: message.into(), detail: None, hint: None, offset: None }
+    }
+
+    /// What is not understood is refused, and the reason is said.
+    pub(super) fn not_understood(why: impl Into<String>) -> Self {
+        Self::new(SqlState::FeatureNotSupported, "statement cannot be checked against the data policy")
+            .detail(format!("A policy protects columns from this user, and what is not understood is refused: {}.", why.into()))
+            .hint("Write the statement in a simpler form, or ask the owner of the policy.")
+    }
+
+    pub(super) fn no_such_relation(name: &str) -> Self {
+        Self::new(SqlState::UndefinedTable, format!("relation \"{name}\" does not exist"))
+    }
+
+    pub(super) fn denied_column(column: &str, relation: &str, reason: Option<&Reason>) -> Self {
+        Self::new(
+            SqlState::InsufficientPrivilege,
+            format!("permission denied for column {} of relation {}", display_name(column), display_name(relation)),
+        )
+        .because(reason)
+        .hint("Leave the column out, or ask the owner of the policy.")
+    }
+
+    pub(super) fn denied_by_star(columns: &[String], relation: &str, reason: Option<&Reason>) -> Self {
+        let list = columns.iter().map(|column| display_name(column)).collect::<Vec<_>>().join(", ");
+        Self::new(
+            SqlState::InsufficientPrivilege,
+            format!("permission denied for column {list} of relation {}", display_name(relation)),
+        )
+        .because(reason)
+        .hint(format!("Name the columns that are needed, and leave out: {list}."))
+    }
+
+    pub(super) fn denied_relation(relation: &str, why: &str) -> Self {
+        Self::new(SqlState::InsufficientPrivilege, format!("permission denied for relation {}", display_name(relation)))
+            .detail(format!("The policy closes it to this user: {why}."))
+    }
+
+    pub(super) fn denied_write(what: String) -> Self {
+        Self::new(SqlState::InsufficientPrivilege, format!("permission denied for {what}"))
+            .detail("The policy does not list this write for this user.")
+            .hint("Ask the owner of the policy to add it under \"writes\".")
+    }
+
+    fn because(self, reason: Option<&Reason>) -> Self {
+        match reason {
+            None => self,
+            Some(Reason { policy, version, rule }) => {
+                self.detail(format!("Rule \"{rule}\" of policy \"{policy}\", version {version}, protects it."))
+            }
+        }
+    }
+
+    pub(super) fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    pub(super) fn at(mut self, offset: u32) -> Self {
+        self.offset = Some(offset);
+        self
+    }
+
+    pub(super) fn offset(&self) -> Option<u32> {
+        self.offset
+    }
+
+    /// The refusal of `text`, with the position in characters.
+    pub(super) fn into_refusal(self, text: &str, report: Arc<Report>) -> Refusal {
+        let position = self.offset.and_then(|offset| {
+            let before = text.get(..offset as usize)?;
+            u32::try_from(before.chars().count() + 1).ok()
+        });
+        Refusal {
+            sqlstate: self.sqlstate,
+            message: self.message,
+            detail: self.detail,
+            hint: self.hint,
+            position,
+            report,
+        }
+    }
+}
