@@ -4,10 +4,14 @@
 //! may be before a parser sees it, and the normalised key under which a verdict is remembered. So the rules are the
 //! server's rules byte for byte, and a text that servers of different versions would read differently is an error.
 
+mod caps;
 mod decode;
+mod normalise;
 mod scan;
 mod tokens;
 
+pub use caps::{Cap, CapExceeded, Caps};
 pub use decode::{decode_string, ident};
+pub use normalise::{Shape, shape};
 pub use scan::{lex, lex_into};
 pub use tokens::{LexError, LexErrorKind, Token, TokenKind};
