@@ -1,11 +1,18 @@
-//! The one pass over a text.
+//! The one pass over a text: parse, classify, resolve, decide, rewrite, verify.
 
 use std::sync::Arc;
 
+use super::judge;
+use super::objection::Objection;
+use super::refusal::{Refusal, SqlState};
+use super::report::{Effects, Operation, Report, StatementReport};
 use super::verdict::{Admitted, Verdict};
 use crate::model::catalog::SearchPath;
 use crate::policy::snapshot::Snapshot;
 use crate::policy::view::SubjectView;
+use crate::sql::lexer::{self, Caps, Token};
+use crate::sql::second_opinion::{self, Outline};
+use crate::sql::splice::{self, Splice, Splicer};
 
 /// What the engine must know of the session beside the text.
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +36,127 @@ pub enum Protocol {
     Extended,
 }
 
+/// What to do with every text of one shape.
+#[derive(Debug)]
+pub(super) struct Plan {
+    splices: Vec<Splice>,
+    report: Arc<Report>,
+}
+
+impl Plan {
+    /// About how much memory it takes.
+    pub(super) fn bytes(&self) -> usize {
+        let splices: usize = self.splices.iter().map(|splice| splice.text.len() + size_of::<Splice>()).sum();
+        let statements: usize = self
+            .report
+            .statements
+            .iter()
+            .map(|statement| 128 + statement.relations.len() * 96 + statement.columns.len() * 160)
+            .sum();
+        splices + statements
+    }
+
+    /// The verdict on a text of the shape that this was made for.
+    pub(super) fn carry_out(&self, sql: &str, tokens: &[Token]) -> Verdict {
+        if self.splices.is_empty() {
+            return Verdict::Admit(Admitted::unchanged(Arc::clone(&self.report)));
+        }
+        match splice::apply(sql, tokens, &self.splices) {
+            Ok((text, _)) => Verdict::Admit(Admitted::rewritten(text.into(), Arc::clone(&self.report))),
+            Err(error) => Verdict::Refuse(
+                Objection::not_understood(error.to_string()).into_refusal(sql, Arc::clone(&self.report)),
+            ),
+        }
+    }
+}
+
 /// Judges a text: the one call of every statement, from the proxy as from `explain` and the tests.
-pub fn check(_snapshot: &Snapshot, _facts: &Facts<'_>, _sql: &str) -> Verdict {
-    Verdict::Admit(Admitted::unchanged(Arc::default()))
+pub fn check(snapshot: &Snapshot, facts: &Facts<'_>, sql: &str) -> Verdict {
+    match lexer::lex(sql) {
+        Err(error) if facts.view.governed => {
+            let objection = Objection::new(SqlState::SyntaxError, error.describe(sql)).at(error.position);
+            Verdict::Refuse(objection.into_refusal(sql, unanalysed("lexer")))
+        }
+        Err(_) => Verdict::Admit(Admitted::unchanged(unanalysed("lexer"))),
+        Ok(tokens) => match plan(snapshot, facts, sql, &tokens) {
+            Ok(plan) => plan.carry_out(sql, &tokens),
+            Err(refusal) => Verdict::Refuse(*refusal),
+        },
+    }
+}
+
+/// Finds out what to do with a text of this shape.
+pub(super) fn plan(
+    snapshot: &Snapshot,
+    facts: &Facts<'_>,
+    sql: &str,
+    tokens: &[Token],
+) -> Result<Plan, Box<Refusal>> {
+    let outline = match understand(facts, sql, tokens) {
+        Ok(Ok(outline)) => outline,
+        Ok(Err(why)) => return Ok(Plan { splices: Vec::new(), report: unanalysed(why) }),
+        Err(objection) => return Err(Box::new(objection.into_refusal(sql, unanalysed("not_understood")))),
+    };
+    let catalog = snapshot.database(facts.database).map(|database| &*database.catalog);
+    let mut report = Report::default();
+    let mut splicer = Splicer::new(tokens);
+    let mut failure = None;
+    for statement in &outline.statements {
+        let case = judge::Text { sql, tokens, facts, catalog, earlier: report.effects };
+        let (found, objection) = judge::statement(&case, statement, &mut splicer);
+        merge_effects(&mut report.effects, found.effects);
+        report.notices.extend(found.notices);
+        report.statements.push(found.report);
+        failure = failure.or(objection);
+    }
+    let report = Arc::new(report);
+    if let Some(objection) = failure {
+        return Err(Box::new(objection.into_refusal(sql, report)));
+    }
+    let refuse = |objection: Objection| Box::new(objection.into_refusal(sql, Arc::clone(&report)));
+    let splices = splicer.finish().map_err(|error| refuse(Objection::not_understood(error.to_string())))?;
+    if facts.view.governed {
+        judge::verify(facts, catalog, sql, tokens, &splices).map_err(refuse)?;
+    }
+    Ok(Plan { splices, report })
+}
+
+/// Bounds and grammar. Governed: anything wrong is an objection. Observed: it passes, and the reason is counted.
+fn understand(facts: &Facts<'_>, sql: &str, tokens: &[Token]) -> Result<Result<Outline, &'static str>, Objection> {
+    if let Err(exceeded) = Caps::default().check(tokens, sql) {
+        if facts.view.governed {
+            return Err(Objection::new(SqlState::StatementTooComplex, exceeded.to_string()));
+        }
+        return Ok(Err("too_complex"));
+    }
+    match second_opinion::outline(sql) {
+        Ok(outline) => Ok(Ok(outline)),
+        Err(error) if facts.view.governed => {
+            let objection = Objection::new(SqlState::SyntaxError, error.message.clone());
+            Err(match error.position.and_then(|position| u32::try_from(position).ok()) {
+                Some(position) => objection.at(position),
+                None => objection,
+            })
+        }
+        Err(_) => Ok(Err("syntax")),
+    }
+}
+
+fn merge_effects(all: &mut Effects, more: Effects) {
+    all.search_path_may_change |= more.search_path_may_change;
+    all.ddl |= more.ddl;
+}
+
+/// The report of a text of which nothing is known.
+fn unanalysed(why: &'static str) -> Arc<Report> {
+    Arc::new(Report {
+        statements: vec![StatementReport {
+            operation: Operation::Utility,
+            fingerprint: 0,
+            relations: Vec::new(),
+            columns: Vec::new(),
+            unanalysed: Some(why),
+        }],
+        ..Report::default()
+    })
 }

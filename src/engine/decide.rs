@@ -81,6 +81,10 @@ pub(super) fn decide(case: &Case<'_>) -> Decision {
     for star in &case.resolution.stars {
         decider.star(star);
     }
+    let listed = case.resolution.columns.iter().any(|column| column.clause == Clause::Output);
+    for mention in case.resolution.relations.iter().filter(|mention| mention.role == Role::CopyTo && !listed) {
+        decider.every_column(mention, mention.path.span().start);
+    }
     for row in &case.resolution.whole_rows {
         if let (None, Some(mention)) = (&row.field, case.mention(row.via)) {
             decider.every_column(mention, row.path.span().start);
@@ -129,7 +133,7 @@ impl Decider<'_, '_> {
             self.object(retired(column, &reference.path.qualifier, rule).at(offset));
             return;
         }
-        if self.case.view.governed && rule.effect == Effect::Deny && reference.clause != Clause::Write {
+        if self.case.view.governed && rule.effect == Effect::Deny && !reference.clause.is_write() {
             self.object(Objection::denied_column(&column.name, &relation.name, rule.reason.as_deref()).at(offset));
         }
         self.note(relation, column, rule, access(reference.clause));
@@ -244,7 +248,7 @@ fn operation(role: Role) -> Operation {
         Role::Target(Verb::Insert) => Operation::Insert,
         Role::Target(Verb::Update) => Operation::Update,
         Role::Target(Verb::Delete) => Operation::Delete,
-        Role::Copy => Operation::Copy,
+        Role::CopyTo | Role::CopyFrom => Operation::Copy,
     }
 }
 
@@ -254,7 +258,7 @@ fn access(clause: Clause) -> Access {
         Clause::Filter => Access::Filter,
         Clause::Join => Access::Join,
         Clause::OrderGroup => Access::OrderGroup,
-        Clause::Write => Access::Write,
+        Clause::Insert | Clause::Set => Access::Write,
         Clause::Returning => Access::Returning,
     }
 }

@@ -88,6 +88,12 @@ impl Objection {
         self
     }
 
+    /// The position, where none is known yet.
+    pub(super) fn or_at(mut self, offset: u32) -> Self {
+        self.offset = self.offset.or(Some(offset));
+        self
+    }
+
     pub(super) fn offset(&self) -> Option<u32> {
         self.offset
     }

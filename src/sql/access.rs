@@ -68,8 +68,10 @@ pub enum Role {
     Source,
     /// It writes to it.
     Target(Verb),
-    /// COPY names it.
-    Copy,
+    /// COPY … TO reads it.
+    CopyTo,
+    /// COPY … FROM writes to it.
+    CopyFrom,
 }
 
 /// Which clause a reference stands in.
@@ -83,10 +85,19 @@ pub enum Clause {
     Join,
     /// GROUP BY, ORDER BY, DISTINCT ON, WINDOW.
     OrderGroup,
-    /// Target of INSERT, UPDATE or COPY FROM.
-    Write,
+    /// Column that INSERT or COPY FROM gives a value.
+    Insert,
+    /// Column that UPDATE or DO UPDATE sets.
+    Set,
     /// RETURNING.
     Returning,
+}
+
+impl Clause {
+    /// The name gets a value here rather than giving one.
+    pub fn is_write(self) -> bool {
+        matches!(self, Self::Insert | Self::Set)
+    }
 }
 
 /// One reference to a column.

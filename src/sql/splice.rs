@@ -10,13 +10,19 @@ use super::tree::Span;
 /// What a replacement is, for the check of the final text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Generated {
-    /// `(SELECT … FROM relation)`: offsets from the start of the replacement.
+    /// Holds `(SELECT … FROM relation)`: offsets from the start of the replacement.
     Wrapper {
-        /// Where the relation's name starts.
-        relation: u32,
+        /// Where the opening parenthesis stands.
+        open: u32,
         /// Where the first entry of the select list starts.
         first_target: u32,
+        /// Where the relation's name starts.
+        relation: u32,
+        /// After the closing parenthesis.
+        close: u32,
     },
+    /// The qualified name of the target of a data-modifying statement.
+    Target,
     /// A masked value that stands for a column of the target of a data-modifying statement.
     Expression,
     /// A qualified name, a column list, an alias.

@@ -11,8 +11,9 @@ impl Resolver<'_> {
     /// Resolves a data-modifying statement and gives the columns that it returns.
     pub(super) fn dml(&mut self, dml: &Dml, outer: Option<&Chain<'_>>) -> Vec<Column> {
         let target = self.mention(&dml.target, dml.alias.as_ref(), 0, Role::Target(dml.verb));
+        let written = if dml.verb == Verb::Insert { Clause::Insert } else { Clause::Set };
         for name in &dml.columns {
-            self.name_column(name, target, Clause::Write);
+            self.name_column(name, target, written);
         }
         if let Verb::Insert = dml.verb {
             let width = dml.source.as_ref().map(|source| self.query(source, outer).len());
@@ -54,7 +55,7 @@ impl Resolver<'_> {
             self.name_column(name, target, Clause::Filter);
         }
         for name in &conflict.columns {
-            self.name_column(name, target, Clause::Write);
+            self.name_column(name, target, Clause::Set);
         }
         let mut both = scope.clone();
         let excluded = Name { ident: Ident::quoted("excluded"), span: crate::sql::tree::Span::default() };

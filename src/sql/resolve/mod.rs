@@ -11,7 +11,7 @@ mod query;
 
 use std::collections::BTreeSet;
 
-use super::access::{Clause, ColumnRef, RelationIndex, RelationRef, Resolution, Role};
+use super::access::{Clause, ColumnRef, ImplicitInsert, RelationIndex, RelationRef, Resolution, Role};
 use super::scope::{Chain, Column};
 use super::tree::{Name, Path, Query, Statement};
 use crate::model::catalog::{Catalog, ColumnId, Relation, SearchPath};
@@ -142,10 +142,15 @@ impl<'a> Resolver<'a> {
     }
 
     fn copy(&mut self, path: &Path, columns: &[Name], to: bool) {
-        let via = self.mention(path, None, 0, Role::Copy);
-        let clause = if to { Clause::Output } else { Clause::Write };
+        let (role, clause) =
+            if to { (Role::CopyTo, Clause::Output) } else { (Role::CopyFrom, Clause::Insert) };
+        let via = self.mention(path, None, 0, role);
         for name in columns {
             self.name_column(name, via, clause);
+        }
+        if !to && columns.is_empty() {
+            let width = self.find_relation(path).map(|relation| relation.columns.len());
+            self.out.implicit_inserts.push(ImplicitInsert { relation: via, width, insert_at: path.last.span.end });
         }
     }
 

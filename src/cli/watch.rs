@@ -1,0 +1,99 @@
+//! Notices that policy files have changed.
+//!
+//! The operating system tells at once where it can. A look at the whole directory twice a second is the fallback for file
+//! systems that do not tell, and for volumes that are swapped by a link (a Kubernetes ConfigMap): what counts is what the
+//! directory holds, not which event came.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use notify::{RecursiveMode, Watcher};
+use tokio::sync::mpsc;
+
+/// How often the directory is looked at without being told.
+const POLL: Duration = Duration::from_millis(500);
+
+/// Editors write in several steps: this long after the last event the directory is read.
+const SETTLE: Duration = Duration::from_millis(50);
+
+/// Calls `changed` whenever the directory holds something else than before. Ends when the returned future is dropped.
+pub async fn watch(directory: PathBuf, mut changed: impl FnMut()) {
+    let (tell, mut told) = mpsc::channel(1);
+    let watcher = notify::recommended_watcher(move |_| {
+        // A full channel means that a look is due anyway.
+        let _ = tell.try_send(());
+    });
+    let watcher = watcher.and_then(|mut watcher| {
+        watcher.watch(&directory, RecursiveMode::Recursive)?;
+        Ok(watcher)
+    });
+    if let Err(error) = &watcher {
+        tracing::warn!(%error, directory = %directory.display(), "not told of changes, looking every {POLL:?} instead");
+    }
+    let mut known = content(&directory);
+    loop {
+        tokio::select! {
+            Some(()) = told.recv() => tokio::time::sleep(SETTLE).await,
+            () = tokio::time::sleep(POLL) => {}
+        }
+        let now = content(&directory);
+        if now != known {
+            known = now;
+            changed();
+        }
+    }
+}
+
+/// A number over names and contents of all files below a directory.
+fn content(directory: &Path) -> u64 {
+    let mut files = Vec::new();
+    collect(directory, &mut files);
+    files.sort();
+    let mut hasher = DefaultHasher::new();
+    for path in files {
+        path.hash(&mut hasher);
+        std::fs::read(&path).unwrap_or_default().hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
+fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
+    let Ok(entries) = std::fs::read_dir(directory) else { return };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
+            files.push(path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::Arc;
+
+    #[tokio::test]
+    async fn tells_of_every_change_within_a_second() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("policy.yaml");
+        std::fs::write(&file, "a: 1").unwrap();
+        let count = Arc::new(AtomicUsize::new(0));
+        let seen = Arc::clone(&count);
+        let task = tokio::spawn(watch(directory.path().to_owned(), move || {
+            seen.fetch_add(1, Ordering::SeqCst);
+        }));
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        std::fs::write(&file, "a: 2").unwrap();
+        tokio::time::sleep(Duration::from_millis(900)).await;
+        assert_eq!(count.load(Ordering::SeqCst), 1);
+        // The same content again is no change.
+        std::fs::write(&file, "a: 2").unwrap();
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        assert_eq!(count.load(Ordering::SeqCst), 1);
+        task.abort();
+    }
+}

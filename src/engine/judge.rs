@@ -1,0 +1,308 @@
+//! One statement: what it refers to, what the rules say of it, and how its text changes.
+
+use super::admission::Allowed;
+use super::check::Facts;
+use super::decide::{self, Case};
+use super::kind::{self, Form};
+use super::objection::Objection;
+use super::refusal::SqlState;
+use super::report::{Effects, Notice, RelationUse, StatementReport};
+use super::{rewrite, session, writes};
+use crate::model::catalog::{Catalog, SearchPath};
+use crate::sql::access::Resolution;
+use crate::sql::lexer::{self, Token};
+use crate::sql::second_opinion::{self, Fragment, OutlineStatement};
+use crate::sql::splice::{self, Generated, Placed, Splice, Splicer};
+use crate::sql::tree::{Name, Span, Statement};
+use crate::sql::{inner, resolve};
+
+/// The text that the statement stands in.
+pub(super) struct Text<'a> {
+    pub sql: &'a str,
+    pub tokens: &'a [Token],
+    pub facts: &'a Facts<'a>,
+    pub catalog: Option<&'a Catalog>,
+    /// What the statements before it, in the same text, do to the session.
+    pub earlier: Effects,
+}
+
+/// What was found out about one statement.
+pub(super) struct Found {
+    pub report: StatementReport,
+    pub notices: Vec<Notice>,
+    pub effects: Effects,
+}
+
+/// Judges one statement and adds its replacements.
+pub(super) fn statement(
+    text: &Text<'_>,
+    outline: &OutlineStatement,
+    splicer: &mut Splicer<'_>,
+) -> (Found, Option<Objection>) {
+    let tokens = text.tokens_of(outline);
+    let mut key = Vec::new();
+    let fingerprint = lexer::shape(text.sql, tokens, &mut key).fingerprint;
+    let mut found = Found {
+        report: StatementReport {
+            operation: kind::operation(&outline.kind),
+            fingerprint,
+            relations: Vec::new(),
+            columns: Vec::new(),
+            unanalysed: None,
+        },
+        notices: Vec::new(),
+        effects: session::effects(&outline.kind),
+    };
+    let objection = judge(text, outline, tokens, &mut found, splicer).err();
+    for notice in &mut found.notices {
+        notice.fingerprint = fingerprint;
+    }
+    (found, objection)
+}
+
+fn judge(
+    text: &Text<'_>,
+    outline: &OutlineStatement,
+    tokens: &[Token],
+    found: &mut Found,
+    splicer: &mut Splicer<'_>,
+) -> Result<(), Objection> {
+    let governed = text.facts.view.governed;
+    let form = kind::form(&outline.kind);
+    if governed {
+        session::admit(text, outline, tokens)?;
+    }
+    if form == Form::Other {
+        found.report.relations = text.named_relations(outline);
+        return Ok(());
+    }
+    let tree = match inner::statement(text.sql, tokens, form.into()) {
+        Ok(tree) => tree,
+        Err(_) if governed && outline.relations.is_empty() => return qualify_functions(text, outline, splicer),
+        Err(why) if governed => return Err(Objection::not_understood(why)),
+        Err(_) => {
+            found.report.unanalysed = Some("parser");
+            found.report.relations = text.named_relations(outline);
+            return Ok(());
+        }
+    };
+    let Some(catalog) = text.catalog else {
+        found.report.unanalysed = Some("no_catalog");
+        return if governed { Err(Objection::not_understood("the catalog is not known")) } else { Ok(()) };
+    };
+    let fallback = SearchPath::default();
+    let path = text.search_path(&fallback)?;
+    let resolution = resolve::resolve(&tree, catalog, path).resolution;
+    let case = Case { catalog, view: text.facts.view, resolution: &resolution };
+    let decision = decide::decide(&case);
+    found.report.relations = decision.relations;
+    found.report.columns = decision.columns;
+    found.notices = decision.notices;
+    if governed {
+        same_places(outline, &resolution)?;
+        exist(&case, text)?;
+    }
+    if let Some(objection) = decision.objection {
+        return Err(objection);
+    }
+    if governed {
+        writes::admit(&case)?;
+        qualify_functions(text, outline, splicer)?;
+        rewrite::rewrite(&case, text.sql, text.tokens, splicer)?;
+        if let Statement::CopyRelation { path, columns, to: true } = &tree {
+            let span = copied_span(text, path.span(), columns);
+            rewrite::copy_out(&case, text.sql, text.tokens, splicer, (columns, span))?;
+        }
+        if form == Form::Explain && resolution.relations.iter().any(|mention| case.is_wrapped(mention)) {
+            return Err(Objection::not_understood("a plan shows statistics of protected columns"));
+        }
+        return Ok(());
+    }
+    rewrite::hide_retired(&case, text.sql, text.tokens, splicer)
+}
+
+/// Checks the final text of a governed session with PostgreSQL's grammar.
+pub(super) fn verify(
+    facts: &Facts<'_>,
+    catalog: Option<&Catalog>,
+    sql: &str,
+    tokens: &[Token],
+    splices: &[Splice],
+) -> Result<(), Objection> {
+    let (text, placed) =
+        splice::apply(sql, tokens, splices).map_err(|error| Objection::not_understood(error.to_string()))?;
+    let fragments: Vec<Fragment> = placed.iter().filter_map(fragment).collect();
+    let empty = Catalog::default();
+    let allowed = Allowed { catalog: catalog.unwrap_or(&empty), view: facts.view };
+    second_opinion::verify(&text, &fragments, &allowed).map_err(|objection| {
+        Objection::not_understood(objection.to_string())
+    })
+}
+
+/// A replacement as the checker of the final text wants to know it.
+fn fragment(placed: &Placed) -> Option<Fragment> {
+    let offset = |place: usize| u32::try_from(place).unwrap_or(u32::MAX);
+    let (start, end) = (offset(placed.start), offset(placed.end));
+    match placed.generated {
+        Generated::Plain => None,
+        Generated::Target => Some(Fragment::DmlTarget { start }),
+        Generated::Expression => Some(Fragment::Expression { start, end }),
+        Generated::Wrapper { open, first_target, relation, close } => Some(Fragment::Wrapper {
+            start: start.saturating_add(open),
+            end: start.saturating_add(close),
+            relation_offset: relation.saturating_sub(open),
+            first_target_offset: Some(first_target.saturating_sub(open)),
+        }),
+    }
+}
+
+impl Text<'_> {
+    fn tokens_of(&self, outline: &OutlineStatement) -> &[Token] {
+        let start = self.tokens.partition_point(|token| (token.start as usize) < outline.start);
+        let end = self.tokens.partition_point(|token| (token.start as usize) < outline.end);
+        self.tokens.get(start..end).unwrap_or_default()
+    }
+
+    /// The search path that names are resolved along. Governed sessions must know it; others lose nothing by a guess.
+    fn search_path<'p>(&'p self, fallback: &'p SearchPath) -> Result<&'p SearchPath, Objection> {
+        if !self.facts.view.governed {
+            return Ok(self.facts.search_path.unwrap_or(fallback));
+        }
+        let unknown = || {
+            Objection::new(SqlState::ObjectNotInPrerequisiteState, "search_path is not known at this point")
+                .detail("It was changed earlier in this transaction or pipeline, and names cannot be resolved.")
+                .hint("Send the statement on its own after the change.")
+        };
+        if self.earlier.search_path_may_change {
+            return Err(unknown());
+        }
+        let path = self.facts.search_path.ok_or_else(unknown)?;
+        if !path.catalog_first() {
+            return Err(Objection::not_understood("search_path puts a schema before pg_catalog"));
+        }
+        Ok(path)
+    }
+
+    /// Relations that PostgreSQL's grammar sees, where nothing more is known.
+    fn named_relations(&self, outline: &OutlineStatement) -> Vec<RelationUse> {
+        let (Some(catalog), fallback) = (self.catalog, SearchPath::default()) else { return Vec::new() };
+        let path = self.facts.search_path.unwrap_or(&fallback);
+        let mut found = Vec::new();
+        for named in &outline.relations {
+            let relation = match &named.schema {
+                Some(schema) => catalog.find(schema, &named.name),
+                None => catalog.resolve(path, &named.name),
+            };
+            let Some(relation) = relation else { continue };
+            let used = RelationUse {
+                relation: relation.oid,
+                schema: (&*relation.schema).into(),
+                name: (&*relation.name).into(),
+                operation: kind::operation_on(named.verb, &outline.kind),
+            };
+            if !found.contains(&used) {
+                found.push(used);
+            }
+        }
+        found
+    }
+}
+
+/// Both parsers must see relations and columns at the same places: where one sees a name that the other does not, the text
+/// means something else to the server than to us.
+fn same_places(outline: &OutlineStatement, resolution: &Resolution) -> Result<(), Objection> {
+    let theirs = |starts: Vec<u32>| {
+        let mut starts = starts;
+        starts.sort_unstable();
+        starts.dedup();
+        starts
+    };
+    let offset = |start: usize| u32::try_from(start).unwrap_or(u32::MAX);
+    let relations = theirs(outline.relations.iter().map(|relation| offset(relation.start)).collect());
+    let columns = theirs(outline.columns.iter().map(|column| offset(column.start)).collect());
+    if relations != theirs(resolution.relation_starts.clone()) || columns != theirs(resolution.column_starts.clone()) {
+        return Err(Objection::not_understood("two parsers read the statement differently"));
+    }
+    Ok(())
+}
+
+/// Every relation exists, and no name is left that could call a function on a row.
+fn exist(case: &Case<'_>, text: &Text<'_>) -> Result<(), Objection> {
+    for mention in &case.resolution.relations {
+        let start = mention.path.span().start;
+        if mention.relation.is_none() {
+            let written = text.sql.get(mention.path.span().range()).unwrap_or_default();
+            return Err(Objection::no_such_relation(written).at(start));
+        }
+        if let Some(why) = case.rules(mention).and_then(|rules| rules.opaque.as_deref()) {
+            return Err(Objection::denied_relation(mention.path.last.as_str(), why).at(start));
+        }
+    }
+    let is_call = |name: &str| {
+        super::trusted::is_foreign_function(case.catalog, case.view, name) || !crate::sql::functions::admitted(name)
+    };
+    for name in &case.resolution.unresolved {
+        let on_target = name.visible.iter().any(|index| {
+            case.mention(*index).is_some_and(|mention| {
+                mention.role != crate::sql::access::Role::Source && mention.relation.is_some_and(|oid| case.view.protects(oid))
+            })
+        });
+        if on_target || (!name.path.qualifier.is_empty() && is_call(name.path.last.as_str())) {
+            let written = text.sql.get(name.path.span().range()).unwrap_or_default();
+            return Err(Objection::new(SqlState::UndefinedColumn, format!("column {written} does not exist"))
+                .at(name.path.span().start));
+        }
+    }
+    for field in &case.resolution.fields {
+        if is_call(field.as_str()) {
+            return Err(Objection::not_understood(format!("\"{}\" may call a function", field.as_str()))
+                .at(field.span.start));
+        }
+    }
+    Ok(())
+}
+
+/// Puts the schema before every function, so that a call means what was checked.
+fn qualify_functions(
+    text: &Text<'_>,
+    outline: &OutlineStatement,
+    splicer: &mut Splicer<'_>,
+) -> Result<(), Objection> {
+    let empty = Catalog::default();
+    let catalog = text.catalog.unwrap_or(&empty);
+    let view = text.facts.view;
+    for function in &outline.functions {
+        let [name] = function.parts.as_slice() else { continue };
+        let schema = text
+            .facts
+            .search_path
+            .and_then(|path| super::trusted::schema_of_function(catalog, view, path, name));
+        let start = u32::try_from(function.start).map_err(|_| Objection::not_understood("text too long"))?;
+        let (schema, admitted) = match schema {
+            Some(schema) => (schema, true),
+            None => ("pg_catalog".to_owned(), crate::sql::functions::admitted(name)),
+        };
+        if !admitted {
+            return Err(denied_function(name).at(start));
+        }
+        let prefix = format!("{}.", crate::model::ident::display_name(&schema));
+        splicer
+            .insert_before(start, prefix)
+            .map_err(|error| Objection::not_understood(error.to_string()))?;
+    }
+    Ok(())
+}
+
+fn denied_function(name: &str) -> Objection {
+    Objection::new(SqlState::InsufficientPrivilege, format!("permission denied for function {name}"))
+        .detail("It can read or change what the policy protects, or run SQL of its own.")
+        .hint("Ask the owner of the contract to list it, if it is safe.")
+}
+
+/// From the relation of a COPY to the end of its column list.
+fn copied_span(text: &Text<'_>, relation: Span, columns: &[Name]) -> Span {
+    let Some(last) = columns.last() else { return relation };
+    let after = text.tokens.partition_point(|token| token.start < last.span.end);
+    let end = text.tokens.get(after).map_or(last.span.end, |token| token.end);
+    Span { start: relation.start, end }
+}

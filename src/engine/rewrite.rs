@@ -1,0 +1,412 @@
+//! The replacements that make the server answer as the shadow database would.
+//!
+//! A protected relation in FROM becomes a projection of what the subject may see, under the name by which the statement
+//! knows it. The target of a data-modifying statement cannot be replaced, so there each reference becomes the masked value.
+//! Every name of a relation or function is qualified, so that the session's search path decides nothing.
+
+use super::decide::{Case, is_omitted};
+use super::objection::Objection;
+use crate::model::catalog::{Column, Relation};
+use crate::model::ident::{Ident, display_name};
+use crate::policy::view::{Effect, MaskExpression};
+use crate::sql::access::{ColumnRef, Grouping, RelationIndex, RelationRef, Role, StarColumn, StarRef, WholeRowRef};
+use crate::sql::lexer::Token;
+use crate::sql::splice::{Generated, Splicer};
+use crate::sql::tree::{Name, Span};
+
+type Done = Result<(), Objection>;
+
+/// Adds the replacements of one statement of a governed session.
+pub(super) fn rewrite(case: &Case<'_>, text: &str, tokens: &[Token], splicer: &mut Splicer<'_>) -> Done {
+    let mut rewriter = Rewriter { case, text, tokens, splicer };
+    for mention in &case.resolution.relations {
+        rewriter.mention(mention)?;
+    }
+    for column in &case.resolution.columns {
+        rewriter.column(column)?;
+    }
+    for star in &case.resolution.stars {
+        rewriter.star(star)?;
+    }
+    for row in &case.resolution.whole_rows {
+        rewriter.whole_row(row)?;
+    }
+    for grouping in &case.resolution.groupings {
+        rewriter.grouping(grouping)?;
+    }
+    rewriter.implicit_inserts()
+}
+
+/// Adds the replacement of COPY … TO.
+pub(super) fn copy_out(
+    case: &Case<'_>,
+    text: &str,
+    tokens: &[Token],
+    splicer: &mut Splicer<'_>,
+    copied: (&[Name], Span),
+) -> Done {
+    let mut rewriter = Rewriter { case, text, tokens, splicer };
+    match case.resolution.relations.first() {
+        Some(mention) => rewriter.copy_out(mention, copied.0, copied.1),
+        None => Ok(()),
+    }
+}
+
+/// Adds the replacements of one statement of an observed session: only columns past their sunset make a difference.
+pub(super) fn hide_retired(case: &Case<'_>, text: &str, tokens: &[Token], splicer: &mut Splicer<'_>) -> Done {
+    let mut rewriter = Rewriter { case, text, tokens, splicer };
+    for star in &case.resolution.stars {
+        let hides = star.columns.iter().flatten().any(|column| rewriter.omits(column));
+        if hides {
+            rewriter.expand(star)?;
+        }
+    }
+    rewriter.implicit_inserts()
+}
+
+struct Rewriter<'a, 'c, 's, 't> {
+    case: &'c Case<'a>,
+    text: &'t str,
+    tokens: &'t [Token],
+    splicer: &'s mut Splicer<'t>,
+}
+
+impl Rewriter<'_, '_, '_, '_> {
+    fn mention(&mut self, mention: &RelationRef) -> Done {
+        let Some(relation) = self.case.relation(mention) else { return Ok(()) };
+        if self.case.is_wrapped(mention) {
+            return self.wrap(mention, relation);
+        }
+        let span = mention.path.span();
+        match mention.role {
+            Role::CopyTo => Ok(()),
+            Role::Target(_) => self.replace(span, relation.qualified(), Generated::Target),
+            Role::Source | Role::CopyFrom if mention.path.qualifier.len() == 1 => Ok(()),
+            Role::Source | Role::CopyFrom => self.replace(span, relation.qualified(), Generated::Plain),
+        }
+    }
+
+    /// Puts a projection in place of a relation.
+    fn wrap(&mut self, mention: &RelationRef, relation: &Relation) -> Done {
+        self.check_alias_list(mention, relation)?;
+        let (span, only) = self.with_only(mention.path.span())?;
+        let projection = self.projection(mention, relation, only)?;
+        let generated = projection.generated(0);
+        let mut text = projection.text;
+        if mention.alias.is_none() {
+            text += &format!(" AS {}", mention.path.last.ident);
+        }
+        self.replace(span, text, generated)
+    }
+
+    /// What the subject may see of a relation, as a subquery.
+    fn projection(
+        &self,
+        mention: &RelationRef,
+        relation: &Relation,
+        only: &'static str,
+    ) -> Result<Projection, Objection> {
+        let mut entries: Vec<String> =
+            mention.system_columns.iter().map(|name| Ident::quoted(name.as_str()).to_string()).collect();
+        entries.sort_unstable();
+        entries.dedup();
+        for column in &relation.columns {
+            match self.case.rule(relation, column) {
+                rule if is_omitted(rule) => {}
+                Some(rule) => match &rule.effect {
+                    Effect::Allow => entries.push(Ident::quoted(&column.name).to_string()),
+                    Effect::Mask(mask) => entries.push(masked_entry(mask, column)),
+                    Effect::Deny => {}
+                },
+                None => entries.push(Ident::quoted(&column.name).to_string()),
+            }
+        }
+        if entries.is_empty() {
+            return Err(Objection::denied_relation(&relation.name, "all of its columns are denied")
+                .at(mention.path.span().start));
+        }
+        let head = format!("{SELECT}{} FROM {only}", entries.join(", "));
+        Ok(Projection { relation: head.len(), text: head + &relation.qualified() + ")" })
+    }
+
+    /// COPY of a protected relation becomes COPY of its projection; like COPY, it leaves children out.
+    fn copy_out(&mut self, mention: &RelationRef, columns: &[Name], span: Span) -> Done {
+        let Some(relation) = self.case.relation(mention) else { return Ok(()) };
+        let rules = self.case.rules(mention);
+        if !rules.is_some_and(|rules| rules.protects() || rules.columns.values().any(super::decide::is_hidden)) {
+            return self.replace(mention.path.span(), relation.qualified(), Generated::Plain);
+        }
+        let projection = self.projection(mention, relation, "ONLY ")?;
+        let list = match columns {
+            [] => "*".to_owned(),
+            names => names.iter().map(|name| name.ident.to_string()).collect::<Vec<_>>().join(", "),
+        };
+        let head = format!("(SELECT {list} FROM ");
+        let generated = projection.generated(head.len());
+        let text = format!("{head}{} AS {})", projection.text, mention.path.last.ident);
+        self.replace(span, text, generated)
+    }
+
+    /// A column list behind an alias counts columns: it must not reach beyond one that is left out.
+    fn check_alias_list(&self, mention: &RelationRef, relation: &Relation) -> Done {
+        let omitted = relation.columns.iter().position(|column| {
+            self.case.rule(relation, column).is_some_and(|rule| rule.effect == Effect::Deny)
+        });
+        match omitted {
+            Some(first) if mention.column_aliases > first => {
+                let name = relation.columns.get(first).map(|column| column.name.to_string()).unwrap_or_default();
+                Err(Objection::denied_column(&name, &relation.name, None).at(mention.path.span().start))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Widens a relation's range by an ONLY that stands before it.
+    fn with_only(&self, span: Span) -> Result<(Span, &'static str), Objection> {
+        let at = self.splicer.starting_at(span.start).map_err(misfit)? as usize;
+        let before = at.checked_sub(1).and_then(|before| self.tokens.get(before));
+        Ok(match before {
+            Some(token) if token.is_word(self.text, "only") => {
+                (Span { start: token.start, end: span.end }, "ONLY ")
+            }
+            _ => (span, ""),
+        })
+    }
+
+    fn column(&mut self, reference: &ColumnRef) -> Done {
+        let Some(mention) = self.case.mention(reference.via) else { return Ok(()) };
+        if !reference.is_value {
+            return Ok(());
+        }
+        if self.case.is_wrapped(mention) {
+            return self.requalify(reference, mention);
+        }
+        let (Role::Target(_), Some(relation)) = (mention.role, self.case.relation(mention)) else { return Ok(()) };
+        let Some(column) = relation.column_by_number(reference.column.attnum) else { return Ok(()) };
+        let Some(Effect::Mask(mask)) = self.case.rule(relation, column).map(|rule| &rule.effect) else {
+            return Ok(());
+        };
+        let qualifier = reference.path.qualifier.last().unwrap_or_else(|| mention.visible_name());
+        let field = format!("{}.{}", qualifier.ident, Ident::quoted(&column.name));
+        self.replace(reference.path.span(), mask.render(&field), Generated::Expression)?;
+        if reference.names_output {
+            self.name_output(reference.path.span(), &column.name)?;
+        }
+        Ok(())
+    }
+
+    /// A projection has no schema: `schema.table.column` becomes `table.column`.
+    fn requalify(&mut self, reference: &ColumnRef, mention: &RelationRef) -> Done {
+        match reference.path.qualifier_span() {
+            Some(span) if reference.path.qualifier.len() > 1 => {
+                self.replace(span, mention.visible_name().ident.to_string(), Generated::Plain)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn name_output(&mut self, span: Span, name: &str) -> Done {
+        self.splicer.insert_after(span.end, format!(" AS {}", Ident::quoted(name))).map_err(misfit)
+    }
+
+    fn star(&mut self, star: &StarRef) -> Done {
+        let mut needs_list = false;
+        for index in &star.relations {
+            let Some(mention) = self.case.mention(*index) else { continue };
+            let is_target = matches!(mention.role, Role::Target(_));
+            needs_list |= is_target && self.case.rules(mention).is_some_and(|rules| !rules.columns.is_empty());
+            // A projection shows the system columns that the statement names; a star must not.
+            needs_list |= self.case.is_wrapped(mention) && !mention.system_columns.is_empty();
+            if self.case.is_wrapped(mention) && self.is_doubly_qualified(star) {
+                self.requalify_star(star, mention)?;
+            }
+        }
+        if needs_list { self.expand(star) } else { Ok(()) }
+    }
+
+    fn is_doubly_qualified(&self, star: &StarRef) -> bool {
+        let tokens = self.star_tokens(star);
+        tokens.iter().filter(|token| token.text(self.text) == ".").count() > 1
+    }
+
+    fn star_tokens(&self, star: &StarRef) -> &[Token] {
+        let start = self.tokens.partition_point(|token| token.start < star.span.start);
+        let end = self.tokens.partition_point(|token| token.start < star.span.end);
+        self.tokens.get(start..end).unwrap_or_default()
+    }
+
+    fn requalify_star(&mut self, star: &StarRef, mention: &RelationRef) -> Done {
+        let text = format!("{}.*", mention.visible_name().ident);
+        self.replace(star.span, text, Generated::Plain)
+    }
+
+    /// Writes out a star; each masked column of a target is one replacement, so that it can be told apart in the final text.
+    fn expand(&mut self, star: &StarRef) -> Done {
+        let Some(columns) = &star.columns else {
+            return Err(Objection::not_understood("the columns behind a star cannot be known").at(star.span.start));
+        };
+        let entries: Vec<_> = columns
+            .iter()
+            .filter(|column| !self.omits(column))
+            .map(|column| self.star_entry(column))
+            .collect();
+        if entries.is_empty() {
+            return Err(Objection::not_understood("a star expands to nothing").at(star.span.start));
+        }
+        let is_masked = columns.iter().any(|column| self.target_mask(column).is_some());
+        let generated = if is_masked { Generated::Expression } else { Generated::Plain };
+        self.replace(star.span, entries.join(", "), generated)
+    }
+
+    fn star_entry(&self, column: &StarColumn) -> String {
+        let name = Ident::quoted(&column.name);
+        let field = match &column.qualifier {
+            Some(qualifier) => format!("{}.{name}", qualifier.ident),
+            None => name.to_string(),
+        };
+        match self.target_mask(column) {
+            Some(mask) => format!("{} AS {name}", mask.render(&field)),
+            None => field,
+        }
+    }
+
+    /// The mask of a column that stands unwrapped.
+    fn target_mask(&self, column: &StarColumn) -> Option<&MaskExpression> {
+        let (id, via) = column.column?;
+        let mention = self.case.mention(via)?;
+        if self.case.is_wrapped(mention) || !self.case.view.governed {
+            return None;
+        }
+        match &self.case.view.rule(id)?.effect {
+            Effect::Mask(mask) => Some(mask),
+            Effect::Allow | Effect::Deny => None,
+        }
+    }
+
+    fn omits(&self, column: &StarColumn) -> bool {
+        let rule = column.column.and_then(|(id, _)| self.case.view.rule(id));
+        if self.case.view.governed {
+            return is_omitted(rule);
+        }
+        rule.is_some_and(super::decide::is_hidden)
+    }
+
+    fn whole_row(&mut self, row: &WholeRowRef) -> Done {
+        let (Some(mention), Some(relation)) = (self.case.mention(row.via), self.case.relation_of(row.via)) else {
+            return Ok(());
+        };
+        let protects = self.case.rules(mention).is_some_and(|rules| rules.protects());
+        if !self.case.is_wrapped(mention) {
+            return if protects {
+                Err(Objection::not_understood(format!(
+                    "the whole row of {} is used where its columns cannot be masked",
+                    display_name(&relation.name)
+                ))
+                .at(row.path.span().start))
+            } else {
+                Ok(())
+            };
+        }
+        if row.field.is_some() || relation.columns.iter().any(|column| is_omitted(self.case.rule(relation, column))) {
+            return Ok(());
+        }
+        // The projection's row is an anonymous record; the cast gives back the relation's own type, and null-extended
+        // rows stay null.
+        let name = &mention.visible_name().ident;
+        let text = format!("(CASE WHEN {name} IS DISTINCT FROM NULL THEN {name}::{} END)", relation.qualified());
+        self.replace(row.path.span(), text, Generated::Plain)?;
+        if row.names_output {
+            self.name_output(row.path.span(), row.path.last.as_str())?;
+        }
+        Ok(())
+    }
+
+    /// Functional dependency on a primary key does not reach through a projection: the columns are grouped by name.
+    fn grouping(&mut self, grouping: &Grouping) -> Done {
+        let (Some(mention), Some(relation)) = (self.case.mention(grouping.relation), self.case.relation_of(grouping.relation))
+        else {
+            return Ok(());
+        };
+        if !self.case.is_wrapped(mention) {
+            return Ok(());
+        }
+        let mut added = String::new();
+        for attnum in grouping.used.iter().filter(|attnum| !grouping.grouped.contains(attnum)) {
+            let Some(column) = relation.column_by_number(*attnum) else { continue };
+            if !is_omitted(self.case.rule(relation, column)) {
+                added += &format!(", {}.{}", mention.visible_name().ident, Ident::quoted(&column.name));
+            }
+        }
+        if added.is_empty() {
+            return Ok(());
+        }
+        self.splicer.insert_after(grouping.insert_at, added).map_err(misfit)
+    }
+
+    /// INSERT without a column list, where a column counts as dropped: the remaining ones are named.
+    fn implicit_inserts(&mut self) -> Done {
+        for insert in &self.case.resolution.implicit_inserts {
+            let (Some(relation), Some(width)) = (self.case.relation_of(insert.relation), insert.width) else { continue };
+            let hidden = |column: &&Column| {
+                self.case.rule(relation, column).is_some_and(super::decide::is_hidden)
+            };
+            if !relation.columns.iter().any(|column| hidden(&column)) {
+                continue;
+            }
+            let names: Vec<_> = relation
+                .columns
+                .iter()
+                .filter(|column| !hidden(column))
+                .take(width)
+                .map(|column| Ident::quoted(&column.name).to_string())
+                .collect();
+            let list = format!(" ({})", names.join(", "));
+            self.splicer.insert_after(insert.insert_at, list).map_err(misfit)?;
+        }
+        Ok(())
+    }
+
+    fn replace(&mut self, span: Span, text: String, generated: Generated) -> Done {
+        self.splicer.replace(span, text, generated).map_err(misfit)
+    }
+}
+
+const SELECT: &str = "(SELECT ";
+
+/// A generated subquery, and where the relation's name starts in it.
+struct Projection {
+    text: String,
+    relation: usize,
+}
+
+impl Projection {
+    /// How to find it in a replacement in which it starts at `open`.
+    fn generated(&self, open: usize) -> Generated {
+        let offset = |length: usize| u32::try_from(open + length).unwrap_or(u32::MAX);
+        Generated::Wrapper {
+            open: offset(0),
+            first_target: offset(SELECT.len()),
+            relation: offset(self.relation),
+            close: offset(self.text.len()),
+        }
+    }
+}
+
+fn masked_entry(mask: &MaskExpression, column: &Column) -> String {
+    let name = Ident::quoted(&column.name).to_string();
+    format!("{} AS {name}", mask.render(&name))
+}
+
+fn misfit(error: crate::sql::splice::SpliceError) -> Objection {
+    Objection::not_understood(error.to_string())
+}
+
+/// The mentions that a statement writes to.
+pub(super) fn targets<'a>(case: &'a Case<'_>) -> impl Iterator<Item = (RelationIndex, &'a RelationRef)> {
+    case.resolution
+        .relations
+        .iter()
+        .enumerate()
+        .filter(|(_, mention)| matches!(mention.role, Role::Target(_) | Role::CopyFrom))
+        .map(|(index, mention)| (RelationIndex(index), mention))
+}

@@ -1,0 +1,157 @@
+//! Statements that are not queries: what they do to the session, and which of them a governed session may send.
+
+use super::judge::Text;
+use super::objection::Objection;
+use super::refusal::SqlState;
+use super::report::Effects;
+use crate::sql::lexer::{self, Token, TokenKind};
+use crate::sql::second_opinion::{OutlineStatement, StatementKind, TransactionKind};
+
+/// What a governed session may SET: nothing of it changes how a text is read, what a mask answers, or what the server tells.
+const SETTABLE: &[&str] = &[
+    "application_name",
+    "bytea_output",
+    "cursor_tuple_fraction",
+    "datestyle",
+    "default_transaction_deferrable",
+    "default_transaction_isolation",
+    "default_transaction_read_only",
+    "extra_float_digits",
+    "geqo",
+    "idle_in_transaction_session_timeout",
+    "idle_session_timeout",
+    "intervalstyle",
+    "jit",
+    "lc_messages",
+    "lc_monetary",
+    "lc_numeric",
+    "lc_time",
+    "lock_timeout",
+    "max_parallel_workers_per_gather",
+    "plan_cache_mode",
+    "random_page_cost",
+    "row_security",
+    "search_path",
+    "seed",
+    "statement_timeout",
+    "synchronous_commit",
+    "timezone",
+    "transaction_deferrable",
+    "transaction_isolation",
+    "transaction_read_only",
+    "transaction_timeout",
+    "work_mem",
+    "xmloption",
+];
+
+/// Settings that a governed session may only set to these values: what lexing and error texts depend on.
+const PINNED: &[(&str, &[&str])] = &[
+    ("standard_conforming_strings", &["on", "true", "1", "yes"]),
+    ("backslash_quote", &["safe_encoding"]),
+    ("client_encoding", &["utf8", "utf-8", "unicode"]),
+    ("names", &["utf8", "utf-8", "unicode"]),
+    ("client_min_messages", &["notice", "warning", "error"]),
+    ("escape_string_warning", &["on", "off", "true", "false"]),
+];
+
+/// Settings that may hold secrets of the server.
+const SECRET: &[&str] = &["all", "primary_conninfo", "ssl_passphrase_command", "archive_command", "restore_command"];
+
+/// What the session must keep track of once the server has executed the statement.
+pub(super) fn effects(kind: &StatementKind) -> Effects {
+    match kind {
+        StatementKind::Set { name, .. } | StatementKind::Reset { name } => Effects {
+            search_path_may_change: matches!(name.as_str(), "search_path" | "role" | "session_authorization"),
+            ddl: false,
+        },
+        StatementKind::ResetAll
+        | StatementKind::Discard
+        | StatementKind::Transaction(TransactionKind::RollbackTo)
+        | StatementKind::Do
+        | StatementKind::Call => Effects { search_path_may_change: true, ddl: false },
+        StatementKind::Ddl(_) | StatementKind::CreateTableAs | StatementKind::SelectInto => {
+            Effects { search_path_may_change: false, ddl: true }
+        }
+        _ => Effects::default(),
+    }
+}
+
+/// Refuses what a governed session may not send, whatever it refers to.
+pub(super) fn admit(text: &Text<'_>, outline: &OutlineStatement, tokens: &[Token]) -> Result<(), Objection> {
+    match &outline.kind {
+        StatementKind::Select
+        | StatementKind::Insert
+        | StatementKind::Update
+        | StatementKind::Delete
+        | StatementKind::Explain { .. }
+        | StatementKind::Prepare { .. }
+        | StatementKind::Deallocate
+        | StatementKind::DeclareCursor
+        | StatementKind::Fetch
+        | StatementKind::ClosePortal
+        | StatementKind::Discard
+        | StatementKind::ResetAll
+        | StatementKind::Unlisten => Ok(()),
+        StatementKind::Transaction(kind) => transaction(*kind),
+        StatementKind::Set { name, .. } => setting(text, name, tokens),
+        StatementKind::Reset { name } => {
+            let known = SETTABLE.contains(&name.as_str()) || PINNED.iter().any(|(pinned, _)| pinned == name);
+            if known { Ok(()) } else { Err(denied(format!("setting {name}"))) }
+        }
+        StatementKind::Show { name } => {
+            if SECRET.contains(&name.as_str()) { Err(denied(format!("setting {name}"))) } else { Ok(()) }
+        }
+        StatementKind::Execute { .. } => execute(text, tokens),
+        StatementKind::Copy { file, program, .. } => {
+            if *file || *program { Err(denied("COPY with a file or program".to_owned())) } else { Ok(()) }
+        }
+        other => Err(denied(format!("{other:?}").split([' ', '(', '{']).next().unwrap_or_default().to_uppercase())),
+    }
+}
+
+fn transaction(kind: TransactionKind) -> Result<(), Objection> {
+    match kind {
+        TransactionKind::Prepare | TransactionKind::CommitPrepared | TransactionKind::RollbackPrepared => {
+            Err(denied("two-phase commit".to_owned()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn setting(text: &Text<'_>, name: &str, tokens: &[Token]) -> Result<(), Objection> {
+    if SETTABLE.contains(&name) {
+        return Ok(());
+    }
+    let Some((_, values)) = PINNED.iter().find(|(pinned, _)| *pinned == name) else {
+        return Err(denied(format!("setting {name}")));
+    };
+    let value = tokens.last().map(|token| value_of(text.sql, token)).unwrap_or_default();
+    if values.contains(&value.as_str()) {
+        return Ok(());
+    }
+    Err(denied(format!("setting {name} to {value}")).hint(format!("Allowed values: {}.", values.join(", "))))
+}
+
+fn value_of(sql: &str, token: &Token) -> String {
+    let value = if token.kind == TokenKind::Word {
+        token.text(sql).to_owned()
+    } else {
+        lexer::decode_string(sql, token).map_or_else(|| token.text(sql).to_owned(), |value| value.into_owned())
+    };
+    value.to_ascii_lowercase()
+}
+
+/// EXECUTE evaluates its arguments: they must be plain values, since a call in them was never checked.
+fn execute(text: &Text<'_>, tokens: &[Token]) -> Result<(), Objection> {
+    let opened = tokens.iter().filter(|token| token.text(text.sql) == "(").count();
+    if opened > 1 {
+        return Err(Objection::not_understood("an argument of EXECUTE is more than a plain value"));
+    }
+    Ok(())
+}
+
+fn denied(what: String) -> Objection {
+    Objection::new(SqlState::InsufficientPrivilege, format!("permission denied for {what}"))
+        .detail("A policy protects columns from this user, and this could reach around it.")
+        .hint("Use a session of a user without protected columns, or ask the owner of the policy.")
+}

@@ -1,0 +1,81 @@
+//! Code outside `pg_catalog` that a governed session may run.
+//!
+//! A function of the database's own can read anything that its owner may. So only two kinds are admitted: what the contract
+//! lists, and the C functions of extensions that are known to compute on their arguments alone.
+
+use crate::model::catalog::{Catalog, SearchPath};
+use crate::policy::view::SubjectView;
+
+/// Extensions of the PostgreSQL distribution whose C functions read nothing but their arguments.
+const COMPUTING_EXTENSIONS: &[&str] = &[
+    "btree_gin",
+    "btree_gist",
+    "citext",
+    "cube",
+    "fuzzystrmatch",
+    "hstore",
+    "intarray",
+    "isn",
+    "ltree",
+    "pg_trgm",
+    "pgcrypto",
+    "seg",
+    "unaccent",
+    "uuid-ossp",
+];
+
+fn is_computing(extension: Option<&str>, language: &str) -> bool {
+    language == "c" && extension.is_some_and(|extension| COMPUTING_EXTENSIONS.contains(&extension))
+}
+
+/// Whether `schema.name` may be called: every overload of it must be trusted.
+pub(super) fn function(catalog: &Catalog, view: &SubjectView, schema: &str, name: &str) -> bool {
+    if view.functions.contains(&(Box::from(schema), Box::from(name))) {
+        return true;
+    }
+    let mut overloads = catalog.functions.iter().filter(|f| &*f.schema == schema && &*f.name == name).peekable();
+    overloads.peek().is_some() && overloads.all(|f| is_computing(f.extension.as_deref(), &f.language))
+}
+
+/// The schema of the trusted function that an unqualified call means; none: the one in `pg_catalog`, or nothing.
+pub(super) fn schema_of_function(catalog: &Catalog, view: &SubjectView, path: &SearchPath, name: &str) -> Option<String> {
+    path.schemas()
+        .iter()
+        .filter(|schema| &***schema != "pg_catalog" && !schema.starts_with("pg_temp"))
+        .find(|schema| function(catalog, view, schema, name))
+        .map(|schema| schema.to_string())
+}
+
+/// Whether a function of that name exists outside `pg_catalog` that is not trusted: `row.name` could call it.
+pub(super) fn is_foreign_function(catalog: &Catalog, view: &SubjectView, name: &str) -> bool {
+    catalog.functions.iter().any(|f| &*f.name == name && !function(catalog, view, &f.schema, name))
+}
+
+/// Whether an operator may be used: all of that name outside `pg_catalog` must be trusted, whatever the search path.
+pub(super) fn operator(catalog: &Catalog, schema: Option<&str>, name: &str) -> bool {
+    if schema == Some("pg_catalog") {
+        return true;
+    }
+    catalog
+        .operators
+        .iter()
+        .filter(|operator| &*operator.name == name && schema.is_none_or(|schema| &*operator.schema == schema))
+        .all(|operator| is_computing(operator.extension.as_deref(), &operator.language))
+}
+
+/// Whether a type may be named: those that run code of the database when a value is made of them are refused.
+pub(super) fn type_name(catalog: &Catalog, schema: Option<&str>, name: &str) -> bool {
+    if schema == Some("pg_catalog") {
+        return true;
+    }
+    catalog
+        .types
+        .iter()
+        .filter(|ty| &*ty.name == name && schema.is_none_or(|schema| &*ty.schema == schema))
+        .all(|ty| match ty.kind {
+            'e' => true,
+            'b' => ty.extension.as_deref().is_some_and(|extension| COMPUTING_EXTENSIONS.contains(&extension)),
+            'd' => !ty.has_check,
+            _ => false,
+        })
+}

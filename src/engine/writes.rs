@@ -1,0 +1,96 @@
+//! What a governed session may write: only what the policy lists.
+
+use super::decide::Case;
+use super::objection::Objection;
+use super::rewrite::targets;
+use crate::model::catalog::{ColumnId, Relation, RelationKind};
+use crate::model::ident::display_name;
+use crate::sql::access::{Clause, RelationIndex, RelationRef, Role};
+use crate::sql::tree::Verb;
+
+/// Every write of the statement is listed.
+pub(super) fn admit(case: &Case<'_>) -> Result<(), Objection> {
+    for (index, mention) in targets(case) {
+        let Some(relation) = case.relation(mention) else { continue };
+        let start = mention.path.span().start;
+        match relation.kind {
+            RelationKind::Table | RelationKind::Partitioned | RelationKind::Foreign if !relation.has_rules => {}
+            _ => {
+                return Err(Objection::denied_write(format!(
+                    "writing through {}, which is not a plain table",
+                    display_name(&relation.name)
+                ))
+                .at(start));
+            }
+        }
+        target(case, index, mention, relation).map_err(|objection| objection.or_at(start))?;
+    }
+    Ok(())
+}
+
+fn target(
+    case: &Case<'_>,
+    index: RelationIndex,
+    mention: &RelationRef,
+    relation: &Relation,
+) -> Result<(), Objection> {
+    let verb = match mention.role {
+        Role::Target(verb) => verb,
+        Role::CopyFrom => Verb::Insert,
+        Role::Source | Role::CopyTo => return Ok(()),
+    };
+    match verb {
+        Verb::Delete => {
+            if !case.view.writes.delete.contains(&relation.oid) {
+                return Err(Objection::denied_write(format!("DELETE on {}", display_name(&relation.name))));
+            }
+            Ok(())
+        }
+        Verb::Update => columns(case, index, relation),
+        Verb::Insert => insert(case, index, relation),
+    }
+}
+
+/// INSERT gives values to listed columns; ON CONFLICT DO UPDATE sets columns that UPDATE may set.
+fn insert(case: &Case<'_>, index: RelationIndex, relation: &Relation) -> Result<(), Objection> {
+    let writes = &case.view.writes;
+    if !relation.columns.iter().any(|column| writes.insert.contains(&id(relation, column.attnum))) {
+        return Err(Objection::denied_write(format!("INSERT into {}", display_name(&relation.name))));
+    }
+    for insert in case.resolution.implicit_inserts.iter().filter(|insert| insert.relation == index) {
+        for column in relation.columns.iter().take(insert.width.unwrap_or(0)) {
+            if !writes.insert.contains(&id(relation, column.attnum)) {
+                return Err(denied_column("INSERT", &column.name, relation));
+            }
+        }
+    }
+    columns(case, index, relation)
+}
+
+/// Each column is listed for the way in which it is written.
+fn columns(case: &Case<'_>, index: RelationIndex, relation: &Relation) -> Result<(), Objection> {
+    for found in case.resolution.columns.iter().filter(|found| found.via == index) {
+        let (listed, verb) = match found.clause {
+            Clause::Insert => (case.view.writes.insert.contains(&found.column), "INSERT"),
+            Clause::Set => (case.view.writes.update.contains(&found.column), "UPDATE"),
+            Clause::Output | Clause::Filter | Clause::Join | Clause::OrderGroup | Clause::Returning => continue,
+        };
+        if !listed {
+            let name = relation.column_by_number(found.column.attnum).map(|column| &*column.name).unwrap_or_default();
+            return Err(denied_column(verb, name, relation).at(found.path.span().start));
+        }
+    }
+    Ok(())
+}
+
+fn denied_column(verb: &str, column: &str, relation: &Relation) -> Objection {
+    Objection::denied_write(format!(
+        "{verb} of column {} of relation {}",
+        display_name(column),
+        display_name(&relation.name)
+    ))
+}
+
+fn id(relation: &Relation, attnum: i16) -> ColumnId {
+    ColumnId { relation: relation.oid, attnum }
+}
