@@ -4,12 +4,14 @@
 //! them all, each with file, line, column, the line itself and what to do about it.
 
 mod diagnostic;
+mod folder;
 mod node;
 mod read;
 mod suggest;
 mod yaml;
 
 pub use diagnostic::{Diagnostic, Problems, Severity, render};
+pub use folder::{read_file, read_folder};
 pub use node::{Entry, Node, Value};
 pub use read::{Fields, boolean, date, integer, list, non_empty, number, string, string_or_list};
 pub use suggest::nearest;
