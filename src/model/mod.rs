@@ -1,5 +1,10 @@
 //! What the data is: pure values, no I/O.
+//!
+//! Words: a *relation* and a *column* are what a database has ([`catalog`]); an *entity* and a *field* are what a
+//! [`contract`] promises. The two meet by (schema, physical name) and nowhere else.
 
 pub mod catalog;
+pub mod contract;
 pub mod ident;
 pub mod lifecycle;
+pub mod source;

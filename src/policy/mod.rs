@@ -1,7 +1,10 @@
 //! Who may do what with the data; pure.
 
 pub mod compile;
+pub mod mask;
+pub mod rule;
 pub mod snapshot;
 pub mod store;
 pub mod subject;
+mod system;
 pub mod view;

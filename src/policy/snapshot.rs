@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use dashmap::DashMap;
+use jiff::civil::Date;
 
 use super::compile::{self, Bundle};
 use super::subject::Subject;
@@ -18,6 +19,8 @@ pub struct Snapshot {
     pub epoch: u64,
     /// Contracts and policies as loaded.
     pub bundle: Arc<Bundle>,
+    /// The day on which it holds, in UTC: exemptions end and lifecycles move by it.
+    pub today: Date,
     databases: HashMap<Box<str>, Arc<Database>>,
     views: DashMap<Subject, Arc<SubjectView>, foldhash::fast::RandomState>,
 }
@@ -32,9 +35,19 @@ pub struct Database {
 }
 
 impl Snapshot {
-    /// A snapshot over these catalogs.
+    /// A snapshot over these catalogs, as of today.
     pub fn new(epoch: u64, bundle: Arc<Bundle>, databases: HashMap<Box<str>, Arc<Database>>) -> Self {
-        Self { epoch, bundle, databases, views: DashMap::default() }
+        Self::on(today(), epoch, bundle, databases)
+    }
+
+    /// A snapshot over these catalogs, as of that day.
+    pub fn on(
+        today: Date,
+        epoch: u64,
+        bundle: Arc<Bundle>,
+        databases: HashMap<Box<str>, Arc<Database>>,
+    ) -> Self {
+        Self { epoch, bundle, today, databases, views: DashMap::default() }
     }
 
     /// What is known of a database, if its catalog has been read.
@@ -56,8 +69,14 @@ impl Snapshot {
             &self.bundle,
             self.database(&subject.database).map(|database| &**database),
             subject,
+            self.today,
         ));
         self.views.insert(subject.clone(), Arc::clone(&view));
         view
     }
+}
+
+/// The day that it is in UTC: every process of a fleet moves on at the same moment.
+pub fn today() -> Date {
+    jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date()
 }

@@ -54,6 +54,19 @@ impl SnapshotStore {
         self.swap(&old, Arc::clone(&old.bundle), databases)
     }
 
+    /// Moves on to a new day; returns the epoch in force, which is the old one on the same day.
+    pub fn advance_to(&self, today: jiff::civil::Date) -> u64 {
+        let _turn = self.take_turn();
+        let old = self.load();
+        if old.today == today {
+            return old.epoch;
+        }
+        let epoch = old.epoch + 1;
+        let next = Snapshot::on(today, epoch, Arc::clone(&old.bundle), old.databases().clone());
+        self.current.store(Arc::new(next));
+        epoch
+    }
+
     fn swap(&self, old: &Snapshot, bundle: Arc<Bundle>, databases: HashMap<Box<str>, Arc<Database>>) -> u64 {
         let epoch = old.epoch + 1;
         self.current.store(Arc::new(Snapshot::new(epoch, bundle, databases)));

@@ -82,14 +82,16 @@ impl MaskExpression {
 }
 
 /// Which rule decided.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Reason {
     /// `metadata.name` of the policy.
     pub policy: Box<str>,
     /// `metadata.version` of the policy.
     pub version: u64,
-    /// `rules[].name`, or a built-in: `unmodelled`, `derived`.
+    /// `rules[].name`, or a built-in: `unmodelled`, `derived`, `system`.
     pub rule: Box<str>,
+    /// Why it is not what the rule says, such as a mask that does not work on the column's type.
+    pub note: Option<Box<str>>,
 }
 
 /// What a rule in shadow mode would have done.

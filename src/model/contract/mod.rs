@@ -1,0 +1,157 @@
+//! What was promised: a data contract in the Open Data Contract Standard, v3.0 and v3.1.
+//!
+//! The published JSON Schema of the version decides whether a document is valid ([`schema`]); what is valid is then
+//! read into plain values. Our own extension lives in `customProperties` and is read with strict keys:
+//! `pgcovenantLifecycle` of a property, and `pgcovenantFunctions` of the contract.
+
+mod catalog;
+mod read;
+mod schema;
+pub mod types;
+
+pub use catalog::to_catalog;
+pub use read::read;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::lifecycle::{Lifecycle, Phase};
+use super::source::SourceFile;
+
+/// One contract.
+#[derive(Debug, Clone)]
+pub struct Contract {
+    /// `id`.
+    pub id: Box<str>,
+    /// `version`.
+    pub version: Box<str>,
+    /// The file it was read from.
+    pub file: SourceFile,
+    /// The databases that it is about, by its PostgreSQL servers.
+    pub places: Vec<Place>,
+    /// Tables and views.
+    pub entities: Vec<Entity>,
+    /// `schema.name` of functions outside `pg_catalog` that reveal nothing and may be called (`pgcovenantFunctions`).
+    pub functions: Vec<(Box<str>, Box<str>)>,
+}
+
+/// A schema of a database.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Place {
+    /// `servers[].database`.
+    pub database: Box<str>,
+    /// `servers[].schema`.
+    pub schema: Box<str>,
+}
+
+/// Table or view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EntityKind {
+    /// Holds data.
+    Table,
+    /// Shows data of others.
+    View,
+}
+
+/// A table or view as promised.
+#[derive(Debug, Clone)]
+pub struct Entity {
+    /// Its schema, where `physicalName` gives one; the server's otherwise.
+    pub schema: Option<Box<str>>,
+    /// The relation's name: `physicalName`, or `name`.
+    pub name: Box<str>,
+    /// Table or view.
+    pub kind: EntityKind,
+    /// `tags`; they hold for every column.
+    pub tags: Vec<Box<str>>,
+    /// The columns.
+    pub fields: Vec<Field>,
+}
+
+/// A column as promised.
+#[derive(Debug, Clone)]
+pub struct Field {
+    /// The column's name: `physicalName`, or `name`.
+    pub name: Box<str>,
+    /// `physicalType`, or what `logicalType` amounts to.
+    pub physical_type: Option<Box<str>>,
+    /// `required`.
+    pub required: bool,
+    /// Position in the primary key.
+    pub primary_key: Option<i64>,
+    /// `classification`.
+    pub classification: Option<Arc<str>>,
+    /// `tags`.
+    pub tags: Vec<Box<str>>,
+    /// What the contract says of its retirement.
+    pub retirement: Option<Retirement>,
+    /// Where the property stands in the file.
+    pub span: Range<usize>,
+}
+
+/// `pgcovenantLifecycle` as written. The phase in force depends on the day.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Retirement {
+    /// The phase, where it is given: then dates do not move it.
+    pub phase: Option<Phase>,
+    /// First day of the deprecation.
+    pub since: Option<jiff::civil::Date>,
+    /// First day on which the column counts as dropped.
+    pub sunset: Option<jiff::civil::Date>,
+    /// The column to use instead.
+    pub replaced_by: Option<Box<str>>,
+    /// Why.
+    pub reason: Option<Box<str>>,
+}
+
+impl Retirement {
+    /// The lifecycle on that day. A phase that is written stays until it is edited; without one the dates decide.
+    pub fn on(&self, today: jiff::civil::Date) -> Lifecycle {
+        let by_date = || {
+            if self.sunset.is_some_and(|day| day <= today) {
+                Phase::Sunset
+            } else if self.since.is_none_or(|day| day <= today) {
+                Phase::Deprecated
+            } else {
+                Phase::Active
+            }
+        };
+        let text = |day: Option<jiff::civil::Date>| day.map(|day| day.to_string().into_boxed_str());
+        Lifecycle {
+            phase: self.phase.unwrap_or_else(by_date),
+            since: text(self.since),
+            sunset: text(self.sunset),
+            replaced_by: self.replaced_by.clone(),
+            reason: self.reason.clone(),
+        }
+    }
+}
+
+impl Contract {
+    /// Whether it is about that database.
+    pub fn covers(&self, database: &str) -> bool {
+        self.places.iter().any(|place| &*place.database == database)
+    }
+
+    /// The databases it is about, each once.
+    pub fn databases(&self) -> impl Iterator<Item = &str> {
+        let mut names: Vec<&str> = self.places.iter().map(|place| &*place.database).collect();
+        names.sort_unstable();
+        names.dedup();
+        names.into_iter()
+    }
+
+    /// Its entities in that database, each with the schema it is in.
+    pub fn entities_in<'a>(&'a self, database: &'a str) -> impl Iterator<Item = (&'a str, &'a Entity)> {
+        self.entities.iter().flat_map(move |entity| {
+            let mut schemas: Vec<&str> = match &entity.schema {
+                Some(schema) if self.covers(database) => vec![schema],
+                Some(_) => Vec::new(),
+                None => self.places.iter().filter(|place| &*place.database == database).map(|place| &*place.schema).collect(),
+            };
+            schemas.sort_unstable();
+            schemas.dedup();
+            schemas.into_iter().map(move |schema| (schema, entity))
+        })
+    }
+}

@@ -1,0 +1,235 @@
+//! What the rules say of each column by itself.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use jiff::civil::Date;
+
+use super::decision::{Decided, Decisions, add};
+use super::is_readable;
+use super::load::{Bundle, Group};
+use super::spread::Family;
+use crate::model::catalog::{Catalog, Column, ColumnId, Relation};
+use crate::model::contract::{Entity, Field};
+use crate::model::lifecycle::Lifecycle;
+use crate::policy::mask::{MaskUse, PSEUDONYM_NAME, PSEUDONYM_SCHEMA, Strictness};
+use crate::policy::rule::{Action, Mode, OnStar, Policy, Rule, Unmodelled, WriteGrant};
+use crate::policy::subject::Subject;
+use crate::policy::view::Reason;
+
+/// The part of a bundle that is about one subject in its database.
+pub(super) struct Applied<'a> {
+    database: &'a str,
+    groups: Vec<&'a Group>,
+    rules: Vec<Concern<'a>>,
+    grants: Vec<&'a WriteGrant>,
+    entities: HashMap<(&'a str, &'a str), Vec<(&'a Group, &'a Entity)>>,
+    today: Date,
+}
+
+/// A rule that is about the subject.
+struct Concern<'a> {
+    group: &'a Group,
+    policy: &'a Policy,
+    rule: &'a Rule,
+}
+
+/// What the contract says of a column, apart from rules.
+#[derive(Debug, Default)]
+pub(super) struct Facts {
+    pub(super) lifecycle: Option<Lifecycle>,
+    pub(super) classification: Option<Arc<str>>,
+}
+
+impl<'a> Applied<'a> {
+    pub(super) fn new(bundle: &'a Bundle, subject: &'a Subject, today: Date) -> Self {
+        let database: &str = &subject.database;
+        let groups: Vec<&Group> =
+            bundle.groups.iter().filter(|group| group.contracts.iter().any(|contract| contract.covers(database))).collect();
+        let mut applied =
+            Self { database, groups, rules: Vec::new(), grants: Vec::new(), entities: HashMap::new(), today };
+        for group in applied.groups.clone() {
+            for (schema, entity) in group.contracts.iter().flat_map(|contract| contract.entities_in(database)) {
+                applied.entities.entry((schema, &entity.name)).or_default().push((group, entity));
+            }
+            for policy in &group.policies {
+                let concerning = policy.rules.iter().filter(|rule| rule.mode != Mode::Off && rule.concerns(subject, today));
+                applied.rules.extend(concerning.map(|rule| Concern { group, policy, rule }));
+                applied.grants.extend(policy.writes.iter().filter(|grant| grant.concerns(subject, today)));
+            }
+        }
+        applied
+    }
+
+    /// Whether an enforced rule protects a column that the contract promises or the database has.
+    ///
+    /// A promised column counts although the database has none of its name: it may have been renamed, and then the
+    /// renamed one is to be denied as unknown.
+    pub(super) fn governs(&self, catalog: Option<&Catalog>) -> bool {
+        let promised = |concern: &&Concern<'_>| {
+            self.entities.iter().any(|((schema, name), known)| {
+                known.iter().flat_map(|(_, entity)| &entity.fields).any(|field| {
+                    self.selects(concern, schema, name, &field.name)
+                })
+            })
+        };
+        let present = |concern: &&Concern<'_>| {
+            catalog.is_some_and(|catalog| {
+                catalog.relations().filter(|relation| governable(relation)).any(|relation| {
+                    relation.columns.iter().any(|column| self.selects(concern, &relation.schema, &relation.name, &column.name))
+                })
+            })
+        };
+        self.enforced().any(|concern| promised(&concern) || present(&concern))
+    }
+
+    /// Rules in force that take something away.
+    fn enforced(&self) -> impl Iterator<Item = &Concern<'a>> {
+        self.rules.iter().filter(|concern| concern.rule.mode == Mode::Enforce && concern.rule.strictness() > Strictness::Allow)
+    }
+
+    pub(super) fn grants(&self) -> &[&'a WriteGrant] {
+        &self.grants
+    }
+
+    /// Functions that the contracts of the database call safe.
+    pub(super) fn functions(&self) -> HashSet<(Box<str>, Box<str>)> {
+        let contracts = self.groups.iter().flat_map(|group| &group.contracts);
+        contracts.filter(|contract| contract.covers(self.database)).flat_map(|contract| contract.functions.clone()).collect()
+    }
+
+    pub(super) fn decide_enforced(&self, catalog: &Catalog) -> Decisions {
+        self.decide(catalog, Mode::Enforce)
+    }
+
+    pub(super) fn decide_shadow(&self, catalog: &Catalog) -> Decisions {
+        self.decide(catalog, Mode::Shadow)
+    }
+
+    fn decide(&self, catalog: &Catalog, mode: Mode) -> Decisions {
+        let mut decisions = Decisions::new();
+        let pseudonym = has_pseudonym(catalog);
+        for relation in catalog.relations().filter(|relation| governable(relation)) {
+            for column in &relation.columns {
+                let id = ColumnId { relation: relation.oid, attnum: column.attnum };
+                for concern in self.rules.iter().filter(|concern| concern.rule.mode == mode) {
+                    if self.selects(concern, &relation.schema, &relation.name, &column.name)
+                        && let Some(decided) = concern.decide(column, pseudonym)
+                    {
+                        add(&mut decisions, id, decided);
+                    }
+                }
+            }
+        }
+        decisions
+    }
+
+    /// Denies the columns that no contract describes and no rule has anything to say about. A partition is described
+    /// by the table that it is a part of; views show what they show, which [`super::views`] finds out.
+    pub(super) fn deny_unmodelled(&self, catalog: &Catalog, family: &Family, decisions: &mut Decisions) {
+        let mut denying: Vec<&Policy> = self.enforced().map(|concern| concern.policy).collect();
+        denying.retain(|policy| policy.unmodelled == Unmodelled::Deny);
+        let Some(policy) = denying.into_iter().min_by(|one, other| one.name.cmp(&other.name)) else { return };
+        let tables = |relation: &&Arc<Relation>| governable(relation) && relation.definition.is_none();
+        for relation in catalog.relations().filter(tables) {
+            for column in &relation.columns {
+                let id = ColumnId { relation: relation.oid, attnum: column.attnum };
+                let known = family.with_ancestors(catalog, relation).any(|relation| {
+                    self.describes(relation, &column.name) || self.mentions(relation, &column.name)
+                });
+                if !known {
+                    let reason = Reason {
+                        policy: policy.name.clone(),
+                        version: policy.version,
+                        rule: "unmodelled".into(),
+                        note: Some("no contract describes this column".into()),
+                    };
+                    add(decisions, id, Decided::deny(reason));
+                }
+            }
+        }
+    }
+
+    fn describes(&self, relation: &Relation, column: &str) -> bool {
+        let known = self.entities.get(&(&*relation.schema, &*relation.name));
+        known.into_iter().flatten().any(|(_, entity)| entity.fields.iter().any(|field| &*field.name == column))
+    }
+
+    /// An enforced rule, be it one that allows, names the column.
+    fn mentions(&self, relation: &Relation, column: &str) -> bool {
+        self.rules
+            .iter()
+            .filter(|concern| concern.rule.mode == Mode::Enforce)
+            .any(|concern| concern.rule.columns.selects_name(&relation.schema, &relation.name, column))
+    }
+
+    fn selects(&self, concern: &Concern<'_>, schema: &str, relation: &str, column: &str) -> bool {
+        if concern.rule.columns.selects_name(schema, relation, column) {
+            return true;
+        }
+        // Tags and classifications count only from the contracts that lie beside the policy.
+        self.entities.get(&(schema, relation)).into_iter().flatten().any(|(group, entity)| {
+            let fields = || entity.fields.iter().filter(|field| &*field.name == column);
+            std::ptr::eq(*group, concern.group) && fields().any(|field| concern.rule.columns.selects_field(entity, field))
+        })
+    }
+
+    /// What the contracts say of a column.
+    pub(super) fn facts(&self, relation: &Relation, column: &str) -> Facts {
+        let known = self.entities.get(&(&*relation.schema, &*relation.name)).into_iter().flatten();
+        let mut facts = Facts::default();
+        let fields = known.flat_map(|(_, entity)| &entity.fields).filter(|field| &*field.name == column);
+        for Field { retirement, classification, .. } in fields {
+            let lifecycle = retirement.as_ref().map(|retirement| retirement.on(self.today));
+            facts.lifecycle = facts.lifecycle.or(lifecycle);
+            facts.classification = facts.classification.or_else(|| classification.clone());
+        }
+        facts
+    }
+}
+
+impl Concern<'_> {
+    fn reason(&self) -> Reason {
+        Reason { policy: self.policy.name.clone(), version: self.policy.version, rule: self.rule.name.clone(), note: None }
+    }
+
+    fn decide(&self, column: &Column, pseudonym: Pseudonym) -> Option<Decided> {
+        match &self.rule.action {
+            Action::Allow => None,
+            Action::Deny => {
+                let omit_on_star = self.rule.on_star == OnStar::Omit;
+                Some(Decided { omit_on_star, ..Decided::deny(self.reason()) })
+            }
+            Action::Mask(mask) if mask.needs_pseudonym() && pseudonym == Pseudonym::Missing => {
+                let note = format!("the database has no function {PSEUDONYM_SCHEMA}.{PSEUDONYM_NAME}(text, text)");
+                Some(Decided::deny(Reason { note: Some(note.into()), ..self.reason() }))
+            }
+            Action::Mask(mask) => Some(self.mask(mask, column)),
+        }
+    }
+
+    fn mask(&self, mask: &MaskUse, column: &Column) -> Decided {
+        Decided::mask(mask, &column.ty, self.reason())
+    }
+}
+
+/// Whether the database can make pseudonyms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pseudonym {
+    /// The function is there, or there is no server that could lack it.
+    Present,
+    /// It is not.
+    Missing,
+}
+
+fn has_pseudonym(catalog: &Catalog) -> Pseudonym {
+    let there = catalog.functions.iter().any(|function| {
+        &*function.schema == PSEUDONYM_SCHEMA && &*function.name == PSEUDONYM_NAME
+    });
+    if there || catalog.server_version == 0 { Pseudonym::Present } else { Pseudonym::Missing }
+}
+
+/// Whether rules of policies are about a relation; the server's own schemas have rules of their own.
+pub(super) fn governable(relation: &Relation) -> bool {
+    is_readable(relation) && !relation.is_system()
+}

@@ -1,0 +1,93 @@
+//! What is decided about one column, and how two decisions meet.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::model::catalog::{ColumnId, ColumnType};
+use crate::policy::mask::{MaskUse, Strictness};
+use crate::policy::view::{Effect, Reason};
+
+/// Decisions by column; absent means allowed.
+pub(in crate::policy) type Decisions = HashMap<ColumnId, Decided>;
+
+/// One decision.
+#[derive(Debug, Clone)]
+pub(in crate::policy) struct Decided {
+    /// How much it takes away.
+    pub strictness: Strictness,
+    /// What the subject gets.
+    pub effect: Effect,
+    /// The rule that decided.
+    pub reason: Arc<Reason>,
+    /// The mask behind the effect, to be written anew for a column of another type.
+    pub mask: Option<MaskUse>,
+    /// `*` may leave the column out, by every rule that denies it.
+    pub omit_on_star: bool,
+}
+
+impl Decided {
+    /// The column is inaccessible.
+    pub fn deny(reason: Reason) -> Self {
+        Self {
+            strictness: Strictness::Deny,
+            effect: Effect::Deny,
+            reason: Arc::new(reason),
+            mask: None,
+            omit_on_star: false,
+        }
+    }
+
+    /// The column shows the mask's value; where the mask cannot keep the column's type, it is inaccessible.
+    pub fn mask(mask: &MaskUse, ty: &ColumnType, mut reason: Reason) -> Self {
+        match mask.compile(ty) {
+            Ok(expression) => Self {
+                strictness: mask.strictness(),
+                effect: Effect::Mask(Arc::new(expression)),
+                reason: Arc::new(reason),
+                mask: Some(mask.clone()),
+                omit_on_star: false,
+            },
+            Err(unsuited) => {
+                reason.note = Some(unsuited.0.into());
+                Self::deny(reason)
+            }
+        }
+    }
+
+    /// The same decision about a column of another type.
+    pub fn for_type(&self, ty: &ColumnType) -> Self {
+        match &self.mask {
+            Some(mask) => Self::mask(mask, ty, (*self.reason).clone()),
+            None => self.clone(),
+        }
+    }
+
+    /// The stricter of two decisions. Which of them comes first makes no difference: equals are told apart by the
+    /// text of the mask and then by the name of the rule.
+    pub fn strictest(self, other: Self) -> Self {
+        let omit_on_star = match (self.strictness, other.strictness) {
+            (Strictness::Deny, Strictness::Deny) => self.omit_on_star && other.omit_on_star,
+            (Strictness::Deny, _) => self.omit_on_star,
+            _ => other.omit_on_star,
+        };
+        let stricter = if self.rank() >= other.rank() { self } else { other };
+        Self { omit_on_star, ..stricter }
+    }
+
+    fn rank(&self) -> (Strictness, std::cmp::Reverse<(Option<String>, &Reason)>) {
+        let text = match &self.effect {
+            Effect::Mask(mask) => Some(format!("{}\u{0}{}", mask.render("v"), mask.name)),
+            Effect::Allow | Effect::Deny => None,
+        };
+        (self.strictness, std::cmp::Reverse((text, &self.reason)))
+    }
+}
+
+/// Adds a decision about a column to those that there are.
+pub(in crate::policy) fn add(decisions: &mut Decisions, column: ColumnId, decided: Decided) {
+    let together = match decisions.remove(&column) {
+        Some(before) => before.strictest(decided),
+        None => decided,
+    };
+    decisions.insert(column, together);
+}

@@ -1,0 +1,178 @@
+//! From the files' meaning to the rules of one subject in one database.
+//!
+//! The steps, each in its own file: what the rules say of each column by itself ([`columns`]); protection spreads
+//! over inheritance and generated columns ([`spread`]), over views by the lineage of their columns ([`views`]), and
+//! the server's own schemas are closed where they hold values ([`system`](super::system)). What comes out is the form
+//! in which the engine asks.
+
+mod columns;
+mod decision;
+mod fingerprint;
+mod load;
+mod spread;
+mod views;
+
+pub use load::Bundle;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use jiff::civil::Date;
+
+use self::columns::Applied;
+pub(in crate::policy) use self::decision::{Decided, Decisions, add as add_decision};
+use super::snapshot::Database;
+use super::subject::Subject;
+use super::system;
+use super::view::{ColumnRule, Effect, RelationRules, ShadowFinding, SubjectView, Writes};
+use crate::model::catalog::{Catalog, ColumnId, Oid, Relation, RelationKind};
+use crate::model::lifecycle::{Lifecycle, Phase};
+
+/// Classifications that are not worth counting access to.
+const NOT_SENSITIVE: &[&str] = &["public", "internal"];
+
+/// The rules of `subject` in `database`, on that day.
+///
+/// Without a database, that is before its catalog has been read, only whether the subject is governed can be told.
+pub fn view(bundle: &Bundle, database: Option<&Database>, subject: &Subject, today: Date) -> SubjectView {
+    let applied = Applied::new(bundle, subject, today);
+    let mut view = SubjectView { functions: applied.functions(), ..SubjectView::default() };
+    view.governed = applied.governs(database.map(|database| &*database.catalog));
+    if let Some(database) = database {
+        let protection = Protection::new(&applied, database, view.governed);
+        for relation in database.catalog.relations() {
+            let rules = protection.rules(relation, &applied);
+            if !rules.columns.is_empty() || rules.opaque.is_some() {
+                view.relations.insert(relation.oid, Arc::new(rules));
+            }
+        }
+        if view.governed {
+            view.writes = writes(&applied, &database.catalog);
+        }
+    }
+    view.fingerprint = fingerprint::of(&view, &subject.database);
+    view
+}
+
+/// What is decided about every column and relation.
+struct Protection {
+    enforced: Decisions,
+    shadow: Decisions,
+    opaque: HashMap<Oid, Arc<str>>,
+}
+
+impl Protection {
+    fn new(applied: &Applied<'_>, database: &Database, governed: bool) -> Self {
+        let catalog = &database.catalog;
+        let family = spread::Family::new(catalog);
+        let mut shadow = applied.decide_shadow(catalog);
+        spread::over_family(&mut shadow, catalog, &family, applied);
+        if !governed {
+            return Self { enforced: Decisions::new(), shadow, opaque: HashMap::new() };
+        }
+        let mut enforced = applied.decide_enforced(catalog);
+        spread::over_family(&mut enforced, catalog, &family, applied);
+        applied.deny_unmodelled(catalog, &family, &mut enforced);
+        spread::over_generated(&mut enforced, catalog);
+        let mut opaque = HashMap::new();
+        system::close(catalog, &mut enforced, &mut opaque);
+        views::spread(database, applied, &mut enforced, &mut opaque);
+        Self { enforced, shadow, opaque }
+    }
+
+    fn rules(&self, relation: &Relation, applied: &Applied<'_>) -> RelationRules {
+        let mut rules = RelationRules { opaque: self.opaque.get(&relation.oid).cloned(), ..RelationRules::default() };
+        let mut denied = Vec::new();
+        for column in &relation.columns {
+            let id = ColumnId { relation: relation.oid, attnum: column.attnum };
+            let enforced = self.enforced.get(&id);
+            if let Some(decided) = enforced.filter(|decided| decided.effect == Effect::Deny) {
+                denied.push(decided.omit_on_star);
+            }
+            let rule = self.column_rule(id, enforced, applied.facts(relation, &column.name));
+            rules.columns.extend(rule.map(|rule| (column.attnum, rule)));
+        }
+        rules.star_omits_denied = !denied.is_empty() && denied.iter().all(|omit| *omit);
+        rules
+    }
+
+    fn column_rule(&self, id: ColumnId, enforced: Option<&Decided>, facts: columns::Facts) -> Option<ColumnRule> {
+        let rule = ColumnRule {
+            effect: enforced.map_or(Effect::Allow, |decided| decided.effect.clone()),
+            reason: enforced.map(|decided| Arc::clone(&decided.reason)),
+            shadow: self.shadow_finding(id, enforced),
+            lifecycle: facts.lifecycle.filter(|lifecycle: &Lifecycle| lifecycle.phase != Phase::Active).map(Arc::new),
+            classification: facts.classification.filter(|word| !NOT_SENSITIVE.contains(&&*word.to_lowercase())),
+        };
+        let silent = rule.effect == Effect::Allow
+            && rule.shadow.is_none()
+            && rule.lifecycle.is_none()
+            && rule.classification.is_none();
+        (!silent).then_some(rule)
+    }
+
+    /// What a rule in shadow mode would have done beyond what is done anyway.
+    fn shadow_finding(&self, id: ColumnId, enforced: Option<&Decided>) -> Option<Arc<ShadowFinding>> {
+        let would = self.shadow.get(&id)?;
+        if enforced.is_some_and(|decided| decided.strictness >= would.strictness) {
+            return None;
+        }
+        let action = if would.effect == Effect::Deny { "deny" } else { "mask" };
+        Some(Arc::new(ShadowFinding { action, reason: (*would.reason).clone() }))
+    }
+}
+
+/// Whether a relation has columns of its own that can be asked for.
+fn is_readable(relation: &Relation) -> bool {
+    match relation.kind {
+        RelationKind::Table
+        | RelationKind::Partitioned
+        | RelationKind::View
+        | RelationKind::MaterializedView
+        | RelationKind::Foreign => true,
+        RelationKind::Sequence | RelationKind::Other => false,
+    }
+}
+
+fn writes(applied: &Applied<'_>, catalog: &Catalog) -> Writes {
+    let mut writes = Writes { update: HashSet::new(), insert: HashSet::new(), delete: HashSet::new() };
+    for grant in applied.grants() {
+        for relation in catalog.relations().filter(|relation| is_readable(relation) && !relation.is_system()) {
+            if grant.delete.iter().any(|pattern| pattern.matches(&relation.schema, &relation.name)) {
+                writes.delete.insert(relation.oid);
+            }
+            for column in &relation.columns {
+                let id = ColumnId { relation: relation.oid, attnum: column.attnum };
+                let granted = |patterns: &[super::rule::NamePattern]| {
+                    patterns.iter().any(|pattern| pattern.matches(&relation.schema, &relation.name, &column.name))
+                };
+                if granted(&grant.update) {
+                    writes.update.insert(id);
+                }
+                if granted(&grant.insert) {
+                    writes.insert.insert(id);
+                }
+            }
+        }
+    }
+    writes
+}
+
+/// Names of relations by number, for reasons that people read.
+fn display_column(catalog: &Catalog, id: ColumnId) -> String {
+    match catalog.relation(id.relation) {
+        Some(relation) => {
+            let name = relation.column_by_number(id.attnum).map_or("?", |column| &*column.name);
+            format!("{}.{}", relation.display(), crate::model::ident::display_name(name))
+        }
+        None => "an unknown column".to_owned(),
+    }
+}
+
+/// Something in the order of its keys, whatever map it came from.
+fn sorted<K: Ord + Copy, V>(map: &HashMap<K, V>) -> BTreeMap<K, &V> {
+    map.iter().map(|(key, value)| (*key, value)).collect()
+}
+
+#[cfg(test)]
+mod tests;
