@@ -3,6 +3,7 @@
 //! Words: a *relation* and a *column* are what a database has ([`catalog`]); an *entity* and a *field* are what a
 //! [`contract`] promises. The two meet by (schema, physical name) and nowhere else.
 
+pub mod activity;
 pub mod catalog;
 pub mod contract;
 pub mod ident;

@@ -1,30 +1,319 @@
 //! Keeps the catalogs of the databases in use fresh in the snapshot store.
+//!
+//! The first session of a database waits for the first reading; from then on a task per database reads again at intervals, and soon
+//! after DDL was seen. A reading that fails leaves the last good catalog in place and says so.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
+use tokio::sync::Notify;
+
+use super::catalog;
+use super::connect::{ServiceAccount, UpstreamError};
 use crate::policy::store::SnapshotStore;
 
+/// Statements often come in groups: DDL that follows within this time shares a reading.
+const SETTLE: Duration = Duration::from_millis(50);
+
+/// DDL inside a transaction shows only after its commit, which may come later: so we look again after these pauses.
+const LOOK_AGAIN: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
+
+/// How long one reading may take, connecting included.
+const LIMIT: Duration = Duration::from_secs(60);
+
 /// Reads catalogs over the service account and swaps them into the store.
-#[derive(Debug)]
+#[derive(Clone)]
 pub struct CatalogKeeper {
     /// Where the catalogs go.
     pub store: Arc<SnapshotStore>,
+    inner: Arc<Inner>,
 }
 
 /// Why a catalog could not be read.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("{0}")]
 pub struct CatalogError(pub String);
 
+/// One reading, for logs and metrics.
+#[derive(Debug)]
+pub struct Reading<'a> {
+    /// The database.
+    pub database: &'a str,
+    /// Why it failed, if it did.
+    pub error: Option<&'a CatalogError>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// Is told of every reading; must return at once.
+pub type Watcher = Arc<dyn Fn(&Reading<'_>) + Send + Sync>;
+
+struct Inner {
+    store: Arc<SnapshotStore>,
+    account: Option<ServiceAccount>,
+    refresh: Duration,
+    watcher: Watcher,
+    databases: Mutex<HashMap<Box<str>, Arc<Kept>>>,
+}
+
+/// One database.
+#[derive(Default)]
+struct Kept {
+    /// Held while its catalog is read.
+    turn: tokio::sync::Mutex<()>,
+    /// DDL was seen.
+    changed: Notify,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The task that reads again is there.
+    followed: bool,
+    /// The last reading failed: when and why.
+    failure: Option<(Instant, CatalogError)>,
+}
+
+impl fmt::Debug for CatalogKeeper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CatalogKeeper").field("has_account", &self.inner.account.is_some()).finish_non_exhaustive()
+    }
+}
+
 impl CatalogKeeper {
+    /// A keeper that reads with `account` every `refresh`. Without an account it reads nothing, and `ensure` says so.
+    pub fn new(
+        store: Arc<SnapshotStore>,
+        account: Option<ServiceAccount>,
+        refresh: Duration,
+        watcher: Watcher,
+    ) -> Self {
+        let inner = Inner { store: Arc::clone(&store), account, refresh, watcher, databases: Mutex::default() };
+        Self { store, inner: Arc::new(inner) }
+    }
+
+    /// Whether there is an account to read with.
+    pub fn has_account(&self) -> bool {
+        self.inner.account.is_some()
+    }
+
     /// Returns when the catalog of `database` is in the store: at once if it is there already. Concurrent calls share one read.
     ///
     /// # Errors
     /// The service account cannot connect to the database or read its catalog.
-    pub async fn ensure(&self, _database: &str) -> Result<(), CatalogError> {
-        Ok(())
+    pub async fn ensure(&self, database: &str) -> Result<(), CatalogError> {
+        if self.store.load().database(database).is_some() {
+            return Ok(());
+        }
+        if self.inner.account.is_none() {
+            return Err(CatalogError("no service account is configured, so no catalog can be read".to_owned()));
+        }
+        let asked = Instant::now();
+        let kept = self.inner.kept(database);
+        let turn = kept.turn.lock().await;
+        if self.store.load().database(database).is_some() {
+            return Ok(());
+        }
+        // Whoever held the turn while we waited has failed for us, too.
+        if let Some((at, error)) = kept.state().failure.clone()
+            && at >= asked
+        {
+            return Err(error);
+        }
+        let outcome = self.inner.read(database, &kept).await;
+        drop(turn);
+        match &outcome {
+            Ok(()) => self.follow(database, &kept),
+            // Names of databases that do not exist come from clients: nothing of them stays.
+            Err(_) => self.inner.forget(database, &kept),
+        }
+        outcome
     }
 
     /// DDL was seen: the catalog is read again as soon as possible. Returns at once.
-    pub fn changed(&self, _database: &str) {}
+    pub fn changed(&self, database: &str) {
+        if let Some(kept) = self.inner.lock().get(database) {
+            kept.changed.notify_one();
+        }
+    }
+
+    /// The databases whose last reading failed although their catalog is in use, with the reason: for /readyz.
+    pub fn failing(&self) -> Vec<(String, String)> {
+        let databases = self.inner.lock();
+        let failure = |(name, kept): (&Box<str>, &Arc<Kept>)| {
+            let state = kept.state();
+            let (_, error) = state.failure.as_ref()?;
+            state.followed.then(|| (name.to_string(), error.0.clone()))
+        };
+        let mut failing: Vec<_> = databases.iter().filter_map(failure).collect();
+        failing.sort();
+        failing
+    }
+
+    fn follow(&self, database: &str, kept: &Arc<Kept>) {
+        let first = !std::mem::replace(&mut kept.state().followed, true);
+        if first {
+            tokio::spawn(follow(Arc::downgrade(&self.inner), database.into(), Arc::clone(kept)));
+        }
+    }
+}
+
+impl Kept {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, Arc<Kept>>> {
+        self.databases.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn kept(&self, database: &str) -> Arc<Kept> {
+        Arc::clone(self.lock().entry(database.into()).or_default())
+    }
+
+    fn forget(&self, database: &str, kept: &Arc<Kept>) {
+        let mut databases = self.lock();
+        if databases.get(database).is_some_and(|known| Arc::ptr_eq(known, kept)) {
+            databases.remove(database);
+        }
+    }
+
+    async fn read(&self, database: &str, kept: &Kept) -> Result<(), CatalogError> {
+        let began = Instant::now();
+        let outcome = match &self.account {
+            Some(account) => tokio::time::timeout(LIMIT, self.ask(account, database))
+                .await
+                .unwrap_or(Err(UpstreamError::Timeout(LIMIT.as_secs()))),
+            None => Ok(()),
+        };
+        let took = began.elapsed();
+        let outcome = outcome.map_err(|error| CatalogError(error.to_string()));
+        let error = outcome.as_ref().err();
+        (self.watcher)(&Reading { database, error, took });
+        self.log(database, kept, error);
+        kept.state().failure = error.map(|error| (Instant::now(), error.clone()));
+        outcome
+    }
+
+    async fn ask(&self, account: &ServiceAccount, database: &str) -> Result<(), UpstreamError> {
+        let mut client = account.connect(database).await?;
+        let catalog = catalog::read(&mut client).await?;
+        let before = self.store.epoch();
+        let epoch = self.store.replace_catalog(catalog);
+        if epoch != before {
+            tracing::info!(database, epoch, "took over a changed catalog");
+        }
+        Ok(())
+    }
+
+    /// Once per change: a server that is away for an hour is one line, not sixty.
+    fn log(&self, database: &str, kept: &Kept, error: Option<&CatalogError>) {
+        let before = kept.state().failure.take().map(|(_, error)| error.0);
+        match (before, error) {
+            (Some(before), Some(error)) if before == error.0 => {}
+            (_, Some(error)) => tracing::warn!(database, %error, "cannot read the catalog; the last one stays in force"),
+            (Some(_), None) => tracing::info!(database, "the catalog can be read again"),
+            (None, None) => {}
+        }
+    }
+}
+
+/// Reads again until the keeper is gone.
+async fn follow(inner: Weak<Inner>, database: Box<str>, kept: Arc<Kept>) {
+    let Some(refresh) = inner.upgrade().map(|inner| inner.refresh) else { return };
+    // Several proxies that start together shall not ask together.
+    let spread = RandomState::new();
+    let mut round: u64 = 0;
+    // After DDL: the pauses that are still to come.
+    let mut pauses: &[Duration] = &[];
+    loop {
+        round += 1;
+        let pause = pauses.first().copied().unwrap_or_else(|| jittered(refresh, spread.hash_one(round)));
+        tokio::select! {
+            () = kept.changed.notified() => {
+                tokio::time::sleep(SETTLE).await;
+                pauses = &LOOK_AGAIN;
+            }
+            () = tokio::time::sleep(pause) => pauses = pauses.get(1..).unwrap_or_default(),
+        }
+        let Some(inner) = inner.upgrade() else { return };
+        let _turn = kept.turn.lock().await;
+        // What went wrong is logged and counted there; the next round tries again.
+        drop(inner.read(&database, &kept).await);
+    }
+}
+
+/// Between nine and eleven tenths of `interval`.
+fn jittered(interval: Duration, random: u64) -> Duration {
+    let permille = 900 + u32::try_from(random % 201).unwrap_or(100);
+    interval.saturating_mul(permille) / 1000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Service, TlsMode, Upstream};
+    use crate::policy::compile::Bundle;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    fn keeper(port: Option<u16>) -> (CatalogKeeper, Arc<AtomicUsize>) {
+        let upstream = |port| Upstream {
+            host: "127.0.0.1".to_owned(),
+            port,
+            tls: TlsMode::Disable,
+            ca: None,
+            connect_timeout: Duration::from_secs(2),
+        };
+        let service = Service { user: "nobody".to_owned(), password_env: None, refresh: Duration::from_secs(60) };
+        let account = port.map(|port| ServiceAccount::new(&upstream(port), &service).unwrap());
+        let readings = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&readings);
+        let watcher: Watcher = Arc::new(move |reading| {
+            assert!(reading.error.is_some());
+            counter.fetch_add(1, Ordering::Relaxed);
+        });
+        let store = Arc::new(SnapshotStore::new(Arc::<Bundle>::default()));
+        (CatalogKeeper::new(store, account, Duration::from_secs(60), watcher), readings)
+    }
+
+    #[tokio::test]
+    async fn without_an_account_it_says_so() {
+        let (keeper, readings) = keeper(None);
+        let error = keeper.ensure("shop").await.unwrap_err();
+        assert!(error.0.contains("no service account"), "{error}");
+        assert_eq!(readings.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn concurrent_calls_share_one_failure_and_leave_nothing_behind() {
+        // A listener that never answers, closed at once: every login fails.
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = tokio::spawn(async move {
+            loop {
+                let (socket, _) = listener.accept().await.unwrap();
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                drop(socket);
+            }
+        });
+        let (keeper, readings) = keeper(Some(port));
+        let (one, two, three) = tokio::join!(keeper.ensure("shop"), keeper.ensure("shop"), keeper.ensure("shop"));
+        assert!(one.is_err() && two.is_err() && three.is_err());
+        assert_eq!(readings.load(Ordering::Relaxed), 1);
+        assert!(keeper.inner.lock().is_empty());
+        assert!(keeper.failing().is_empty());
+        server.abort();
+    }
+
+    #[test]
+    fn jitter_stays_near_the_interval() {
+        let interval = Duration::from_secs(10);
+        assert_eq!(jittered(interval, 0), Duration::from_secs(9));
+        assert_eq!(jittered(interval, 200), Duration::from_secs(11));
+    }
 }

@@ -1,3 +1,10 @@
-//! Our own questions to PostgreSQL, over the service account.
+//! Our own questions to PostgreSQL, over the service account: what a database has, and how it is used.
+//!
+//! Nothing here carries a client's statement. Every question is a fixed text, asked read-only, with a timeout, on connections of our own.
 
+pub mod catalog;
+pub mod connect;
+pub mod index_stats;
 pub mod keeper;
+pub mod tls;
+mod rows;
