@@ -1,0 +1,10 @@
+//! The proxy against a real PostgreSQL, from outside.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
+// Each test uses a part of the support.
+#![allow(dead_code, unused_imports)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod harness;
