@@ -8,3 +8,14 @@
 mod support;
 
 mod harness;
+mod transparency;
+mod lifecycle;
+mod cancel;
+mod copy;
+mod tls;
+mod drivers;
+mod metrics;
+mod masking;
+mod refusal;
+mod hot_swap;
+mod deprecated;

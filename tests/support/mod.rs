@@ -9,6 +9,7 @@ pub mod http;
 pub mod postgres;
 pub mod process;
 pub mod proxy;
+pub mod raw;
 pub mod shop;
 pub mod sql;
 

@@ -18,7 +18,7 @@ pub struct Shop {
     pub database: String,
 }
 
-/// A copy of policies/shop that applies to one database, to be edited by a test.
+/// A directory of contract and policy that applies to one database, to be edited by a test.
 #[derive(Debug)]
 pub struct Policies {
     directory: TempDir,
@@ -66,7 +66,7 @@ impl Shop {
         Shop { cluster: self.cluster, database }
     }
 
-    /// A proxy with the shop's policies for this database.
+    /// A proxy with the tests' policies for this database.
     pub fn proxy(&self) -> (Proxy, Policies) {
         let policies = self.policies();
         let proxy = self.proxy_with(&policies, "");
@@ -91,16 +91,16 @@ impl Shop {
         Proxy::start(self.cluster, ProxyOptions { service: Some("pgcovenant"), ..ProxyOptions::default() })
     }
 
-    /// A copy of policies/shop for this database.
+    /// The contract of policies/shop and the policy of the tests, for this database.
     pub fn policies(&self) -> Policies {
         let directory = tempfile::Builder::new().prefix("pgcovenant-policies-").tempdir().expect("tempdir");
-        for entry in fs::read_dir(project("policies/shop")).expect("policies/shop") {
-            let path = entry.expect("policies/shop").path();
-            let text = fs::read_to_string(&path).expect("a policy file");
-            let text = text.replace("database: shop", &format!("database: {}", self.database));
-            fs::write(directory.path().join(path.file_name().expect("a file has a name")), text).expect("tempdir");
-        }
-        Policies { directory }
+        let policies = Policies { directory };
+        let contract = fs::read_to_string(project("policies/shop/contract.odcs.yaml")).expect("policies/shop");
+        assert!(contract.contains("database: shop\n"), "the contract names no database shop");
+        let contract = contract.replace("database: shop\n", &format!("database: {}\n", self.database));
+        policies.write("contract.odcs.yaml", &contract);
+        policies.write("policy.yaml", &fs::read_to_string(project("tests/server/policy.yaml")).expect("policy.yaml"));
+        policies
     }
 
     /// A session through a proxy.
