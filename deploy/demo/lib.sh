@@ -31,13 +31,9 @@ as_root() {
 }
 
 # The server refuses to run as root; then it runs as the account that Debian's packages create.
-as_server() {
-    if [ "$(id -u)" = 0 ]; then
-        setpriv --reuid=postgres --regid=postgres --init-groups "$@"
-    else
-        "$@"
-    fi
-}
+AS_SERVER=()
+[ "$(id -u)" != 0 ] || AS_SERVER=(setpriv --reuid=postgres --regid=postgres --init-groups)
+as_server() { "${AS_SERVER[@]}" "$@"; }
 
 # install COMMAND=PACKAGE ...: installs the packages whose command, or file if it has a slash, is missing.
 install_packages() {

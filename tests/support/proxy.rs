@@ -40,9 +40,9 @@ pub struct Proxy {
     admin: u16,
 }
 
-/// The program under test.
-pub fn binary() -> &'static str {
-    env!("CARGO_BIN_EXE_pgcovenant")
+/// The program under test: the one that cargo has built, or the one that `PGCOVENANT_BIN` names.
+pub fn binary() -> String {
+    std::env::var("PGCOVENANT_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_pgcovenant").to_owned())
 }
 
 impl Proxy {
@@ -59,7 +59,7 @@ impl Proxy {
         let (port, admin) = (free_port(), free_port());
         let config = directory.path().join("pgcovenant.yaml");
         fs::write(&config, text(cluster, &options, directory.path(), (port, admin))).expect("pgcovenant.yaml");
-        let command = [binary(), "serve", "--config", &config.display().to_string()].map(String::from).to_vec();
+        let command = vec![binary(), "serve".into(), "--config".into(), config.display().to_string()];
         let password = options.service.unwrap_or_default().to_owned();
         let process = Process::start(Start {
             command,
