@@ -135,7 +135,7 @@ async fn busy(port: u16, database: String, truth: Arc<Truth>, number: u64) -> Re
         session.client.prepare("SELECT email FROM customers WHERE id = $1").await.map_err(|e| e.to_string())?;
     while !truth.over.load(Ordering::SeqCst) {
         let at_least = truth.acknowledged.load(Ordering::SeqCst);
-        let seen = if number % 2 == 0 {
+        let seen = if number.is_multiple_of(2) {
             let row = session.client.query_one(&prepared, &[&1_i64]).await.map_err(|error| format!("{error:?}"))?;
             row.get::<_, String>(0)
         } else {

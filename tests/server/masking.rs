@@ -153,7 +153,7 @@ async fn nobody_else_is_masked() {
 async fn two_databases_that_differ_in_protected_values_answer_alike() {
     let Some(shop) = shop("interference") else { return };
     let other = shop.twin("interference_other");
-    other.sql("UPDATE customers SET ssn = '000-00-0000', birth_date = make_date(extract(year FROM birth_date)::int, 12, 24), email = left(email, 1) || 'zz' || substr(email, strpos(email, '@')), notes = notes || 'secret'");
+    other.sql("UPDATE customers SET ssn = '000-00-0000', birth_date = make_date(extract(year FROM birth_date)::int, 12, 24), email = left(email, 1) || id || 'zz' || substr(email, strpos(email, '@')), notes = notes || 'secret'");
     other.sql("UPDATE payments SET provider_ref = NULL, card_number = '5' || substr(card_number, 2)");
     other.sql("UPDATE employees SET salary = floor(salary / 10000) * 10000 + 1");
     let (one_proxy, _one) = shop.proxy();

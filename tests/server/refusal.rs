@@ -4,8 +4,8 @@
 use crate::support::raw::{self, Raw};
 use crate::support::{Shop, shop};
 
-const REFUSED: &str = "SELECT ssn FROM customers";
-const SYNTAX_ERROR: &str = "SELECT FROM FROM customers";
+const REFUSED: &str = "SELECT ssn FROM customers LIMIT 1";
+const SYNTAX_ERROR: &str = "SELECT FROM FROM customers LIMIT 1";
 
 /// One exchange: what to send given the bad text, and how many ReadyForQuery to wait for.
 type Step = fn(bad: &str) -> (Vec<Vec<u8>>, usize);
