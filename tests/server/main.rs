@@ -1,0 +1,21 @@
+//! The proxy against a real PostgreSQL, from outside.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
+// Each test uses a part of the support.
+#![allow(dead_code, unused_imports)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod harness;
+mod transparency;
+mod lifecycle;
+mod cancel;
+mod copy;
+mod tls;
+mod drivers;
+mod metrics;
+mod masking;
+mod refusal;
+mod hot_swap;
+mod deprecated;

@@ -1,0 +1,166 @@
+//! The law of the shadow database, observed from outside: `support` behind the proxy gets what it would get from a
+//! database that physically holds the masked values.
+
+use std::fmt::Write;
+
+use crate::support::sql::{Refused, Session};
+use crate::support::{Shop, project, shop};
+
+/// One line of legitimate.sql.
+struct Statement {
+    group: String,
+    sql: String,
+}
+
+fn legitimate() -> Vec<Statement> {
+    let text = std::fs::read_to_string(project("tests/server/legitimate.sql")).unwrap();
+    let mut group = String::new();
+    let mut statements = Vec::new();
+    for line in text.lines().filter(|line| !line.starts_with("--")) {
+        match line.strip_prefix("# ") {
+            Some(name) => group = name.to_owned(),
+            None => statements.push(Statement { group: group.clone(), sql: line.to_owned() }),
+        }
+    }
+    statements
+}
+
+/// The shop, and a twin in which the masked values are stored.
+fn shop_and_shadow(name: &str) -> Option<(Shop, Shop)> {
+    let shop = shop(name)?;
+    let shadow = shop.twin(&format!("{name}_shadow"));
+    shadow.cluster.psql(&shadow.database, &["-f", &project("tests/server/shadow.sql").display().to_string()]);
+    Some((shop, shadow))
+}
+
+/// What a text gives in the simple protocol, inside a transaction that is rolled back.
+async fn simple(session: &Session, sql: &str) -> Result<Vec<String>, String> {
+    if sql.starts_with("COPY") {
+        return copy_out(session, sql).await;
+    }
+    session.simple("BEGIN").await.unwrap();
+    let answer = session.simple(sql).await.map_err(|error| Refused::of(&error).code);
+    session.simple("ROLLBACK").await.unwrap();
+    answer
+}
+
+async fn copy_out(session: &Session, sql: &str) -> Result<Vec<String>, String> {
+    use futures_util::StreamExt;
+    let stream = session.client.copy_out(sql).await.map_err(|error| Refused::of(&error).code)?;
+    let mut stream = std::pin::pin!(stream);
+    let mut rows = Vec::new();
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk.map_err(|error| Refused::of(&error).code)?;
+        rows.push(String::from_utf8_lossy(&chunk).into_owned());
+    }
+    rows.sort();
+    Ok(rows)
+}
+
+/// What a text gives in the extended protocol: column names and types, then the rows in binary.
+async fn extended(session: &Session, sql: &str) -> Result<Vec<String>, String> {
+    session.simple("BEGIN").await.unwrap();
+    let answer = described(session, sql).await.map_err(|error| Refused::of(&error).code);
+    session.simple("ROLLBACK").await.unwrap();
+    answer
+}
+
+async fn described(session: &Session, sql: &str) -> Result<Vec<String>, tokio_postgres::Error> {
+    let statement = session.client.prepare(sql).await?;
+    let columns: Vec<_> =
+        statement.columns().iter().map(|column| format!("{}:{}", column.name(), column.type_())).collect();
+    let rows = session.client.query(&statement, &[]).await?;
+    Ok(vec![columns.join("|"), rows.len().to_string()])
+}
+
+fn compare(
+    differences: &mut String,
+    statement: &Statement,
+    stored: Result<Vec<String>, String>,
+    seen: Result<Vec<String>, String>,
+) {
+    if stored != seen {
+        let Statement { group, sql } = statement;
+        let _ = write!(differences, "\n[{group}] {sql}\n");
+        match (&stored, &seen) {
+            (Ok(stored), Ok(seen)) => {
+                let unlike = stored.iter().zip(seen).find(|(stored, seen)| stored != seen);
+                let _ = writeln!(
+                    differences,
+                    "  {} rows against {}; first difference: {unlike:?}",
+                    stored.len(),
+                    seen.len()
+                );
+            }
+            (Ok(rows), Err(code)) => {
+                let _ = writeln!(differences, "  refused with {code}, instead of {} rows", rows.len());
+            }
+            (Err(code), _) => {
+                let _ = writeln!(differences, "  expected {code}, got {seen:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn support_sees_what_the_shadow_database_would_show() {
+    let Some((shop, shadow)) = shop_and_shadow("masking") else { return };
+    let (proxy, _policies) = shop.proxy();
+    let seen = shop.via(&proxy, "support").await;
+    let stored = shadow.direct("support").await;
+    let mut differences = String::new();
+    for statement in legitimate() {
+        compare(
+            &mut differences,
+            &statement,
+            simple(&stored, &statement.sql).await,
+            simple(&seen, &statement.sql).await,
+        );
+    }
+    assert!(differences.is_empty(), "{differences}");
+}
+
+#[tokio::test]
+async fn prepared_statements_have_the_columns_and_types_of_the_shadow_database() {
+    let Some((shop, shadow)) = shop_and_shadow("masking_types") else { return };
+    let (proxy, _policies) = shop.proxy();
+    let seen = shop.via(&proxy, "support").await;
+    let stored = shadow.direct("support").await;
+    let mut differences = String::new();
+    for statement in legitimate().iter().filter(|statement| !statement.sql.starts_with("COPY")) {
+        compare(
+            &mut differences,
+            statement,
+            extended(&stored, &statement.sql).await,
+            extended(&seen, &statement.sql).await,
+        );
+    }
+    assert!(differences.is_empty(), "{differences}");
+}
+
+#[tokio::test]
+async fn nobody_else_is_masked() {
+    let Some(shop) = shop("masking_app") else { return };
+    let (proxy, _policies) = shop.proxy();
+    let direct = shop.direct("shop_app").await;
+    let via = shop.via(&proxy, "shop_app").await;
+    for statement in legitimate() {
+        assert_eq!(simple(&direct, &statement.sql).await, simple(&via, &statement.sql).await, "{}", statement.sql);
+    }
+}
+
+#[tokio::test]
+async fn two_databases_that_differ_in_protected_values_answer_alike() {
+    let Some(shop) = shop("interference") else { return };
+    let other = shop.twin("interference_other");
+    other.sql("UPDATE customers SET ssn = '000-00-0000', birth_date = make_date(extract(year FROM birth_date)::int, 12, 24), email = left(email, 1) || id || 'zz' || substr(email, strpos(email, '@')), notes = notes || 'secret'");
+    other.sql("UPDATE payments SET provider_ref = NULL, card_number = '5' || substr(card_number, 2)");
+    other.sql("UPDATE employees SET salary = floor(salary / 10000) * 10000 + 1");
+    let (one_proxy, _one) = shop.proxy();
+    let (other_proxy, _other) = other.proxy();
+    let one = shop.via(&one_proxy, "support").await;
+    let two = other.via(&other_proxy, "support").await;
+    for statement in legitimate() {
+        assert_eq!(simple(&one, &statement.sql).await, simple(&two, &statement.sql).await, "{}", statement.sql);
+    }
+}

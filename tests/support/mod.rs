@@ -1,0 +1,50 @@
+//! What tests against a real PostgreSQL need: throwaway clusters, the proxy as a process, certificates, the shop.
+//!
+//! Nothing here knows the crate's types: the tests see the proxy as its users do, from outside.
+//! A test begins with `let Some(shop) = support::shop("name") else { return };` and is skipped, with a notice, on a
+//! machine without PostgreSQL; with `PGCOVENANT_REQUIRE_PG=1` it fails there instead.
+
+pub mod certs;
+pub mod http;
+pub mod postgres;
+pub mod process;
+pub mod proxy;
+pub mod raw;
+pub mod shop;
+pub mod sql;
+
+pub use postgres::{Auth, Cluster, ClusterOptions};
+pub use proxy::{Proxy, ProxyOptions};
+pub use shop::{Shop, shop};
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+
+/// A TCP port of the loopback address that nobody uses at this moment.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("no free port");
+    listener.local_addr().expect("listener has no address").port()
+}
+
+/// A path inside the project.
+pub fn project(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// A cluster with these options, or none where PostgreSQL is not installed and not required.
+pub fn cluster(options: ClusterOptions) -> Option<Cluster> {
+    installed().then(|| Cluster::start(options))
+}
+
+/// Whether PostgreSQL is there; the test is skipped if not, or fails where it must not be skipped.
+pub fn installed() -> bool {
+    let found = postgres::binaries().is_some();
+    assert!(
+        found || std::env::var_os("PGCOVENANT_REQUIRE_PG").is_none_or(|value| value != "1"),
+        "no PostgreSQL server found in PG_BINDIR or /usr/lib/postgresql/*/bin, and PGCOVENANT_REQUIRE_PG=1"
+    );
+    if !found {
+        eprintln!("skipped: no PostgreSQL server found in PG_BINDIR or /usr/lib/postgresql/*/bin");
+    }
+    found
+}

@@ -1,0 +1,206 @@
+//! A client that speaks the protocol message by message, for what drivers hide: order, status byte, skipped messages.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+/// A connection past its login.
+#[derive(Debug)]
+pub struct Raw {
+    stream: TcpStream,
+    /// Process id and secret of BackendKeyData.
+    pub key: Vec<u8>,
+    /// ParameterStatus messages of the login.
+    pub parameters: Vec<String>,
+}
+
+/// One message of the server, as text: the type letter, and what tells it from others of its type.
+pub type Trace = Vec<String>;
+
+impl Raw {
+    /// Logs in without password.
+    pub fn connect(port: u16, user: &str, database: &str) -> Self {
+        let stream = TcpStream::connect(("127.0.0.1", port)).expect("cannot connect");
+        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("timeout");
+        stream.set_nodelay(true).expect("nodelay");
+        let mut raw = Self { stream, key: Vec::new(), parameters: Vec::new() };
+        raw.write(&startup(&[("user", user), ("database", database)]));
+        loop {
+            let (kind, body) = raw.message();
+            match kind {
+                b'K' => raw.key = body,
+                b'S' => raw.parameters.push(text(&body).join("=")),
+                b'Z' => return raw,
+                b'E' => panic!("login failed: {:?}", text(&body)),
+                _ => {}
+            }
+        }
+    }
+
+    /// Sends bytes.
+    pub fn write(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).expect("write");
+    }
+
+    /// Sends frames in one write and returns what comes until the given number of ReadyForQuery.
+    pub fn exchange(&mut self, frames: &[Vec<u8>], ready: usize) -> Trace {
+        self.write(&frames.concat());
+        self.until_ready(ready)
+    }
+
+    /// What comes until the given number of ReadyForQuery.
+    pub fn until_ready(&mut self, mut ready: usize) -> Trace {
+        let mut trace = Trace::new();
+        while ready > 0 {
+            let (kind, body) = self.message();
+            ready -= usize::from(kind == b'Z');
+            trace.push(describe(kind, &body));
+        }
+        trace
+    }
+
+    /// What comes until a message of this type, it included.
+    pub fn until(&mut self, last: u8) -> Trace {
+        let mut trace = Trace::new();
+        loop {
+            let (kind, body) = self.message();
+            trace.push(describe(kind, &body));
+            if kind == last {
+                return trace;
+            }
+        }
+    }
+
+    /// One message: its type and body.
+    pub fn message(&mut self) -> (u8, Vec<u8>) {
+        let mut head = [0; 5];
+        self.stream.read_exact(&mut head).expect("the server has closed the connection, or does not answer");
+        let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize - 4;
+        let mut body = vec![0; length];
+        self.stream.read_exact(&mut body).expect("a message is cut short");
+        (head[0], body)
+    }
+
+    /// Whether the server closes the connection next.
+    pub fn is_closed(&mut self) -> bool {
+        let mut byte = [0; 1];
+        matches!(self.stream.read(&mut byte), Ok(0))
+    }
+}
+
+/// A startup packet of protocol 3.0.
+pub fn startup(parameters: &[(&str, &str)]) -> Vec<u8> {
+    let mut body = 196_608_u32.to_be_bytes().to_vec();
+    for (name, value) in parameters {
+        body.extend(name.bytes().chain([0]).chain(value.bytes()).chain([0]));
+    }
+    body.push(0);
+    let mut packet = (body.len() as u32 + 4).to_be_bytes().to_vec();
+    packet.extend(body);
+    packet
+}
+
+fn frame(kind: u8, body: Vec<u8>) -> Vec<u8> {
+    let mut whole = vec![kind];
+    whole.extend((body.len() as u32 + 4).to_be_bytes());
+    whole.extend(body);
+    whole
+}
+
+fn strings(values: &[&str]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.bytes().chain([0])).collect()
+}
+
+/// Query.
+pub fn query(sql: &str) -> Vec<u8> {
+    frame(b'Q', strings(&[sql]))
+}
+
+/// Parse without parameter types.
+pub fn parse(name: &str, sql: &str) -> Vec<u8> {
+    let mut body = strings(&[name, sql]);
+    body.extend([0, 0]);
+    frame(b'P', body)
+}
+
+/// Bind without parameters, text results.
+pub fn bind(portal: &str, statement: &str) -> Vec<u8> {
+    let mut body = strings(&[portal, statement]);
+    body.extend([0; 6]);
+    frame(b'B', body)
+}
+
+/// Describe a statement (`S`) or portal (`P`).
+pub fn describe_of(what: u8, name: &str) -> Vec<u8> {
+    frame(b'D', [vec![what], strings(&[name])].concat())
+}
+
+/// Close a statement (`S`) or portal (`P`).
+pub fn close(what: u8, name: &str) -> Vec<u8> {
+    frame(b'C', [vec![what], strings(&[name])].concat())
+}
+
+/// Execute; zero rows means all.
+pub fn execute(portal: &str, rows: u32) -> Vec<u8> {
+    frame(b'E', [strings(&[portal]), rows.to_be_bytes().to_vec()].concat())
+}
+
+/// Sync.
+pub fn sync() -> Vec<u8> {
+    frame(b'S', Vec::new())
+}
+
+/// Flush.
+pub fn flush() -> Vec<u8> {
+    frame(b'H', Vec::new())
+}
+
+/// CopyData.
+pub fn copy_data(data: &str) -> Vec<u8> {
+    frame(b'd', data.as_bytes().to_vec())
+}
+
+/// CopyDone.
+pub fn copy_done() -> Vec<u8> {
+    frame(b'c', Vec::new())
+}
+
+/// CopyFail.
+pub fn copy_fail(reason: &str) -> Vec<u8> {
+    frame(b'f', strings(&[reason]))
+}
+
+/// FunctionCall of a function without arguments.
+pub fn function_call(oid: u32) -> Vec<u8> {
+    frame(b'F', [oid.to_be_bytes().to_vec(), vec![0; 6]].concat())
+}
+
+/// Parse, Bind, Describe and Execute of one text, unnamed.
+pub fn extended(sql: &str) -> Vec<u8> {
+    [parse("", sql), bind("", ""), describe_of(b'P', ""), execute("", 0)].concat()
+}
+
+fn text(body: &[u8]) -> Vec<String> {
+    body.split(|byte| *byte == 0)
+        .filter(|part| !part.is_empty())
+        .map(|part| String::from_utf8_lossy(part).into_owned())
+        .collect()
+}
+
+fn describe(kind: u8, body: &[u8]) -> String {
+    let letter = char::from(kind);
+    match kind {
+        b'E' | b'N' => {
+            let code = text(body).into_iter().find_map(|field| field.strip_prefix('C').map(str::to_owned));
+            format!("{letter} {}", code.unwrap_or_default())
+        }
+        b'C' | b'Z' | b'S' => format!("{letter} {}", text(body).join("=")),
+        b'D' | b'd' | b'A' => format!("{letter} {}", printable(body)),
+        b'T' => format!("T {}", body.len()),
+        _ => letter.to_string(),
+    }
+}
+
+fn printable(body: &[u8]) -> String {
+    body.iter().map(|byte| if (32..127).contains(byte) { char::from(*byte) } else { '.' }).collect()
+}
