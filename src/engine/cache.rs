@@ -82,14 +82,7 @@ impl VerdictCache {
         })
     }
 
-    fn remembered(
-        &self,
-        snapshot: &Snapshot,
-        facts: &Facts<'_>,
-        sql: &str,
-        tokens: &[Token],
-        text: &[u8],
-    ) -> Verdict {
+    fn remembered(&self, snapshot: &Snapshot, facts: &Facts<'_>, sql: &str, tokens: &[Token], text: &[u8]) -> Verdict {
         let key = Key {
             epoch: snapshot.epoch,
             rules: facts.view.fingerprint,

@@ -86,12 +86,7 @@ pub fn check(snapshot: &Snapshot, facts: &Facts<'_>, sql: &str) -> Verdict {
 }
 
 /// Finds out what to do with a text of this shape.
-pub(super) fn plan(
-    snapshot: &Snapshot,
-    facts: &Facts<'_>,
-    sql: &str,
-    tokens: &[Token],
-) -> Result<Plan, Box<Refusal>> {
+pub(super) fn plan(snapshot: &Snapshot, facts: &Facts<'_>, sql: &str, tokens: &[Token]) -> Result<Plan, Box<Refusal>> {
     let outline = match understand(facts, sql, tokens) {
         Ok(Ok(outline)) => outline,
         Ok(Err(why)) => return Ok(Plan { splices: Vec::new(), report: unanalysed(why) }),

@@ -176,9 +176,11 @@ impl Decider<'_, '_> {
             name: Arc::from(&*column.name),
             access,
             outcome: outcome(rule, self.case.view.governed, access),
-            rule: rule.reason.as_ref().map(|reason| Arc::from(&*reason.rule)).or_else(|| {
-                rule.shadow.as_ref().map(|finding| Arc::from(&*finding.reason.rule))
-            }),
+            rule: rule
+                .reason
+                .as_ref()
+                .map(|reason| Arc::from(&*reason.rule))
+                .or_else(|| rule.shadow.as_ref().map(|finding| Arc::from(&*finding.reason.rule))),
             phase: rule.lifecycle.as_ref().and_then(|lifecycle| phase_label(lifecycle.phase)),
             classification: rule.classification.clone(),
         };
@@ -191,8 +193,7 @@ impl Decider<'_, '_> {
     }
 
     fn warn(&mut self, relation: &Relation, column: &Column, lifecycle: &Lifecycle) {
-        let message =
-            format!("column {}.{} is deprecated", relation.display(), display_name(&column.name));
+        let message = format!("column {}.{} is deprecated", relation.display(), display_name(&column.name));
         if self.decision.notices.iter().any(|notice| notice.message == message) {
             return;
         }

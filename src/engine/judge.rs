@@ -10,11 +10,12 @@ use super::report::{Effects, Notice, RelationUse, StatementReport};
 use super::{rewrite, session, writes};
 use crate::model::catalog::{Catalog, SearchPath};
 use crate::sql::access::Resolution;
+use crate::sql::inner::{self, Around};
 use crate::sql::lexer::{self, Token};
+use crate::sql::resolve;
 use crate::sql::second_opinion::{self, Fragment, OutlineStatement};
 use crate::sql::splice::{self, Generated, Placed, Splice, Splicer};
 use crate::sql::tree::{Name, Span, Statement};
-use crate::sql::{inner, resolve};
 
 /// The text that the statement stands in.
 pub(super) struct Text<'a> {
@@ -72,11 +73,11 @@ fn judge(
     if governed {
         session::admit(text, outline, tokens)?;
     }
-    if form == Form::Other {
+    let Form::Query(around) = form else {
         found.report.relations = text.named_relations(outline);
         return Ok(());
-    }
-    let tree = match inner::statement(text.sql, tokens, form.into()) {
+    };
+    let tree = match inner::statement(text.sql, tokens, around) {
         Ok(tree) => tree,
         Err(_) if governed && outline.relations.is_empty() => return qualify_functions(text, outline, splicer),
         Err(why) if governed => return Err(Objection::not_understood(why)),
@@ -113,7 +114,7 @@ fn judge(
             let span = copied_span(text, path.span(), columns);
             rewrite::copy_out(&case, text.sql, text.tokens, splicer, (columns, span))?;
         }
-        if form == Form::Explain && resolution.relations.iter().any(|mention| case.is_wrapped(mention)) {
+        if around == Around::Explain && resolution.relations.iter().any(|mention| case.is_wrapped(mention)) {
             return Err(Objection::not_understood("a plan shows statistics of protected columns"));
         }
         return Ok(());
@@ -134,9 +135,8 @@ pub(super) fn verify(
     let fragments: Vec<Fragment> = placed.iter().filter_map(fragment).collect();
     let empty = Catalog::default();
     let allowed = Allowed { catalog: catalog.unwrap_or(&empty), view: facts.view };
-    second_opinion::verify(&text, &fragments, &allowed).map_err(|objection| {
-        Objection::not_understood(objection.to_string())
-    })
+    second_opinion::verify(&text, &fragments, &allowed)
+        .map_err(|objection| Objection::not_understood(objection.to_string()))
 }
 
 /// A replacement as the checker of the final text wants to know it.
@@ -244,7 +244,8 @@ fn exist(case: &Case<'_>, text: &Text<'_>) -> Result<(), Objection> {
     for name in &case.resolution.unresolved {
         let on_target = name.visible.iter().any(|index| {
             case.mention(*index).is_some_and(|mention| {
-                mention.role != crate::sql::access::Role::Source && mention.relation.is_some_and(|oid| case.view.protects(oid))
+                mention.role != crate::sql::access::Role::Source
+                    && mention.relation.is_some_and(|oid| case.view.protects(oid))
             })
         });
         if on_target || (!name.path.qualifier.is_empty() && is_call(name.path.last.as_str())) {
@@ -255,28 +256,23 @@ fn exist(case: &Case<'_>, text: &Text<'_>) -> Result<(), Objection> {
     }
     for field in &case.resolution.fields {
         if is_call(field.as_str()) {
-            return Err(Objection::not_understood(format!("\"{}\" may call a function", field.as_str()))
-                .at(field.span.start));
+            return Err(
+                Objection::not_understood(format!("\"{}\" may call a function", field.as_str())).at(field.span.start)
+            );
         }
     }
     Ok(())
 }
 
 /// Puts the schema before every function, so that a call means what was checked.
-fn qualify_functions(
-    text: &Text<'_>,
-    outline: &OutlineStatement,
-    splicer: &mut Splicer<'_>,
-) -> Result<(), Objection> {
+fn qualify_functions(text: &Text<'_>, outline: &OutlineStatement, splicer: &mut Splicer<'_>) -> Result<(), Objection> {
     let empty = Catalog::default();
     let catalog = text.catalog.unwrap_or(&empty);
     let view = text.facts.view;
     for function in &outline.functions {
         let [name] = function.parts.as_slice() else { continue };
-        let schema = text
-            .facts
-            .search_path
-            .and_then(|path| super::trusted::schema_of_function(catalog, view, path, name));
+        let schema =
+            text.facts.search_path.and_then(|path| super::trusted::schema_of_function(catalog, view, path, name));
         let start = u32::try_from(function.start).map_err(|_| Objection::not_understood("text too long"))?;
         let (schema, admitted) = match schema {
             Some(schema) => (schema, true),
@@ -286,9 +282,7 @@ fn qualify_functions(
             return Err(denied_function(name).at(start));
         }
         let prefix = format!("{}.", crate::model::ident::display_name(&schema));
-        splicer
-            .insert_before(start, prefix)
-            .map_err(|error| Objection::not_understood(error.to_string()))?;
+        splicer.insert_before(start, prefix).map_err(|error| Objection::not_understood(error.to_string()))?;
     }
     Ok(())
 }

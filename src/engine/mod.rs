@@ -1,8 +1,17 @@
 //! The one pass: parse, classify, resolve, decide, rewrite, verify; pure.
 
+mod admission;
 pub mod cache;
 pub mod check;
+mod decide;
 pub mod function_call;
+mod judge;
+mod kind;
+mod objection;
 pub mod refusal;
 pub mod report;
+mod rewrite;
+mod session;
+mod trusted;
 pub mod verdict;
+mod writes;

@@ -26,7 +26,10 @@ impl Objection {
     /// What is not understood is refused, and the reason is said.
     pub(super) fn not_understood(why: impl Into<String>) -> Self {
         Self::new(SqlState::FeatureNotSupported, "statement cannot be checked against the data policy")
-            .detail(format!("A policy protects columns from this user, and what is not understood is refused: {}.", why.into()))
+            .detail(format!(
+                "A policy protects columns from this user, and what is not understood is refused: {}.",
+                why.into()
+            ))
             .hint("Write the statement in a simpler form, or ask the owner of the policy.")
     }
 
@@ -67,7 +70,7 @@ impl Objection {
     fn because(self, reason: Option<&Reason>) -> Self {
         match reason {
             None => self,
-            Some(Reason { policy, version, rule }) => {
+            Some(Reason { policy, version, rule, note: _ }) => {
                 self.detail(format!("Rule \"{rule}\" of policy \"{policy}\", version {version}, protects it."))
             }
         }

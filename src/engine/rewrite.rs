@@ -66,8 +66,8 @@ pub(super) fn hide_retired(case: &Case<'_>, text: &str, tokens: &[Token], splice
 
 struct Rewriter<'a, 'c, 's, 't> {
     case: &'c Case<'a>,
-    text: &'t str,
-    tokens: &'t [Token],
+    text: &'c str,
+    tokens: &'c [Token],
     splicer: &'s mut Splicer<'t>,
 }
 
@@ -149,9 +149,10 @@ impl Rewriter<'_, '_, '_, '_> {
 
     /// A column list behind an alias counts columns: it must not reach beyond one that is left out.
     fn check_alias_list(&self, mention: &RelationRef, relation: &Relation) -> Done {
-        let omitted = relation.columns.iter().position(|column| {
-            self.case.rule(relation, column).is_some_and(|rule| rule.effect == Effect::Deny)
-        });
+        let omitted = relation
+            .columns
+            .iter()
+            .position(|column| self.case.rule(relation, column).is_some_and(|rule| rule.effect == Effect::Deny));
         match omitted {
             Some(first) if mention.column_aliases > first => {
                 let name = relation.columns.get(first).map(|column| column.name.to_string()).unwrap_or_default();
@@ -166,9 +167,7 @@ impl Rewriter<'_, '_, '_, '_> {
         let at = self.splicer.starting_at(span.start).map_err(misfit)? as usize;
         let before = at.checked_sub(1).and_then(|before| self.tokens.get(before));
         Ok(match before {
-            Some(token) if token.is_word(self.text, "only") => {
-                (Span { start: token.start, end: span.end }, "ONLY ")
-            }
+            Some(token) if token.is_word(self.text, "only") => (Span { start: token.start, end: span.end }, "ONLY "),
             _ => (span, ""),
         })
     }
@@ -245,11 +244,8 @@ impl Rewriter<'_, '_, '_, '_> {
         let Some(columns) = &star.columns else {
             return Err(Objection::not_understood("the columns behind a star cannot be known").at(star.span.start));
         };
-        let entries: Vec<_> = columns
-            .iter()
-            .filter(|column| !self.omits(column))
-            .map(|column| self.star_entry(column))
-            .collect();
+        let entries: Vec<_> =
+            columns.iter().filter(|column| !self.omits(column)).map(|column| self.star_entry(column)).collect();
         if entries.is_empty() {
             return Err(Objection::not_understood("a star expands to nothing").at(star.span.start));
         }
@@ -323,7 +319,8 @@ impl Rewriter<'_, '_, '_, '_> {
 
     /// Functional dependency on a primary key does not reach through a projection: the columns are grouped by name.
     fn grouping(&mut self, grouping: &Grouping) -> Done {
-        let (Some(mention), Some(relation)) = (self.case.mention(grouping.relation), self.case.relation_of(grouping.relation))
+        let (Some(mention), Some(relation)) =
+            (self.case.mention(grouping.relation), self.case.relation_of(grouping.relation))
         else {
             return Ok(());
         };
@@ -346,10 +343,10 @@ impl Rewriter<'_, '_, '_, '_> {
     /// INSERT without a column list, where a column counts as dropped: the remaining ones are named.
     fn implicit_inserts(&mut self) -> Done {
         for insert in &self.case.resolution.implicit_inserts {
-            let (Some(relation), Some(width)) = (self.case.relation_of(insert.relation), insert.width) else { continue };
-            let hidden = |column: &&Column| {
-                self.case.rule(relation, column).is_some_and(super::decide::is_hidden)
+            let (Some(relation), Some(width)) = (self.case.relation_of(insert.relation), insert.width) else {
+                continue;
             };
+            let hidden = |column: &&Column| self.case.rule(relation, column).is_some_and(super::decide::is_hidden);
             if !relation.columns.iter().any(|column| hidden(&column)) {
                 continue;
             }

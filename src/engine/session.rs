@@ -99,11 +99,19 @@ pub(super) fn admit(text: &Text<'_>, outline: &OutlineStatement, tokens: &[Token
             if known { Ok(()) } else { Err(denied(format!("setting {name}"))) }
         }
         StatementKind::Show { name } => {
-            if SECRET.contains(&name.as_str()) { Err(denied(format!("setting {name}"))) } else { Ok(()) }
+            if SECRET.contains(&name.as_str()) {
+                Err(denied(format!("setting {name}")))
+            } else {
+                Ok(())
+            }
         }
         StatementKind::Execute { .. } => execute(text, tokens),
         StatementKind::Copy { file, program, .. } => {
-            if *file || *program { Err(denied("COPY with a file or program".to_owned())) } else { Ok(()) }
+            if *file || *program {
+                Err(denied("COPY with a file or program".to_owned()))
+            } else {
+                Ok(())
+            }
         }
         other => Err(denied(format!("{other:?}").split([' ', '(', '{']).next().unwrap_or_default().to_uppercase())),
     }

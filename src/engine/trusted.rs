@@ -38,7 +38,12 @@ pub(super) fn function(catalog: &Catalog, view: &SubjectView, schema: &str, name
 }
 
 /// The schema of the trusted function that an unqualified call means; none: the one in `pg_catalog`, or nothing.
-pub(super) fn schema_of_function(catalog: &Catalog, view: &SubjectView, path: &SearchPath, name: &str) -> Option<String> {
+pub(super) fn schema_of_function(
+    catalog: &Catalog,
+    view: &SubjectView,
+    path: &SearchPath,
+    name: &str,
+) -> Option<String> {
     path.schemas()
         .iter()
         .filter(|schema| &***schema != "pg_catalog" && !schema.starts_with("pg_temp"))
@@ -68,14 +73,12 @@ pub(super) fn type_name(catalog: &Catalog, schema: Option<&str>, name: &str) -> 
     if schema == Some("pg_catalog") {
         return true;
     }
-    catalog
-        .types
-        .iter()
-        .filter(|ty| &*ty.name == name && schema.is_none_or(|schema| &*ty.schema == schema))
-        .all(|ty| match ty.kind {
+    catalog.types.iter().filter(|ty| &*ty.name == name && schema.is_none_or(|schema| &*ty.schema == schema)).all(|ty| {
+        match ty.kind {
             'e' => true,
             'b' => ty.extension.as_deref().is_some_and(|extension| COMPUTING_EXTENSIONS.contains(&extension)),
             'd' => !ty.has_check,
             _ => false,
-        })
+        }
+    })
 }

@@ -28,12 +28,7 @@ pub(super) fn admit(case: &Case<'_>) -> Result<(), Objection> {
     Ok(())
 }
 
-fn target(
-    case: &Case<'_>,
-    index: RelationIndex,
-    mention: &RelationRef,
-    relation: &Relation,
-) -> Result<(), Objection> {
+fn target(case: &Case<'_>, index: RelationIndex, mention: &RelationRef, relation: &Relation) -> Result<(), Objection> {
     let verb = match mention.role {
         Role::Target(verb) => verb,
         Role::CopyFrom => Verb::Insert,

@@ -1,6 +1,7 @@
 //! Text to meaning and back to text; pure.
 
 pub mod access;
+pub mod functions;
 pub mod inner;
 pub mod lexer;
 pub mod lineage;

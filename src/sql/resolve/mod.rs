@@ -142,8 +142,7 @@ impl<'a> Resolver<'a> {
     }
 
     fn copy(&mut self, path: &Path, columns: &[Name], to: bool) {
-        let (role, clause) =
-            if to { (Role::CopyTo, Clause::Output) } else { (Role::CopyFrom, Clause::Insert) };
+        let (role, clause) = if to { (Role::CopyTo, Clause::Output) } else { (Role::CopyFrom, Clause::Insert) };
         let via = self.mention(path, None, 0, role);
         for name in columns {
             self.name_column(name, via, clause);

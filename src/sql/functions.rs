@@ -1,0 +1,4 @@
+//! stub
+pub fn admitted(_n: &str) -> bool {
+    true
+}
