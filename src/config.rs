@@ -1,5 +1,7 @@
 //! How this process is set up: the checked form of `pgcovenant.yaml`.
 
+pub mod file;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;

@@ -1,1 +1,128 @@
-//! One file per subcommand.
+//! One file per subcommand. Each returns its exit code: 0 fine, 1 problems found, 2 could not run.
+
+pub mod check;
+pub mod explain;
+pub mod input;
+pub mod test;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Could not run at all.
+pub const CANNOT_RUN: u8 = 2;
+/// Ran, and found problems.
+pub const PROBLEMS: u8 = 1;
+
+/// A PostgreSQL proxy that enforces data contracts.
+#[derive(Debug, Parser)]
+#[command(name = "pgcovenant", version, about, propagate_version = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the proxy.
+    Serve(Serve),
+    /// Report every problem of configuration, contracts and policies. Exit code 0: no errors, 1: errors, 2: cannot run.
+    Check(Check),
+    /// Run the tests inside policies; needs no server.
+    Test(Test),
+    /// Show how a statement is understood, what is decided about it and why, and the SQL that is sent.
+    Explain(Explain),
+}
+
+/// Which files to read.
+#[derive(Debug, Args)]
+pub struct Source {
+    /// The configuration file, or a folder of contracts and policies.
+    #[arg(short, long, value_name = "FILE|DIR", env = "PGCOVENANT_CONFIG")]
+    pub config: Option<PathBuf>,
+}
+
+/// Arguments of `serve`.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// The configuration file.
+    #[arg(short, long, value_name = "FILE", env = "PGCOVENANT_CONFIG", default_value = "pgcovenant.yaml")]
+    pub config: PathBuf,
+}
+
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Which files to read.
+    #[command(flatten)]
+    pub source: Source,
+    /// The same as --config.
+    #[arg(value_name = "FILE|DIR", conflicts_with = "config")]
+    pub path: Option<PathBuf>,
+    /// How to report.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// Arguments of `test`.
+#[derive(Debug, Args)]
+pub struct Test {
+    /// Which files to read.
+    #[command(flatten)]
+    pub source: Source,
+    /// The same as --config.
+    #[arg(value_name = "FILE|DIR", conflicts_with = "config")]
+    pub path: Option<PathBuf>,
+    /// The day on which to run them, for policies with dates; today by default.
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub on: Option<jiff::civil::Date>,
+}
+
+/// Arguments of `explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// Which files to read.
+    #[command(flatten)]
+    pub source: Source,
+    /// Who asks: user=, database=, role= (any number), application=, address=, cert=.
+    #[arg(long = "as", value_name = "KEY=VALUE,…")]
+    pub subject: String,
+    /// How to report.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+    /// The day on which it is asked; today by default.
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub on: Option<jiff::civil::Date>,
+    /// The statement.
+    #[arg(value_name = "SQL")]
+    pub sql: String,
+}
+
+/// How to report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// Runs what was asked for; `serve` is handed to the function that wires the proxy.
+pub fn run(cli: Cli, serve: impl FnOnce(Serve) -> anyhow::Result<ExitCode>) -> ExitCode {
+    let outcome = match cli.command {
+        Command::Serve(arguments) => serve(arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Test(arguments) => test::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
+    };
+    outcome.unwrap_or_else(|error| {
+        let mut stderr = std::io::stderr();
+        // Nobody is left to be told if standard error is closed.
+        _ = std::io::Write::write_fmt(&mut stderr, format_args!("pgcovenant: {error:#}\n"));
+        ExitCode::from(CANNOT_RUN)
+    })
+}

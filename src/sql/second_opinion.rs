@@ -79,9 +79,36 @@ pub enum StatementKind {
     Vacuum,
     Other(&'static str),
 }
-pub fn outline(_s: &str) -> Result<Outline, GrammarError> {
-    Ok(Outline { statements: vec![] })
+
+pub fn outline(s: &str) -> Result<Outline, GrammarError> {
+    use pg_raw_parse::Node;
+    let parsed = pg_raw_parse::parse(s).map_err(|e| GrammarError { message: e.to_string(), position: None })?;
+    let mut statements = vec![];
+    for raw in parsed.iter() {
+        let start = raw.stmt_location.max(0) as usize;
+        let end = if raw.stmt_len == 0 { s.len() } else { start + raw.stmt_len as usize };
+        let node = raw.stmt();
+        let kind = match node {
+            Node::SelectStmt(_) => StatementKind::Select,
+            Node::InsertStmt(_) => StatementKind::Insert,
+            Node::UpdateStmt(_) => StatementKind::Update,
+            Node::DeleteStmt(_) => StatementKind::Delete,
+            _ => StatementKind::Other("x"),
+        };
+        let mut st = OutlineStatement { start, end, kind, relations: vec![], columns: vec![], functions: vec![], types: vec![] };
+        if !matches!(st.kind, StatementKind::Other(_)) {
+            pg_raw_parse::walk::walk(node, |n| match n {
+                Node::RangeVar(r) => st.relations.push(RelationUse { schema: r.schemaname().map(str::to_owned), name: r.relname().unwrap_or("").into(), start: r.location as usize, verb: Verb::Read }),
+                Node::ColumnRef(c) => st.columns.push(ColumnUse { start: c.location as usize }),
+                Node::FuncCall(f) => st.functions.push(NameUse { parts: f.funcname().iter().filter_map(|p| p.as_str().map(str::to_owned)).collect(), start: f.location as usize }),
+                _ => {}
+            });
+        }
+        statements.push(st);
+    }
+    Ok(Outline { statements })
 }
+
 pub enum RelationAdmission {
     Unknown,
     Clear,

@@ -1,0 +1,294 @@
+//! `pgcovenant.yaml`, read with strict keys and every problem at once.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{Config, Limits, Listen, ServerTls, Service, TlsMode, Upstream};
+use crate::model::source::{
+    Diagnostic, Fields, Node, Problems, SourceFile, Value, integer, nearest, non_empty, parse, string_or_list,
+};
+
+/// Where clients connect if nothing else is said.
+const DEFAULT_LISTEN: &str = "127.0.0.1:6432";
+const DEFAULT_PORT: i64 = 5432;
+
+/// The configuration in a file, with every problem. There is a configuration if none of them is an error.
+///
+/// Relative paths become relative to the folder of the file.
+pub fn read(file: &SourceFile) -> (Option<Config>, Vec<Diagnostic>) {
+    let mut problems = Problems::new(file);
+    let config = parse(file, &mut problems).and_then(|document| {
+        Reader { base: Path::new(file.folder()), problems: &mut problems }.config(&document)
+    });
+    let config = if problems.failed() { None } else { config };
+    (config, problems.into_found())
+}
+
+struct Reader<'r, 'p> {
+    base: &'r Path,
+    problems: &'r mut Problems<'p>,
+}
+
+impl Reader<'_, '_> {
+    fn config(&mut self, document: &Node) -> Option<Config> {
+        let mut fields = Fields::of(document, "the configuration", self.problems)?;
+        let listen = fields.optional("listen").map(|node| self.listeners(node));
+        let upstream = fields.required("upstream", self.problems).and_then(|node| self.upstream(node));
+        let service = fields.optional("service").and_then(|node| self.service(node));
+        let policies = fields.optional("policies").and_then(|node| self.path(node));
+        let admin = fields.optional("admin").and_then(|node| self.admin(node));
+        let tls = fields.optional("tls").and_then(|node| self.tls(node));
+        let audit = fields.optional("audit").and_then(|node| self.audit(node));
+        let limits = fields.optional("limits").and_then(|node| self.limits(node)).unwrap_or_default();
+        if let Some(entry) = fields.entry("state") {
+            let help = "Usage is kept in memory and in the metrics.";
+            self.problems.warn(&entry.key_span, "`state` is not used by this version", help);
+        }
+        if policies.is_some() && service.is_none() {
+            let at = document.entry("policies").map_or(0..1, |entry| entry.key_span.clone());
+            let help = "Give `service: {user: …}`, a role that may read the catalog.";
+            self.problems.error_with(&at, "policies need a service account to read the catalog with", help);
+        }
+        fields.finish(self.problems);
+        let default_listen = || DEFAULT_LISTEN.parse().map(Listen::Tcp).into_iter().collect();
+        Some(Config {
+            listen: listen.unwrap_or_else(default_listen),
+            upstream: upstream?,
+            service,
+            policies,
+            admin,
+            tls,
+            audit,
+            limits,
+        })
+    }
+
+    fn listeners(&mut self, node: &Node) -> Vec<Listen> {
+        let mut listeners = Vec::new();
+        for (text, span) in string_or_list(node, self.problems) {
+            if let Some(folder) = text.strip_prefix("unix:") {
+                listeners.push(Listen::Unix(self.base.join(folder)));
+            } else if let Some(address) = address(&text) {
+                listeners.push(Listen::Tcp(address));
+            } else {
+                let help = "Write it as 127.0.0.1:6432, [::1]:6432 or unix:/run/pgcovenant.";
+                self.problems.error_with(&span, format!("`{text}` is no address to listen on"), help);
+            }
+        }
+        listeners
+    }
+
+    fn upstream(&mut self, node: &Node) -> Option<Upstream> {
+        let mut fields = Fields::of(node, "upstream", self.problems)?;
+        let host = fields.required("host", self.problems).and_then(|node| non_empty(node, self.problems));
+        let port = fields.optional("port").map_or(Some(DEFAULT_PORT), |node| integer(node, 1..=65535, self.problems));
+        let tls = fields.optional("tls").map_or(Some(TlsMode::Prefer), |node| self.tls_mode(node));
+        let ca = fields.optional("ca").and_then(|node| self.path(node));
+        let connect_timeout = fields.optional("connect_timeout").and_then(|node| self.duration(node));
+        fields.finish(self.problems);
+        Some(Upstream {
+            host: host?,
+            port: u16::try_from(port?).ok()?,
+            tls: tls?,
+            ca,
+            connect_timeout: connect_timeout.unwrap_or(Duration::from_secs(10)),
+        })
+    }
+
+    fn tls_mode(&mut self, node: &Node) -> Option<TlsMode> {
+        let modes = [
+            ("disable", TlsMode::Disable),
+            ("prefer", TlsMode::Prefer),
+            ("require", TlsMode::Require),
+            ("verify-ca", TlsMode::VerifyCa),
+            ("verify-full", TlsMode::VerifyFull),
+        ];
+        let word = non_empty(node, self.problems)?;
+        if let Some((_, mode)) = modes.iter().find(|(name, _)| *name == word) {
+            return Some(*mode);
+        }
+        let help = match nearest(&word, modes.iter().map(|(name, _)| *name)) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => "possible: disable, prefer, require, verify-ca, verify-full".to_owned(),
+        };
+        self.problems.error_with(&node.span, format!("`{word}` is no way to use TLS"), help);
+        None
+    }
+
+    fn service(&mut self, node: &Node) -> Option<Service> {
+        let mut fields = Fields::of(node, "service", self.problems)?;
+        let user = fields.required("user", self.problems).and_then(|node| non_empty(node, self.problems));
+        if let Some(entry) = fields.entry("password") {
+            let help = "Put it into an environment variable, and name that in `password_env`.";
+            self.problems.error_with(&entry.key_span, "a password does not belong into this file", help);
+        }
+        let password_env = fields.optional("password_env").and_then(|node| non_empty(node, self.problems));
+        let refresh = fields.optional("refresh").and_then(|node| self.duration(node));
+        fields.finish(self.problems);
+        Some(Service { user: user?, password_env, refresh: refresh.unwrap_or(Duration::from_secs(30)) })
+    }
+
+    fn admin(&mut self, node: &Node) -> Option<SocketAddr> {
+        let mut fields = Fields::of(node, "admin", self.problems)?;
+        let listen = fields.required("listen", self.problems);
+        fields.finish(self.problems);
+        let node = listen?;
+        let text = non_empty(node, self.problems)?;
+        let found = address(&text);
+        if found.is_none() {
+            let help = "Write it as 127.0.0.1:9930.";
+            self.problems.error_with(&node.span, format!("`{text}` is no address to listen on"), help);
+        }
+        found
+    }
+
+    fn tls(&mut self, node: &Node) -> Option<ServerTls> {
+        let mut fields = Fields::of(node, "tls", self.problems)?;
+        let cert = fields.required("cert", self.problems).and_then(|node| self.path(node));
+        let key = fields.required("key", self.problems).and_then(|node| self.path(node));
+        let client_ca = fields.optional("client_ca").and_then(|node| self.path(node));
+        fields.finish(self.problems);
+        Some(ServerTls { cert: cert?, key: key?, client_ca })
+    }
+
+    fn audit(&mut self, node: &Node) -> Option<PathBuf> {
+        let mut fields = Fields::of(node, "audit", self.problems)?;
+        let path = fields.required("path", self.problems).and_then(|node| self.path(node));
+        fields.finish(self.problems);
+        path
+    }
+
+    fn limits(&mut self, node: &Node) -> Option<Limits> {
+        let mut fields = Fields::of(node, "limits", self.problems)?;
+        let mut limits = Limits::default();
+        if let Some(bytes) = fields.optional("statement_bytes").and_then(|node| self.size(node)) {
+            limits.statement_bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        }
+        if let Some(count) = fields.optional("connections").and_then(|node| integer(node, 1..=1_000_000, self.problems)) {
+            limits.connections = usize::try_from(count).unwrap_or(limits.connections);
+        }
+        if let Some(time) = fields.optional("login_timeout").and_then(|node| self.duration(node)) {
+            limits.login_timeout = time;
+        }
+        if let Some(time) = fields.optional("drain_timeout").and_then(|node| self.duration(node)) {
+            limits.drain_timeout = time;
+        }
+        if let Some(bytes) = fields.optional("verdict_cache_bytes").and_then(|node| self.size(node)) {
+            limits.verdict_cache_bytes = bytes;
+        }
+        fields.finish(self.problems);
+        Some(limits)
+    }
+
+    fn path(&mut self, node: &Node) -> Option<PathBuf> {
+        non_empty(node, self.problems).map(|text| self.base.join(text))
+    }
+
+    fn duration(&mut self, node: &Node) -> Option<Duration> {
+        let units = [("ms", 1), ("s", 1000), ("min", 60_000), ("m", 60_000), ("h", 3_600_000)];
+        let found = self.measured(node, &units);
+        if found.is_none() {
+            self.problems.error_with(&node.span, "this is no time span", "Write it as 500ms, 30s, 5min or 1h.");
+        }
+        found.map(Duration::from_millis)
+    }
+
+    fn size(&mut self, node: &Node) -> Option<u64> {
+        if let Value::Integer(bytes) = node.value
+            && let Ok(bytes) = u64::try_from(bytes)
+        {
+            return Some(bytes);
+        }
+        let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("kB", 1000), ("MB", 1_000_000), ("B", 1)];
+        let found = self.measured(node, &units);
+        if found.is_none() {
+            self.problems.error_with(&node.span, "this is no size", "Write it as 1048576, 512KiB, 64MiB or 1GiB.");
+        }
+        found
+    }
+
+    /// A number with a unit behind it.
+    fn measured(&self, node: &Node, units: &[(&str, u64)]) -> Option<u64> {
+        let text = node.as_str()?.trim();
+        let (digits, factor) =
+            units.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?.trim_end().parse::<u64>().ok()?, factor)))?;
+        digits.checked_mul(*factor).filter(|value| *value > 0)
+    }
+}
+
+/// An address with a port; `localhost` and `*` stand for what everybody takes them to be.
+fn address(text: &str) -> Option<SocketAddr> {
+    let (host, port) = text.rsplit_once(':')?;
+    match host {
+        "localhost" => format!("127.0.0.1:{port}").parse().ok(),
+        "*" | "" => format!("0.0.0.0:{port}").parse().ok(),
+        _ => text.parse().ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(text: &str) -> Vec<String> {
+        read(&SourceFile::new("etc/pgcovenant.yaml", text)).1.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn everything_is_read() {
+        let text = "listen: ['127.0.0.1:6432', unix:/run/pgc]\n\
+                    upstream: {host: db, port: 5433, tls: verify-full, ca: ca.pem, connect_timeout: 500ms}\n\
+                    service: {user: pgcovenant, password_env: PW, refresh: 1min}\n\
+                    policies: ./policies\nadmin: {listen: 'localhost:9930'}\n\
+                    tls: {cert: /c, key: k}\naudit: {path: a.jsonl}\n\
+                    limits: {statement_bytes: 2MiB, connections: 5, drain_timeout: 1h, verdict_cache_bytes: 1024}\n";
+        let (config, found) = read(&SourceFile::new("etc/pgcovenant.yaml", text));
+        assert!(found.is_empty(), "{found:?}");
+        let config = config.unwrap();
+        assert_eq!(config.listen[1], Listen::Unix("/run/pgc".into()));
+        assert_eq!(config.upstream.tls, TlsMode::VerifyFull);
+        assert_eq!(config.upstream.connect_timeout, Duration::from_millis(500));
+        assert_eq!(config.upstream.ca, Some("etc/ca.pem".into()));
+        assert_eq!(config.policies, Some("etc/./policies".into()));
+        assert_eq!(config.admin, "127.0.0.1:9930".parse().ok());
+        assert_eq!(config.tls.unwrap().cert, PathBuf::from("/c"));
+        assert_eq!(config.service.unwrap().refresh, Duration::from_secs(60));
+        assert_eq!(config.limits.statement_bytes, 2 << 20);
+        assert_eq!(config.limits.verdict_cache_bytes, 1024);
+        assert_eq!(config.limits.drain_timeout, Duration::from_secs(3600));
+    }
+
+    #[test]
+    fn defaults_are_sensible() {
+        let (config, found) = read(&SourceFile::new("pgcovenant.yaml", "upstream: {host: db}\n"));
+        assert!(found.is_empty());
+        let config = config.unwrap();
+        assert_eq!(config.listen, [Listen::Tcp("127.0.0.1:6432".parse().unwrap())]);
+        assert_eq!((config.upstream.port, config.upstream.tls), (5432, TlsMode::Prefer));
+        assert_eq!(config.limits, Limits::default());
+    }
+
+    #[test]
+    fn every_problem_is_told_at_once() {
+        let text = "listn: x\nupstream: {hots: db, tls: verify_full}\nservice: {user: u, password: secret}\n\
+                    admin: {listen: nowhere}\nlimits: {drain_timeout: 30, connections: 0}\n";
+        assert_eq!(
+            problems(text),
+            [
+                "etc/pgcovenant.yaml:2:12: error: upstream needs the key `host`",
+                "etc/pgcovenant.yaml:2:27: error: `verify_full` is no way to use TLS (did you mean `verify-full`?)",
+                "etc/pgcovenant.yaml:2:12: error: upstream has no key `hots` (did you mean `host`?)",
+                "etc/pgcovenant.yaml:3:20: error: a password does not belong into this file (Put it into an environment variable, and name that in `password_env`.)",
+                "etc/pgcovenant.yaml:4:17: error: `nowhere` is no address to listen on (Write it as 127.0.0.1:9930.)",
+                "etc/pgcovenant.yaml:5:41: error: 0 is not between 1 and 1000000",
+                "etc/pgcovenant.yaml:5:25: error: this is no time span (Write it as 500ms, 30s, 5min or 1h.)",
+                "etc/pgcovenant.yaml:1:1: error: the configuration has no key `listn` (did you mean `listen`?)",
+            ]
+        );
+        assert_eq!(
+            problems("upstream: {host: db}\npolicies: p\n"),
+            ["etc/pgcovenant.yaml:2:1: error: policies need a service account to read the catalog with (Give `service: {user: …}`, a role that may read the catalog.)"]
+        );
+    }
+}
