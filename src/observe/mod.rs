@@ -10,3 +10,6 @@ pub mod labels;
 pub mod metrics;
 pub mod observer;
 pub mod registry;
+
+#[cfg(test)]
+mod tests;

@@ -62,6 +62,10 @@ impl Observer {
     /// The audit file cannot be opened.
     pub fn new(audit: Option<&Path>, caps: Caps) -> Result<Self, ObserverError> {
         let metrics = Metrics::new(caps)?;
+        // Series with few values are there from the start, so that the first event is an increase.
+        for result in ["success", "failure"] {
+            drop(metrics.counter(&registry::POLICY_RELOADS, &[result]));
+        }
         let history = Arc::new(PolicyHistory::default());
         let audit = match audit {
             Some(path) => {

@@ -74,12 +74,8 @@ impl Watch {
         };
         let mut activity = Activity { database: database.into(), ..Activity::default() };
         for row in client.query(TABLES, &[]).await? {
-            let now = [
-                get(&row, "seq_scan")?,
-                get(&row, "seq_rows")?,
-                get(&row, "index_scan")?,
-                get(&row, "index_rows")?,
-            ];
+            let now =
+                [get(&row, "seq_scan")?, get(&row, "seq_rows")?, get(&row, "index_scan")?, get(&row, "index_rows")?];
             let [seq_scans, seq_rows, index_scans, index_rows] = self.tables.since_last(oid(&row, "oid")?, now);
             let (schema, table) = (text(&row, "schema")?, text(&row, "table_name")?);
             activity.tables.push(TableActivity { schema, table, seq_scans, seq_rows, index_scans, index_rows });

@@ -216,7 +216,9 @@ impl Inner {
         let before = kept.state().failure.take().map(|(_, error)| error.0);
         match (before, error) {
             (Some(before), Some(error)) if before == error.0 => {}
-            (_, Some(error)) => tracing::warn!(database, %error, "cannot read the catalog; the last one stays in force"),
+            (_, Some(error)) => {
+                tracing::warn!(database, %error, "cannot read the catalog; the last one stays in force")
+            }
             (Some(_), None) => tracing::info!(database, "the catalog can be read again"),
             (None, None) => {}
         }

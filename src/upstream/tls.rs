@@ -74,10 +74,7 @@ pub fn server_name(host: &str) -> Result<ServerName<'static>, TlsError> {
     ServerName::try_from(host.to_owned()).map_err(|_| TlsError::HostName(host.to_owned()))
 }
 
-fn chain_verifier(
-    upstream: &Upstream,
-    provider: &Arc<CryptoProvider>,
-) -> Result<Arc<WebPkiServerVerifier>, TlsError> {
+fn chain_verifier(upstream: &Upstream, provider: &Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifier>, TlsError> {
     let roots = match &upstream.ca {
         Some(path) => roots_from(path)?,
         None => system_roots()?,

@@ -85,9 +85,8 @@ impl TypeTable {
 
     /// The types outside `pg_catalog`, without the array types that come with them and without what is temporary.
     pub(super) fn user_types(&self) -> Vec<UserType> {
-        let wanted = |entry: &&Type| {
-            &*entry.schema != "pg_catalog" && !entry.schema.starts_with("pg_t") && !entry.is_array
-        };
+        let wanted =
+            |entry: &&Type| &*entry.schema != "pg_catalog" && !entry.schema.starts_with("pg_t") && !entry.is_array;
         let user_type = |oid: &Oid| {
             let entry = self.types.get(oid).filter(wanted)?;
             Some(UserType {
