@@ -1,1 +1,3 @@
 //! Looking in from outside: /metrics, /healthz, /readyz.
+
+pub mod http;

@@ -1,3 +1,15 @@
-//! What happened: metrics, audit, usage.
+//! What happened: metrics and audit.
+//!
+//! `proxy` reports through [`event::Recorder`]; [`observer::Observer`] is the one that counts and writes. Recording never blocks the
+//! caller: counters are atomics behind handles that are looked up once, and audit records go through a bounded queue to a thread.
 
+pub mod audit;
 pub mod event;
+pub mod histogram;
+pub mod labels;
+pub mod metrics;
+pub mod observer;
+pub mod registry;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,298 @@
+//! The recorder of the running proxy: turns events into series and audit records.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::audit::{Audit, AuditCounters, PolicyHistory, PolicyVersion};
+use super::event::{Decision, Event, Recorder};
+use super::labels::OTHER;
+use super::metrics::{Caps, DatabaseSeries, Guarded, Metrics};
+use super::registry;
+use crate::engine::report::{ColumnUse, Operation, Outcome, StatementReport};
+use crate::model::activity::Activity;
+use crate::policy::subject::Subject;
+
+/// Why recording cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum ObserverError {
+    /// The metrics exporter does not accept its settings.
+    #[error("cannot set up metrics: {0}")]
+    Metrics(#[from] metrics_exporter_prometheus::BuildError),
+    /// The audit file cannot be opened.
+    #[error("cannot open the audit file \"{path}\": {cause}")]
+    Audit {
+        /// The file.
+        path: String,
+        /// What the system says.
+        cause: io::Error,
+    },
+}
+
+/// A column on its way out, for `pgcovenant_deprecated_column_info`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeprecatedColumn {
+    /// The database.
+    pub database: String,
+    /// The schema.
+    pub schema: String,
+    /// The relation.
+    pub relation: String,
+    /// The column.
+    pub column: String,
+    /// `deprecated` or `sunset`.
+    pub phase: &'static str,
+    /// The planned date, empty if there is none.
+    pub sunset: String,
+}
+
+/// Counts and audits everything that is reported.
+#[derive(Debug)]
+pub struct Observer {
+    metrics: Metrics,
+    audit: Option<Audit>,
+    history: Arc<PolicyHistory>,
+}
+
+impl Observer {
+    /// An observer that writes audit records to `audit`, if that is given.
+    ///
+    /// # Errors
+    /// The audit file cannot be opened.
+    pub fn new(audit: Option<&Path>, caps: Caps) -> Result<Self, ObserverError> {
+        let metrics = Metrics::new(caps)?;
+        // Series with few values are there from the start, so that the first event is an increase.
+        for result in ["success", "failure"] {
+            drop(metrics.counter(&registry::POLICY_RELOADS, &[result]));
+        }
+        let history = Arc::new(PolicyHistory::default());
+        let audit = match audit {
+            Some(path) => {
+                let count = |result| metrics.counter(&registry::AUDIT_EVENTS, &[result]);
+                let (written, dropped, failed) = (count("written"), count("dropped"), count("failed"));
+                let counters = AuditCounters { written, dropped, failed };
+                let opened = Audit::open(path, Arc::clone(&history), counters);
+                let named = |cause| ObserverError::Audit { path: path.display().to_string(), cause };
+                Some(opened.map_err(named)?)
+            }
+            None => None,
+        };
+        Ok(Self { metrics, audit, history })
+    }
+
+    /// The text of `/metrics`.
+    pub fn render(&self) -> String {
+        self.metrics.render()
+    }
+
+    /// To be called every five seconds or so.
+    pub fn upkeep(&self) {
+        self.metrics.upkeep();
+    }
+
+    /// The audit file was moved away (SIGHUP): go on in a new one.
+    pub fn reopen_audit(&self) {
+        if let Some(audit) = &self.audit {
+            audit.reopen();
+        }
+    }
+
+    /// Writes what is left of the audit. Blocks until that is done; nothing is audited afterwards.
+    pub fn shut_down(&self) {
+        if let Some(audit) = &self.audit {
+            audit.close();
+        }
+    }
+
+    /// Policies and contracts were loaded and are in force from `epoch` on.
+    pub fn policy_loaded(&self, epoch: u64, policies: Vec<PolicyVersion>) {
+        let pairs: Vec<_> = policies.iter().map(|policy| (policy.name.clone(), policy.version.clone())).collect();
+        self.metrics.set_policies(&pairs);
+        self.history.add(epoch, policies);
+        self.metrics.counter(&registry::POLICY_RELOADS, &["success"]).increment(1);
+        self.metrics.gauge(&registry::POLICY_RELOAD_SUCCESSFUL, &[]).set(1.0);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.metrics.gauge(&registry::POLICY_RELOAD_TIMESTAMP, &[]).set(now.as_secs_f64());
+        // Exact up to 2^53 reloads.
+        self.metrics.gauge(&registry::POLICY_EPOCH, &[]).set(epoch as f64);
+    }
+
+    /// The files were refused; what was in force stays.
+    pub fn policy_refused(&self) {
+        self.metrics.counter(&registry::POLICY_RELOADS, &["failure"]).increment(1);
+        self.metrics.gauge(&registry::POLICY_RELOAD_SUCCESSFUL, &[]).set(0.0);
+    }
+
+    /// Replaces the list of columns on their way out.
+    pub fn deprecated_columns(&self, columns: &[DeprecatedColumn]) {
+        let values = |c: &DeprecatedColumn| {
+            let [schema, relation] = self.metrics.relation(Guarded::Relation, &c.database, &c.schema, &c.relation);
+            let column = self.column_label(&schema, &c.database, [&c.schema, &c.relation, &c.column]);
+            let database = Arc::clone(&self.metrics.database(&c.database).name);
+            (database, schema, relation, column, c.phase, c.sunset.clone())
+        };
+        let mut rows: Vec<_> = columns.iter().map(values).collect();
+        rows.sort();
+        rows.dedup();
+        let rows: Vec<_> = rows.iter().map(|(d, s, r, c, phase, sunset)| [&**d, s, r, c, phase, sunset]).collect();
+        self.metrics.set_deprecated(&rows);
+    }
+
+    /// A catalog was read, or could not be.
+    pub fn catalog_read(&self, database: &str, result: Result<(), ()>, took: Duration) {
+        let name = Arc::clone(&self.metrics.database(database).name);
+        let (word, value) = if result.is_ok() { ("success", 1.0) } else { ("failure", 0.0) };
+        self.metrics.counter(&registry::CATALOG_REFRESHES, &[&name, word]).increment(1);
+        self.metrics.gauge(&registry::CATALOG_REFRESH_SUCCESSFUL, &[&name]).set(value);
+        self.metrics.observe(&registry::CATALOG_REFRESH_DURATION, &[], took);
+    }
+
+    /// Tables and indexes were used.
+    pub fn activity(&self, activity: &Activity) {
+        let database = Arc::clone(&self.metrics.database(&activity.database).name);
+        for used in &activity.tables {
+            let [schema, table] =
+                self.metrics.relation(Guarded::WatchedRelation, &activity.database, &used.schema, &used.table);
+            let values = [&*database, &*schema, &*table];
+            let counts = [
+                (&registry::SEQ_SCANS, used.seq_scans),
+                (&registry::SEQ_ROWS, used.seq_rows),
+                (&registry::TABLE_INDEX_SCANS, used.index_scans),
+                (&registry::TABLE_INDEX_ROWS, used.index_rows),
+            ];
+            for (metric, count) in counts {
+                self.metrics.counter(metric, &values).increment(count);
+            }
+        }
+        for used in &activity.indexes {
+            let whole = format!("{}\0{}\0{}", activity.database, used.schema, used.index);
+            let labels = match self.metrics.admit(Guarded::Index, &whole) {
+                Some(_) => [&*used.schema, &*used.table, &*used.index],
+                None => [OTHER; 3],
+            };
+            let [schema, table, index] = labels;
+            self.metrics.counter(&registry::INDEX_SCANS, &[&database, schema, table, index]).increment(used.scans);
+        }
+    }
+
+    fn one_statement(&self, database: &DatabaseSeries, event: &Event, statement: &StatementReport) {
+        self.metrics.statement(database, statement.operation, event.decision);
+        for named in &statement.relations {
+            self.metrics.table(database, named).statements.increment(1);
+        }
+        for used in &statement.columns {
+            self.column(database, event, used);
+        }
+        if let Some(reason) = statement.unanalysed {
+            let action = if event.decision == Decision::Deny { "refuse" } else { "pass" };
+            self.metrics.counter(&registry::UNANALYZABLE, &[&database.name, reason, action]).increment(1);
+        }
+    }
+
+    /// Time and rows can be told to belong to a statement only where the request had no other.
+    fn cost(&self, database: &DatabaseSeries, event: &Event) {
+        let Some(took) = event.duration else { return };
+        let [statement] = event.report.statements.as_slice() else {
+            let several = event.report.statements.len() > 1;
+            let operation = if several { None } else { Some(Operation::Empty) };
+            self.metrics.statement_took(database, operation, took);
+            return;
+        };
+        self.metrics.statement_took(database, Some(statement.operation), took);
+        for named in &statement.relations {
+            self.metrics.table(database, named).duration.record(took);
+        }
+        if let [only] = statement.relations.as_slice() {
+            self.metrics.table(database, only).rows.increment(event.rows);
+        }
+    }
+
+    fn column(&self, database: &DatabaseSeries, event: &Event, used: &ColumnUse) {
+        let [schema, relation] = self.metrics.relation(Guarded::Relation, &database.name, &used.schema, &used.relation);
+        let column = self.column_label(&schema, &database.name, [&used.schema, &used.relation, &used.name]);
+        let name = &*database.name;
+        if used.phase.is_some() {
+            let application = self.metrics.guard(Guarded::Application, &event.subject.application);
+            let values = [name, &*schema, &*relation, &*column, used.access.as_str(), &*application];
+            self.metrics.counter(&registry::DEPRECATED_ACCESS, &values).increment(1);
+        }
+        let is_protected = used.outcome != Outcome::Clear;
+        if used.classification.is_some() || (is_protected && used.phase.is_none()) {
+            let classification = match &used.classification {
+                Some(classification) => self.metrics.guard(Guarded::Classification, classification),
+                None => "none".into(),
+            };
+            let values = [name, &*schema, &*relation, &*column, &*classification, used.outcome.as_str()];
+            self.metrics.counter(&registry::SENSITIVE_ACCESS, &values).increment(1);
+        }
+        let action = match used.outcome {
+            Outcome::WouldMask => "mask",
+            Outcome::WouldDeny => "deny",
+            Outcome::Clear | Outcome::Masked | Outcome::Denied => return,
+        };
+        let rule = self.metrics.guard(Guarded::Rule, used.rule.as_deref().unwrap_or("none"));
+        self.metrics.counter(&registry::SHADOW_FINDINGS, &[&rule, action]).increment(1);
+    }
+
+    /// Beyond the limit of relations there is no column to tell apart, either.
+    fn column_label(&self, schema: &str, database: &str, path: [&str; 3]) -> Arc<str> {
+        let [.., column] = path;
+        let whole = format!("{database}\0{}", path.join("\0"));
+        if schema != OTHER && self.metrics.admit(Guarded::Column, &whole).is_some() {
+            super::labels::clean(column).into()
+        } else {
+            OTHER.into()
+        }
+    }
+
+    fn failure(&self, database: &DatabaseSeries, event: &Event) {
+        let Some(sqlstate) = &event.sqlstate else { return };
+        let refused = event.decision == Decision::Deny;
+        let origin = if refused { "proxy" } else { "server" };
+        let code = std::str::from_utf8(sqlstate).unwrap_or_default();
+        let class = self.metrics.guard(Guarded::SqlState, code.get(..2).unwrap_or("XX"));
+        self.metrics.counter(&registry::ERRORS, &[&database.name, &class, origin]).increment(1);
+        if refused {
+            let used = event.report.statements.iter().flat_map(|statement| &statement.columns);
+            let rule = used.filter(|used| used.outcome == Outcome::Denied).find_map(|used| used.rule.as_deref());
+            let rule = self.metrics.guard(Guarded::Rule, rule.unwrap_or("none"));
+            let code = self.metrics.guard(Guarded::SqlState, code);
+            self.metrics.counter(&registry::REFUSALS, &[&database.name, &rule, &code]).increment(1);
+        }
+    }
+}
+
+impl Recorder for Observer {
+    fn statement(&self, event: &Event) {
+        let database = self.metrics.database(&event.subject.database);
+        self.metrics.checked_in(event.checked_in);
+        for statement in &event.report.statements {
+            self.one_statement(&database, event, statement);
+        }
+        if event.report.statements.is_empty() {
+            // A text that could not even be cut into statements, such as one that is too large.
+            let operation = if event.decision == Decision::Deny { Operation::Utility } else { Operation::Empty };
+            self.metrics.statement(&database, operation, event.decision);
+        }
+        self.cost(&database, event);
+        self.failure(&database, event);
+        if let Some(audit) = &self.audit {
+            audit.record(event);
+        }
+    }
+
+    fn session_opened(&self, subject: &Subject) {
+        let database = self.metrics.database(&subject.database);
+        database.sessions.increment(1);
+        database.connections.increment(1.0);
+    }
+
+    fn session_closed(&self, subject: &Subject) {
+        self.metrics.database(&subject.database).connections.decrement(1.0);
+    }
+
+    fn connection_failed(&self, reason: &'static str) {
+        self.metrics.counter(&registry::CONNECTION_FAILURES, &[reason]).increment(1);
+    }
+}

@@ -1,0 +1,113 @@
+//! Every metric there is, declared once: name, kind, help and labels.
+
+/// What kind of metric it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Buckets, sum and count.
+    Histogram,
+}
+
+impl Kind {
+    /// The word of the exposition format.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+/// The declaration of one metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Metric {
+    /// Its full name.
+    pub name: &'static str,
+    /// Its kind.
+    pub kind: Kind,
+    /// What it says, for people.
+    pub help: &'static str,
+    /// The keys of its labels, in the order in which values are given.
+    pub labels: &'static [&'static str],
+}
+
+macro_rules! metrics {
+    ($($(#[$doc:meta])* $ident:ident = $kind:ident $name:literal [$($label:literal),*] $help:literal;)*) => {
+        $($(#[$doc])* pub const $ident: Metric =
+            Metric { name: $name, kind: Kind::$kind, help: $help, labels: &[$($label),*] };)*
+
+        /// All of them.
+        pub const METRICS: &[Metric] = &[$($ident),*];
+    };
+}
+
+metrics! {
+    /// Which program this is.
+    BUILD_INFO = Gauge "pgcovenant_build_info" ["version"] "Always 1; the version of the running program.";
+    /// Which policies are in force.
+    POLICY_INFO = Gauge "pgcovenant_policy_info" ["policy", "version"] "Always 1; the policies in force and their versions.";
+    /// Epoch of the snapshot that judges statements.
+    POLICY_EPOCH = Gauge "pgcovenant_policy_epoch" [] "Epoch of the last policy reload; grows with every change of policy or catalog.";
+    /// Sessions that are open.
+    CLIENT_CONNECTIONS = Gauge "pgcovenant_client_connections" ["datname"] "Client sessions that are logged in.";
+    /// Sessions so far.
+    SESSIONS = Counter "pgcovenant_sessions_total" ["datname"] "Client sessions that have logged in.";
+    /// Connections that never became a session.
+    CONNECTION_FAILURES = Counter "pgcovenant_connection_failures_total" ["reason"] "Connections that ended before they became a session.";
+    /// Statements.
+    STATEMENTS = Counter "pgcovenant_statements_total" ["datname", "operation", "decision"] "Statements by what they do and what was decided.";
+    /// Latency of statements.
+    STATEMENT_DURATION = Histogram "pgcovenant_statement_duration_seconds" ["datname", "operation"] "Time from forwarding a request to the server's completion; operation is multiple for several statements in one request.";
+    /// Latency by table.
+    TABLE_DURATION = Histogram "pgcovenant_table_statement_duration_seconds" ["datname", "schemaname", "relname", "operation"] "Time that single statements took, counted for every relation that they name.";
+    /// Statements by table.
+    TABLE_STATEMENTS = Counter "pgcovenant_table_statements_total" ["datname", "schemaname", "relname", "operation"] "Statements by relation that they name.";
+    /// Rows by table.
+    TABLE_ROWS = Counter "pgcovenant_table_rows_total" ["datname", "schemaname", "relname", "operation"] "Rows returned or changed by single statements that name one relation only.";
+    /// Errors.
+    ERRORS = Counter "pgcovenant_errors_total" ["datname", "sqlstate_class", "origin"] "Statements that ended in an error, by class of SQLSTATE and whether server or proxy raised it.";
+    /// Refusals.
+    REFUSALS = Counter "pgcovenant_refusals_total" ["datname", "rule", "sqlstate"] "Statements that the proxy refused; rule is none where no single rule decided.";
+    /// Use of deprecated columns.
+    DEPRECATED_ACCESS = Counter "pgcovenant_deprecated_access_total" ["datname", "schemaname", "relname", "column", "access", "application"] "References to columns that are deprecated or past their sunset, by kind of access and application.";
+    /// The deprecated columns.
+    DEPRECATED_COLUMN_INFO = Gauge "pgcovenant_deprecated_column_info" ["datname", "schemaname", "relname", "column", "phase", "sunset"] "Always 1; columns on their way out, with phase and planned date.";
+    /// Use of classified columns.
+    SENSITIVE_ACCESS = Counter "pgcovenant_sensitive_access_total" ["datname", "schemaname", "relname", "column", "classification", "outcome"] "References to classified or protected columns and what became of them.";
+    /// Rules in shadow mode.
+    SHADOW_FINDINGS = Counter "pgcovenant_shadow_findings_total" ["rule", "action"] "References that a rule in shadow mode would have masked or refused.";
+    /// What was not understood.
+    UNANALYZABLE = Counter "pgcovenant_unanalyzable_statements_total" ["datname", "reason", "action"] "Statements that could not be analysed in full, by reason and whether they passed.";
+    /// Time of our own.
+    OVERHEAD = Histogram "pgcovenant_overhead_seconds" ["stage"] "Time that the proxy itself spent on a request, by stage.";
+    /// Reloads.
+    POLICY_RELOADS = Counter "pgcovenant_policy_reloads_total" ["result"] "Attempts to load policies and contracts.";
+    /// The last reload.
+    POLICY_RELOAD_SUCCESSFUL = Gauge "pgcovenant_policy_last_reload_successful" [] "1 if the last attempt to load policies and contracts succeeded, 0 if the files were refused.";
+    /// When the policy was loaded.
+    POLICY_RELOAD_TIMESTAMP = Gauge "pgcovenant_policy_last_reload_timestamp_seconds" [] "Unix time of the last successful load of policies and contracts.";
+    /// Readings of catalogs.
+    CATALOG_REFRESHES = Counter "pgcovenant_catalog_refreshes_total" ["datname", "result"] "Readings of a database's catalog.";
+    /// The last reading.
+    CATALOG_REFRESH_SUCCESSFUL = Gauge "pgcovenant_catalog_last_refresh_successful" ["datname"] "1 if the last reading of the catalog succeeded, 0 if it failed.";
+    /// Time of readings.
+    CATALOG_REFRESH_DURATION = Histogram "pgcovenant_catalog_refresh_duration_seconds" [] "Time that reading a catalog took.";
+    /// Audit records.
+    AUDIT_EVENTS = Counter "pgcovenant_audit_events_total" ["result"] "Audit records written, dropped because the queue was full, or failed to be written.";
+    /// Guarded labels.
+    LABEL_OVERFLOW = Counter "pgcovenant_label_overflow_total" ["label"] "Label values replaced by __other__ because the label has reached its limit.";
+    /// Sequential scans.
+    SEQ_SCANS = Counter "pgcovenant_seq_scans_total" ["datname", "schemaname", "relname"] "Sequential scans on the table as the server counts them, since the proxy watches.";
+    /// Rows of sequential scans.
+    SEQ_ROWS = Counter "pgcovenant_seq_rows_total" ["datname", "schemaname", "relname"] "Live rows read by sequential scans as the server counts them, since the proxy watches.";
+    /// Index scans by table.
+    TABLE_INDEX_SCANS = Counter "pgcovenant_table_index_scans_total" ["datname", "schemaname", "relname"] "Index scans on the table as the server counts them, since the proxy watches.";
+    /// Rows of index scans.
+    TABLE_INDEX_ROWS = Counter "pgcovenant_table_index_rows_total" ["datname", "schemaname", "relname"] "Live rows fetched by index scans as the server counts them, since the proxy watches.";
+    /// Index scans by index.
+    INDEX_SCANS = Counter "pgcovenant_index_scans_total" ["datname", "schemaname", "relname", "indexrelname"] "Scans of the index as the server counts them, since the proxy watches.";
+}

@@ -1,0 +1,290 @@
+//! Tests of the observer as a whole: what a scrape and the audit file show after events.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::audit::PolicyVersion;
+use super::event::{Decision, Event, Recorder};
+use super::metrics::Caps;
+use super::observer::{DeprecatedColumn, Observer};
+use super::registry::METRICS;
+use crate::engine::report::{Access, ColumnUse, Operation, Outcome, RelationUse, Report, StatementReport};
+use crate::model::activity::{Activity, IndexActivity, TableActivity};
+use crate::model::catalog::{ColumnId, Oid};
+use crate::policy::subject::Subject;
+
+const GOLDEN: &str = include_str!("../../tests/golden/metrics.txt");
+
+fn subject(application: &str) -> Arc<Subject> {
+    Arc::new(Subject {
+        user: "ann".into(),
+        database: "shop".into(),
+        roles: ["ann", "support"].map(Box::from).into(),
+        address: Some("10.0.0.7".parse().unwrap()),
+        certificate: None,
+        application: application.into(),
+    })
+}
+
+fn relation(oid: u32, name: &str) -> RelationUse {
+    RelationUse { relation: Oid(oid), schema: "public".into(), name: name.into(), operation: Operation::Select }
+}
+
+fn column(name: &str, outcome: Outcome) -> ColumnUse {
+    ColumnUse {
+        column: ColumnId { relation: Oid(1), attnum: 3 },
+        schema: "public".into(),
+        relation: "customers".into(),
+        name: name.into(),
+        access: Access::Explicit,
+        outcome,
+        rule: Some("support-masked".into()),
+        phase: None,
+        classification: Some("restricted".into()),
+    }
+}
+
+fn statement(relations: Vec<RelationUse>, columns: Vec<ColumnUse>) -> StatementReport {
+    StatementReport { operation: Operation::Select, fingerprint: 0xabc, relations, columns, unanalysed: None }
+}
+
+fn event(statements: Vec<StatementReport>, decision: Decision) -> Event {
+    let refused = decision == Decision::Deny;
+    Event {
+        subject: subject("billing"),
+        session: 7,
+        epoch: 3,
+        report: Arc::new(Report { statements, ..Report::default() }),
+        decision,
+        duration: (!refused).then_some(Duration::from_millis(2)),
+        checked_in: Duration::from_micros(3),
+        rows: 5,
+        sqlstate: refused.then_some(*b"42501"),
+        refusal: refused.then(|| "permission denied for column ssn".into()),
+    }
+}
+
+/// Reports at least one event for every metric there is.
+fn report_everything(observer: &Observer) {
+    let masked = || statement(vec![relation(1, "customers")], vec![column("email", Outcome::Masked)]);
+    observer.statement(&event(vec![masked()], Decision::Mask));
+    observer.statement(&event(vec![masked(), masked()], Decision::Mask));
+    let denied = statement(vec![relation(1, "customers")], vec![column("ssn", Outcome::Denied)]);
+    observer.statement(&event(vec![denied], Decision::Deny));
+    let deprecated =
+        ColumnUse { phase: Some("deprecated"), classification: None, rule: None, ..column("fax", Outcome::Clear) };
+    observer.statement(&event(vec![statement(Vec::new(), vec![deprecated])], Decision::Warn));
+    let shadow = column("phone", Outcome::WouldMask);
+    observer.statement(&event(vec![statement(Vec::new(), vec![shadow])], Decision::WouldDeny));
+    let unanalysed = StatementReport { unanalysed: Some("do_block"), ..statement(Vec::new(), Vec::new()) };
+    observer.statement(&event(vec![unanalysed], Decision::Allow));
+    observer.session_opened(&subject("billing"));
+    observer.connection_failed("tls");
+    observer.policy_loaded(3, vec![PolicyVersion { name: "shop-privacy".into(), version: "4".into() }]);
+    observer.policy_refused();
+    observer.catalog_read("shop", Ok(()), Duration::from_millis(80));
+    observer.deprecated_columns(&[DeprecatedColumn {
+        database: "shop".into(),
+        schema: "public".into(),
+        relation: "customers".into(),
+        column: "fax".into(),
+        phase: "deprecated",
+        sunset: "2026-05-15".into(),
+    }]);
+    observer.activity(&Activity {
+        database: "shop".into(),
+        tables: vec![TableActivity {
+            schema: "public".into(),
+            table: "customers".into(),
+            seq_scans: 1,
+            seq_rows: 2,
+            index_scans: 3,
+            index_rows: 4,
+        }],
+        indexes: vec![IndexActivity {
+            schema: "public".into(),
+            table: "customers".into(),
+            index: "customers_pkey".into(),
+            scans: 3,
+            rows: 4,
+        }],
+    });
+}
+
+fn observer(caps: Caps) -> (Observer, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    (Observer::new(Some(&folder.path().join("audit.jsonl")), caps).unwrap(), folder)
+}
+
+/// Series of a rendered text: name with labels, and value.
+fn series(text: &str) -> BTreeMap<&str, &str> {
+    text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.rsplit_once(' ')).collect()
+}
+
+#[test]
+fn the_scrape_has_exactly_the_declared_metrics() {
+    let (observer, _folder) = observer(Caps { applications: 0, ..Caps::default() });
+    report_everything(&observer);
+    let text = observer.render();
+    let heads: Vec<&str> = text.lines().filter(|line| line.starts_with('#')).collect();
+    let labels = METRICS.iter().map(|metric| format!("# LABELS {} {}", metric.name, metric.labels.join(",")));
+    let mut lines: Vec<String> = heads.iter().map(|line| (*line).to_owned()).chain(labels).collect();
+    lines.sort_by_key(|line| line.split(' ').nth(2).map(|name| (name.to_owned(), line.clone())));
+    let listing: String = lines.iter().map(|line| format!("{}\n", line.trim_end())).collect();
+    assert_eq!(listing, GOLDEN, "names, help and types are an interface: change tests/golden/metrics.txt on purpose");
+
+    let declared: BTreeSet<_> = METRICS.iter().map(|metric| metric.name).collect();
+    let rendered: BTreeSet<_> =
+        heads.iter().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    assert_eq!(declared, rendered);
+}
+
+#[test]
+fn every_series_has_the_declared_labels() {
+    let (observer, _folder) = observer(Caps { applications: 0, ..Caps::default() });
+    report_everything(&observer);
+    for (name, _) in series(&observer.render()) {
+        let (base, labels) = name.trim_end_matches('}').split_once('{').unwrap_or((name, ""));
+        let metric = METRICS
+            .iter()
+            .find(|metric| ["", "_bucket", "_sum", "_count"].iter().any(|end| format!("{}{end}", metric.name) == base))
+            .unwrap_or_else(|| panic!("{base} is not declared"));
+        let keys: BTreeSet<_> = labels
+            .split(',')
+            .filter_map(|pair| pair.split_once('='))
+            .map(|(key, _)| key)
+            .filter(|key| *key != "le")
+            .collect();
+        assert_eq!(keys, metric.labels.iter().copied().collect(), "{name}");
+    }
+}
+
+#[test]
+fn counts_say_what_happened() {
+    let (observer, _folder) = observer(Caps::default());
+    report_everything(&observer);
+    let text = observer.render();
+    let series = series(&text);
+    let table = r#"datname="shop",schemaname="public",relname="customers",operation="select""#;
+    let expect = [
+        (r#"pgcovenant_statements_total{datname="shop",operation="select",decision="mask"}"#.to_owned(), "3"),
+        (format!("pgcovenant_table_statements_total{{{table}}}"), "4"),
+        (format!("pgcovenant_table_rows_total{{{table}}}"), "5"),
+        (format!("pgcovenant_table_statement_duration_seconds_count{{{table}}}"), "1"),
+        (r#"pgcovenant_statement_duration_seconds_count{datname="shop",operation="multiple"}"#.to_owned(), "1"),
+        (r#"pgcovenant_refusals_total{datname="shop",rule="support-masked",sqlstate="42501"}"#.to_owned(), "1"),
+        (r#"pgcovenant_errors_total{datname="shop",sqlstate_class="42",origin="proxy"}"#.to_owned(), "1"),
+        (r#"pgcovenant_shadow_findings_total{rule="support-masked",action="mask"}"#.to_owned(), "1"),
+        (
+            r#"pgcovenant_deprecated_access_total{datname="shop",schemaname="public",relname="customers",column="fax",access="explicit",application="billing"}"#.to_owned(),
+            "1",
+        ),
+        (
+            r#"pgcovenant_sensitive_access_total{datname="shop",schemaname="public",relname="customers",column="email",classification="restricted",outcome="masked"}"#.to_owned(),
+            "3",
+        ),
+        (r#"pgcovenant_client_connections{datname="shop"}"#.to_owned(), "1"),
+        (r#"pgcovenant_policy_info{policy="shop-privacy",version="4"}"#.to_owned(), "1"),
+        ("pgcovenant_policy_last_reload_successful".to_owned(), "0"),
+    ];
+    for (name, value) in expect {
+        assert_eq!(series.get(&*name), Some(&value), "{name}\n{text}");
+    }
+}
+
+#[test]
+fn ten_thousand_applications_make_a_hundred_series() {
+    let (observer, _folder) = observer(Caps::default());
+    let deprecated = || ColumnUse { phase: Some("deprecated"), ..column("fax", Outcome::Clear) };
+    for number in 0..10_000 {
+        let subject = subject(&format!("worker-{number}\n\"{number}"));
+        observer
+            .statement(&Event { subject, ..event(vec![statement(Vec::new(), vec![deprecated()])], Decision::Warn) });
+    }
+    let text = observer.render();
+    let series = series(&text);
+    let accesses = series.keys().filter(|name| name.starts_with("pgcovenant_deprecated_access_total{")).count();
+    assert_eq!(accesses, 101, "100 applications and __other__");
+    assert_eq!(series.get(r#"pgcovenant_label_overflow_total{label="application"}"#), Some(&"9900"));
+}
+
+#[test]
+fn relations_beyond_the_limit_share_one_series() {
+    let (observer, _folder) = observer(Caps { relations: 3, ..Caps::default() });
+    for number in 0..10 {
+        let named = relation(number, &format!("table_{number}"));
+        observer.statement(&event(vec![statement(vec![named], Vec::new())], Decision::Allow));
+    }
+    let text = observer.render();
+    let series = series(&text);
+    let tables = series.keys().filter(|name| name.starts_with("pgcovenant_table_statements_total{")).count();
+    assert_eq!(tables, 4);
+    let other = r#"pgcovenant_table_statements_total{datname="shop",schemaname="__other__",relname="__other__",operation="select"}"#;
+    assert_eq!(series.get(other), Some(&"7"));
+}
+
+#[test]
+fn a_renamed_relation_gets_its_new_name() {
+    let (observer, _folder) = observer(Caps::default());
+    for name in ["old_name", "new_name"] {
+        observer.statement(&event(vec![statement(vec![relation(1, name)], Vec::new())], Decision::Allow));
+    }
+    let text = observer.render();
+    assert!(text.contains(r#"relname="old_name""#) && text.contains(r#"relname="new_name""#), "{text}");
+}
+
+#[test]
+fn the_audit_has_one_line_per_relevant_decision_and_no_more() {
+    let (observer, folder) = observer(Caps::default());
+    observer.policy_loaded(2, vec![PolicyVersion { name: "shop-privacy".into(), version: "4".into() }]);
+    observer.policy_loaded(9, vec![PolicyVersion { name: "shop-privacy".into(), version: "5".into() }]);
+    let plain = statement(vec![relation(2, "orders")], Vec::new());
+    observer.statement(&event(vec![plain], Decision::Allow));
+    let masked = statement(vec![relation(1, "customers")], vec![column("email", Outcome::Masked)]);
+    observer.statement(&event(vec![masked], Decision::Mask));
+    let syntax = Event {
+        sqlstate: Some(*b"42601"),
+        refusal: Some("syntax error at or near \"'4111 1111'\"".into()),
+        ..event(Vec::new(), Decision::Deny)
+    };
+    observer.statement(&syntax);
+    observer.shut_down();
+
+    let text = std::fs::read_to_string(folder.path().join("audit.jsonl")).unwrap();
+    let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    let first = &lines[0];
+    assert!(first["time"].as_str().unwrap().parse::<jiff::Timestamp>().is_ok());
+    assert_eq!(first["user"], "ann");
+    assert_eq!(first["client_address"], "10.0.0.7");
+    assert_eq!(first["policies"], serde_json::json!([{"name": "shop-privacy", "version": "4"}]), "as of epoch 3");
+    assert_eq!(first["rules"], serde_json::json!(["support-masked"]));
+    assert_eq!(first["columns"][0]["outcome"], "masked");
+    assert_eq!(first["relations"], serde_json::json!(["public.customers"]));
+    assert_eq!(first["fingerprints"], serde_json::json!(["0000000000000abc"]));
+    assert_eq!(first["duration_seconds"], 0.002);
+    assert_eq!(lines[1]["message"], "syntax error");
+    assert!(!text.contains("4111"));
+    let written = r#"pgcovenant_audit_events_total{result="written"} 2"#;
+    assert!(observer.render().contains(written), "{}", observer.render());
+}
+
+#[test]
+fn the_audit_goes_on_in_a_new_file_after_reopening() {
+    use std::os::unix::fs::PermissionsExt;
+    let (observer, folder) = observer(Caps::default());
+    let path = folder.path().join("audit.jsonl");
+    let mode = std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode & !0o640, 0, "no more than 0640, less where the umask says so");
+    observer.statement(&event(Vec::new(), Decision::Deny));
+    std::thread::sleep(Duration::from_millis(500));
+    let moved = folder.path().join("audit.jsonl.1");
+    std::fs::rename(&path, &moved).unwrap();
+    observer.reopen_audit();
+    std::thread::sleep(Duration::from_millis(500));
+    observer.statement(&event(Vec::new(), Decision::Deny));
+    observer.shut_down();
+    assert_eq!(std::fs::read_to_string(&moved).unwrap().lines().count(), 1);
+    assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 1);
+}
