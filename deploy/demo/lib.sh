@@ -81,7 +81,7 @@ rust_version() { sed -n 's/^rust-version = "\(.*\)"/\1/p' "$ROOT/Cargo.toml"; }
 
 # What it takes to build the binary and to run a server.
 install_base() {
-    install_packages cc=gcc make=make setpriv=util-linux curl=curl /etc/ssl/certs/ca-certificates.crt=ca-certificates \
+    install_packages cc=gcc /usr/include/stdio.h=libc6-dev make=make setpriv=util-linux curl=curl /etc/ssl/certs/ca-certificates.crt=ca-certificates \
         "/usr/lib/llvm-*/lib/libclang*.so*=libclang-dev" "/usr/lib/llvm-*/lib/clang/*/include/stddef.h=libclang-dev" \
         "/usr/lib/postgresql/*/bin/postgres=postgresql" psql=postgresql-client
     find_cargo
