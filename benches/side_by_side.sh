@@ -136,12 +136,31 @@ copy_out() {
     add "$name/copy" "$bytes" $((after - before)) $(($(now) - began))
 }
 
+# The same look-up by somebody whom no rule is about, and by somebody who gets a masked address.
+cat >"$WORK/lookup.sql" <<'SQL'
+\set id random(1, 800)
+SELECT name, email FROM customers WHERE id = :id;
+SQL
+lookup() {
+    local name=$1 user=$2 before after output count began
+    before=$(ticks "${PIDS[$name]:-}")
+    began=$(now)
+    output=$("$BENCH" -n -f "$WORK/lookup.sql" -M prepared -c "$CLIENTS" -j 2 -T "$RUN_SECONDS" \
+        -h 127.0.0.1 -p "${PORTS[$name]}" -U "$user" shop 2>&1) || die "$name, $user: $output"
+    after=$(ticks "${PIDS[$name]:-}")
+    count=$(sed -n 's/^number of transactions actually processed: \([0-9]*\).*/\1/p' <<<"$output")
+    add "$name/$user" "$count" $((after - before)) $(($(now) - began))
+}
+
 for ((round = 1; round <= ROUNDS; round++)); do
     say "round $round of $ROUNDS"
     for mode in simple extended prepared; do
         for name in "${CANDIDATES[@]}"; do bench "$name" "$mode"; done
     done
     for name in "${CANDIDATES[@]}"; do copy_out "$name" && copy_out "$name"; done
+    for user in shop_app support; do
+        for name in direct pgcovenant+policy; do lookup "$name" "$user"; done
+    done
 done
 
 calc() { awk "BEGIN { printf \"$1\", $2 }"; }
@@ -157,7 +176,7 @@ report() {
     say "commit $(git rev-parse --short HEAD 2>/dev/null || echo unknown), profile $PGCOVENANT_PROFILE, $(nproc) cores, $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1)"
     say "$("$(pg_bin)/postgres" --version), $(pgbouncer --version | head -1), $(haproxy -v | head -1 | cut -d' ' -f1-3)"
     say "pgbench -S, $CLIENTS clients, $ROUNDS rounds of $RUN_SECONDS s each; client, proxy and server share the machine"
-    local mode name key peer
+    local mode name key peer user
     for mode in simple extended prepared; do
         printf '\n%-22s %12s %16s %22s %20s\n' "-M $mode" "tx/s" "proxy us/tx" "CPU beside pgbouncer" "CPU beside haproxy"
         for name in "${CANDIDATES[@]}"; do
@@ -185,6 +204,15 @@ report() {
             done
         fi
         printf '\n'
+    done
+    printf '\n%-34s %12s %16s\n' "look-up of a customer, -M prepared" "tx/s" "proxy us/tx"
+    for user in shop_app support; do
+        for name in direct pgcovenant+policy; do
+            key=$name/$user
+            printf '%-34s %12s' "$name as $user" "$(calc '%.0f' "${TRANSACTIONS[$key]} / (${SPENT[$key]} / 1000000)")"
+            [ "$name" = direct ] || printf ' %16s' "$(cost "$key")"
+            printf '\n'
+        done
     done
 }
 

@@ -64,24 +64,42 @@ find_cargo() {
     if ! command -v cargo >/dev/null; then
         say "installing Rust with rustup: Debian's own is older than this project needs"
         install_packages curl=curl /etc/ssl/certs/ca-certificates.crt=ca-certificates
-        curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs \
-            | sh -s -- -y --quiet --no-modify-path --profile minimal --component rustfmt --component clippy \
-            || die "Rust is missing and rustup cannot be downloaded; install Rust $(rust_version) or newer from https://rustup.rs"
+        install_rust || die "Rust is missing and cannot be downloaded; install Rust $(rust_version) or newer: https://rustup.rs"
         PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
     fi
     local have
     have=$(cargo --version | awk '{print $2}')
     if [ "$(printf '%s\n%s.0\n' "${have%%-*}" "$(rust_version)" | sort -V | head -1)" != "$(rust_version).0" ]; then
         command -v rustup >/dev/null || die "cargo is $have; Rust $(rust_version) or newer is needed: https://rustup.rs"
-        rustup update stable
+        rustup toolchain install "$(rust_version)" --profile minimal -c rustfmt -c clippy
+        export RUSTUP_TOOLCHAIN
+        RUSTUP_TOOLCHAIN=$(rust_version)
     fi
+}
+
+# rustup's installer, checked against the sum that is published beside it.
+install_rust() {
+    local from folder
+    from=https://static.rust-lang.org/rustup/dist/$(uname -m)-unknown-linux-gnu/rustup-init
+    folder=$(mktemp -d) || return 1
+    (
+        cd "$folder" \
+            && curl --proto '=https' --tlsv1.2 -fsSO "$from" && curl --proto '=https' --tlsv1.2 -fsSO "$from.sha256" \
+            && printf '%s  rustup-init\n' "$(cut -c1-64 rustup-init.sha256)" | sha256sum -c --quiet \
+            && chmod +x rustup-init \
+            && ./rustup-init -y -q --no-modify-path --profile minimal -c rustfmt -c clippy \
+                --default-toolchain "$(rust_version)" >/dev/null
+    )
+    local status=$?
+    rm -rf "$folder"
+    return $status
 }
 
 rust_version() { sed -n 's/^rust-version = "\(.*\)"/\1/p' "$ROOT/Cargo.toml"; }
 
 # What it takes to build the binary and to run a server.
 install_base() {
-    install_packages cc=gcc make=make setpriv=util-linux curl=curl /etc/ssl/certs/ca-certificates.crt=ca-certificates \
+    install_packages cc=gcc /usr/include/stdio.h=libc6-dev make=make setpriv=util-linux curl=curl /etc/ssl/certs/ca-certificates.crt=ca-certificates \
         "/usr/lib/llvm-*/lib/libclang*.so*=libclang-dev" "/usr/lib/llvm-*/lib/clang/*/include/stddef.h=libclang-dev" \
         "/usr/lib/postgresql/*/bin/postgres=postgresql" psql=postgresql-client
     find_cargo

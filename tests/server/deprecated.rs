@@ -53,8 +53,8 @@ async fn use_of_a_deprecated_column_is_counted() {
     app.rows("SELECT estimated_delivery FROM orders WHERE order_id = 1").await;
     app.rows("SELECT * FROM orders WHERE order_id = 1").await;
     let labels = |access| [("relname", "orders"), ("column", "estimated_delivery"), ("access", access)];
-    proxy.metric_reaches("pgcovenant_deprecated_column_access_total", &labels("explicit"), 1.0).await;
-    proxy.metric_reaches("pgcovenant_deprecated_column_access_total", &labels("star"), 1.0).await;
+    proxy.metric_reaches("pgcovenant_deprecated_access_total", &labels("explicit"), 1.0).await;
+    proxy.metric_reaches("pgcovenant_deprecated_access_total", &labels("star"), 1.0).await;
 }
 
 #[tokio::test]

@@ -19,3 +19,4 @@ mod masking;
 mod refusal;
 mod hot_swap;
 mod deprecated;
+mod commands;

@@ -35,8 +35,8 @@ async fn decisions_are_counted_and_audited_without_values() {
     let support = shop.via(&proxy, "support").await;
     support.rows("SELECT email FROM customers WHERE name = 'Tell-Tale Heart'").await;
     support.error("SELECT ssn FROM customers WHERE name = 'Tell-Tale Heart'").await;
-    proxy.metric_reaches("pgcovenant_decisions_total", &[("decision", "mask")], 1.0).await;
-    proxy.metric_reaches("pgcovenant_decisions_total", &[("decision", "deny")], 1.0).await;
+    proxy.metric_reaches("pgcovenant_statements_total", &[("decision", "mask")], 1.0).await;
+    proxy.metric_reaches("pgcovenant_statements_total", &[("decision", "deny")], 1.0).await;
     for _ in 0..200 {
         if proxy.audit().lines().count() >= 2 {
             break;

@@ -166,7 +166,11 @@ impl Proxy {
 
     /// Runs another subcommand of the program: its exit code, standard output and standard error.
     pub fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
-        let output = Command::new(binary()).args(arguments).output().expect("the binary cannot be started");
+        let output = Command::new(binary())
+            .args(arguments)
+            .env("PGCOVENANT_PASSWORD", "pgcovenant")
+            .output()
+            .expect("the binary cannot be started");
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         (output.status.code(), text(output.stdout), text(output.stderr))
     }

@@ -37,6 +37,8 @@ pub fn shop(name: &str) -> Option<Shop> {
     let cluster = CLUSTER.get_or_init(|| {
         let cluster = Cluster::start(ClusterOptions::default());
         load(&cluster, TEMPLATE);
+        // A session in it, of a proxy that looks around for instance, would be in the way of a copy.
+        cluster.sql("postgres", &format!("ALTER DATABASE {TEMPLATE} ALLOW_CONNECTIONS false"));
         cluster
     });
     let database = format!("shop_{name}");
