@@ -3,6 +3,7 @@
 pub mod check;
 pub mod explain;
 pub mod input;
+pub mod serve;
 pub mod test;
 
 use std::path::PathBuf;

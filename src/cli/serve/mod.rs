@@ -1,0 +1,223 @@
+//! `pgcovenant serve`: the one place where the rooms are wired to each other.
+
+mod policies;
+mod watch;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::Serve;
+use super::input::Input;
+use crate::admin::{AdminState, NotReady};
+use crate::config::Config;
+use crate::engine::cache::VerdictCache;
+use crate::observe::{Caps, Observer};
+use crate::policy::compile::Bundle;
+use crate::policy::store::SnapshotStore;
+use crate::proxy::server::{Collaborators, Phase, Proxy};
+use crate::upstream::{CatalogKeeper, Reading, ServiceAccount, index_stats};
+use policies::Policies;
+
+/// Stack of a worker: both parsers recurse, and the caps on the token stream are chosen for this.
+const STACK_BYTES: usize = 16 << 20;
+
+/// How often metrics are brought up to date and the day is looked at.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Runs the proxy until it is told to stop.
+///
+/// # Errors
+/// It cannot start: files with errors, an address in use, certificates that cannot be read.
+pub fn run(arguments: &Serve) -> anyhow::Result<ExitCode> {
+    start_logging();
+    let input = Input::read(Some(&arguments.config))?;
+    let (errors, _) = input.count();
+    if errors > 0 {
+        bail!("there are problems in the files\n{}", input.report());
+    }
+    let config = input.config.context("no configuration")?;
+    let bundle = input.bundle.unwrap_or_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_stack_size(STACK_BYTES)
+        .build()
+        .context("cannot start the runtime")?;
+    runtime.block_on(serve(config, bundle))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn start_logging() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    // A second initialisation can only come from a test, where the first one is as good.
+    _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+}
+
+async fn serve(config: Config, bundle: Arc<Bundle>) -> anyhow::Result<()> {
+    let observer = Arc::new(Observer::new(config.audit.as_deref(), Caps::default())?);
+    let store = Arc::new(SnapshotStore::new(Arc::clone(&bundle)));
+    let policies = Arc::new(Policies::new(config.policies.clone(), Arc::clone(&store), Arc::clone(&observer)));
+    policies.announce(&bundle, store.epoch());
+    let account = config
+        .service
+        .as_ref()
+        .map(|service| ServiceAccount::new(&config.upstream, service))
+        .transpose()
+        .context("cannot use the service account")?;
+    let keeper = Arc::new(keeper(&config, &store, &observer, account.clone()));
+    let draining = Arc::new(AtomicBool::new(false));
+    background(&config, &store, &observer, account, &policies);
+    for database in bundle.databases() {
+        if let Err(error) = keeper.ensure(database).await {
+            tracing::warn!(database, %error, "cannot read the catalog yet");
+        }
+    }
+    let (phase, phases) = tokio::sync::watch::channel(Phase::Serving);
+    let proxy = Proxy::bind(Collaborators {
+        config: config.clone(),
+        store: Arc::clone(&store),
+        cache: Arc::new(VerdictCache::new(config.limits.verdict_cache_bytes)),
+        keeper: Arc::clone(&keeper),
+        recorder: Arc::clone(&observer) as _,
+    })
+    .await?;
+    let admin = admin(&config, &observer, &keeper, &policies, &draining)?;
+    for listener in proxy.listeners() {
+        tracing::info!(address = %listener, "listening");
+    }
+    let reload = Arc::clone(&policies);
+    let audit = Arc::clone(&observer);
+    let signals = tokio::spawn(obey_signals(phase, draining, move || {
+        reload.reload();
+        audit.reopen_audit();
+    }));
+    proxy.serve(phases).await;
+    signals.abort();
+    admin.abort();
+    observer.shut_down();
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn keeper(
+    config: &Config,
+    store: &Arc<SnapshotStore>,
+    observer: &Arc<Observer>,
+    account: Option<ServiceAccount>,
+) -> CatalogKeeper {
+    let refresh = config.service.as_ref().map_or(Duration::from_secs(60), |service| service.refresh);
+    let told = Arc::clone(observer);
+    let watcher = move |reading: &Reading<'_>| {
+        let result = reading.error.map_or(Ok(()), |_| Err(()));
+        told.catalog_read(reading.database, result, reading.took);
+    };
+    CatalogKeeper::new(Arc::clone(store), account, refresh, Arc::new(watcher))
+}
+
+/// Tasks that run beside the sessions for as long as the process lives.
+fn background(
+    config: &Config,
+    store: &Arc<SnapshotStore>,
+    observer: &Arc<Observer>,
+    account: Option<ServiceAccount>,
+    policies: &Arc<Policies>,
+) {
+    if let Some(account) = account {
+        let told = Arc::clone(observer);
+        let sink = Arc::new(move |activity: &_| told.activity(activity));
+        tokio::spawn(index_stats::run(account, Arc::clone(store), index_stats::INTERVAL, sink));
+    }
+    if let Some(directory) = config.policies.clone() {
+        let policies = Arc::clone(policies);
+        tokio::spawn(watch::watch(directory, move || policies.reload()));
+    }
+    let observer = Arc::clone(observer);
+    let policies = Arc::clone(policies);
+    tokio::spawn(async move {
+        let mut ticks = tokio::time::interval(UPKEEP);
+        loop {
+            ticks.tick().await;
+            observer.upkeep();
+            policies.follow_the_day();
+        }
+    });
+}
+
+fn admin(
+    config: &Config,
+    observer: &Arc<Observer>,
+    keeper: &Arc<CatalogKeeper>,
+    policies: &Arc<Policies>,
+    draining: &Arc<AtomicBool>,
+) -> anyhow::Result<tokio::task::JoinHandle<()>> {
+    let Some(address) = config.admin else {
+        return Ok(tokio::spawn(std::future::pending()));
+    };
+    let observer = Arc::clone(observer);
+    let (keeper, policies, draining) = (Arc::clone(keeper), Arc::clone(policies), Arc::clone(draining));
+    let state = AdminState {
+        metrics: Arc::new(move || observer.render()),
+        not_ready: Arc::new(move || not_ready(&keeper, &policies, draining.load(Ordering::Relaxed))),
+    };
+    let listener = std::net::TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?;
+    listener.set_nonblocking(true)?;
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    tracing::info!(%address, "admin listener");
+    Ok(tokio::spawn(async move {
+        if let Err(error) = crate::admin::serve_on(listener, state, std::future::pending()).await {
+            tracing::error!(%error, "the admin listener has failed");
+        }
+    }))
+}
+
+/// Why new sessions should go elsewhere.
+fn not_ready(keeper: &CatalogKeeper, policies: &Policies, draining: bool) -> Vec<NotReady> {
+    let mut reasons = Vec::new();
+    if draining {
+        reasons.push(NotReady { reason: "draining", detail: "the process is shutting down".to_owned() });
+    }
+    for (database, error) in keeper.failing() {
+        if policies.covers(&database) {
+            reasons.push(NotReady { reason: "catalog", detail: format!("catalog of \"{database}\": {error}") });
+        }
+    }
+    reasons
+}
+
+/// SIGTERM drains, a second one stops at once, like SIGQUIT; SIGINT stops at once; SIGHUP reads the files again.
+async fn obey_signals(
+    phase: tokio::sync::watch::Sender<Phase>,
+    draining: Arc<AtomicBool>,
+    reload: impl Fn(),
+) -> anyhow::Result<()> {
+    let listen = |kind| -> anyhow::Result<Signal> { Ok(signal(kind)?) };
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut quit = listen(SignalKind::quit())?;
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut hangup = listen(SignalKind::hangup())?;
+    loop {
+        let next = tokio::select! {
+            _ = hangup.recv() => {
+                reload();
+                continue;
+            }
+            _ = terminate.recv() => if draining.swap(true, Ordering::Relaxed) { Phase::Stopping } else { Phase::Draining },
+            _ = quit.recv() => Phase::Stopping,
+            _ = interrupt.recv() => Phase::Stopping,
+        };
+        draining.store(true, Ordering::Relaxed);
+        tracing::info!(phase = ?next, "told to stop");
+        phase.send_replace(next);
+    }
+}
+
+/// Whether a configuration names policies, for messages.
+pub(super) fn describe(path: Option<&Path>) -> String {
+    path.map_or_else(|| "no policies".to_owned(), |path| path.display().to_string())
+}

@@ -1,0 +1,113 @@
+//! Reading contracts and policies again while sessions go on: all or nothing.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::civil::Date;
+
+use crate::model::lifecycle::Phase;
+use crate::model::source::{Severity, read_folder, render};
+use crate::observe::{DeprecatedColumn, Observer, PolicyVersion};
+use crate::policy::compile::Bundle;
+use crate::policy::snapshot::today;
+use crate::policy::store::SnapshotStore;
+
+/// The folder of contracts and policies, and where they go.
+pub(super) struct Policies {
+    folder: Option<PathBuf>,
+    store: Arc<SnapshotStore>,
+    observer: Arc<Observer>,
+    /// The day that lifecycles and exemptions were last judged by.
+    day: Mutex<Date>,
+}
+
+impl Policies {
+    pub(super) fn new(folder: Option<PathBuf>, store: Arc<SnapshotStore>, observer: Arc<Observer>) -> Self {
+        Self { folder, store, observer, day: Mutex::new(today()) }
+    }
+
+    /// Reads the folder and swaps the snapshot. Files with errors change nothing and are reported.
+    pub(super) fn reload(&self) {
+        let Some(folder) = &self.folder else { return };
+        let files = match read_folder(folder) {
+            Ok(files) => files,
+            Err(error) => {
+                tracing::error!(%error, folder = %super::describe(Some(folder)), "cannot read the policies; what is in force stays");
+                self.observer.policy_refused();
+                return;
+            }
+        };
+        let (bundle, diagnostics) = Bundle::from_sources(&files);
+        let errors = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
+        match bundle {
+            Some(bundle) if !errors => {
+                let bundle = Arc::new(bundle);
+                let epoch = self.store.replace_bundle(Arc::clone(&bundle));
+                self.announce(&bundle, epoch);
+                tracing::info!(epoch, "policies loaded");
+            }
+            _ => {
+                tracing::error!("policies refused, what is in force stays\n{}", render(&diagnostics, &files));
+                self.observer.policy_refused();
+            }
+        }
+    }
+
+    /// Tells metrics and audit what is in force.
+    pub(super) fn announce(&self, bundle: &Bundle, epoch: u64) {
+        let versions = bundle
+            .policies()
+            .map(|policy| PolicyVersion { name: policy.name.to_string(), version: policy.version.to_string() })
+            .collect();
+        self.observer.policy_loaded(epoch, versions);
+        self.observer.deprecated_columns(&deprecated(bundle));
+    }
+
+    /// At midnight exemptions end and lifecycles move: the same files mean something else.
+    pub(super) fn follow_the_day(&self) {
+        let now = today();
+        let mut day = self.day.lock().unwrap_or_else(PoisonError::into_inner);
+        if *day != now {
+            *day = now;
+            let bundle = Arc::clone(&self.store.load().bundle);
+            let epoch = self.store.replace_bundle(Arc::clone(&bundle));
+            self.announce(&bundle, epoch);
+        }
+    }
+
+    /// Whether some contract is about this database.
+    pub(super) fn covers(&self, database: &str) -> bool {
+        self.store.load().bundle.databases().contains(database)
+    }
+}
+
+/// Columns on their way out, for every database of their contract.
+fn deprecated(bundle: &Bundle) -> Vec<DeprecatedColumn> {
+    let today = today();
+    let mut columns = Vec::new();
+    for contract in bundle.contracts() {
+        for database in contract.databases() {
+            for (schema, entity) in contract.entities_in(database) {
+                for field in &entity.fields {
+                    let Some(lifecycle) = field.retirement.as_ref().map(|retirement| retirement.on(today)) else {
+                        continue;
+                    };
+                    let phase = match lifecycle.phase {
+                        Phase::Active => continue,
+                        Phase::Deprecated => "deprecated",
+                        Phase::Sunset => "sunset",
+                    };
+                    columns.push(DeprecatedColumn {
+                        database: database.to_owned(),
+                        schema: schema.to_owned(),
+                        relation: entity.name.to_string(),
+                        column: field.name.to_string(),
+                        phase,
+                        sunset: lifecycle.sunset.map(String::from).unwrap_or_default(),
+                    });
+                }
+            }
+        }
+    }
+    columns
+}
