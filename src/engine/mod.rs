@@ -5,4 +5,5 @@ pub mod check;
 pub mod function_call;
 pub mod refusal;
 pub mod report;
+pub mod unreadable;
 pub mod verdict;
