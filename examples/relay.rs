@@ -1,7 +1,8 @@
 //! The data path alone, without policies: `relay LISTEN UPSTREAM_HOST:PORT [disable|prefer|require]`.
 //!
 //! For measuring and for trying the proxy without a configuration file. `RELAY_CERT` and `RELAY_KEY` name PEM files for
-//! TLS towards clients; `RELAY_EVENTS` prints what is recorded.
+//! TLS towards clients; `RELAY_EVENTS` prints what is recorded. SIGHUP puts an
+//! equal policy in force, SIGTERM drains.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -89,11 +90,18 @@ fn main() {
             cache: Arc::new(VerdictCache::new(config.limits.verdict_cache_bytes)),
             keeper: Arc::new(CatalogKeeper { store: Arc::clone(&store) }),
             config,
-            store,
+            store: Arc::clone(&store),
             recorder,
         })
         .await
         .unwrap();
+        let reload = Arc::clone(&store);
+        tokio::spawn(async move {
+            let mut hup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).unwrap();
+            while hup.recv().await.is_some() {
+                reload.replace_bundle(Arc::new(Bundle::default()));
+            }
+        });
         let (ending, phase) = tokio::sync::watch::channel(Phase::Serving);
         tokio::spawn(async move {
             let mut term = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).unwrap();
