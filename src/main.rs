@@ -6,5 +6,5 @@ use clap::Parser;
 use pgcovenant::cli;
 
 fn main() -> ExitCode {
-    cli::run(cli::Cli::parse(), |_| anyhow::bail!("serve is not wired in this build"))
+    cli::run(cli::Cli::parse(), |arguments| cli::serve::run(&arguments))
 }

@@ -13,5 +13,6 @@ pub mod report;
 mod rewrite;
 mod session;
 mod trusted;
+pub mod unreadable;
 pub mod verdict;
 mod writes;

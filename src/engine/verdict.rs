@@ -36,3 +36,11 @@ impl Admitted {
         self.text.as_deref()
     }
 }
+
+#[cfg(test)]
+impl Admitted {
+    /// For the tests of the rooms below, which need an engine that answers as told.
+    pub(crate) fn for_test(text: Option<&str>, report: Report) -> Self {
+        Self { text: text.map(Arc::from), report: Arc::new(report) }
+    }
+}

@@ -1,1 +1,24 @@
 //! Sockets and tasks: one client, one server connection.
+//!
+//! One task serves one session and polls both directions ([`relay`]); there is no channel between them. What a message
+//! means is decided without any I/O: [`client_side`] and [`server_side`] walk over the bytes that were read,
+//! [`extended`] remembers which replies are due, [`judge`] asks the engine, and [`outbox`] is the only way to the
+//! server: it takes SQL only together with the engine's permission.
+
+pub mod server;
+pub mod listen;
+pub mod stream;
+pub mod tls;
+pub mod certificate;
+pub mod connect;
+pub mod handshake;
+pub mod auth;
+pub mod cancel;
+pub mod session;
+pub mod judge;
+pub mod extended;
+pub mod splice;
+pub mod outbox;
+pub mod client_side;
+pub mod server_side;
+pub mod relay;

@@ -95,12 +95,21 @@ pub fn outline(s: &str) -> Result<Outline, GrammarError> {
             Node::DeleteStmt(_) => StatementKind::Delete,
             _ => StatementKind::Other("x"),
         };
-        let mut st = OutlineStatement { start, end, kind, relations: vec![], columns: vec![], functions: vec![], types: vec![] };
+        let mut st =
+            OutlineStatement { start, end, kind, relations: vec![], columns: vec![], functions: vec![], types: vec![] };
         if !matches!(st.kind, StatementKind::Other(_)) {
             pg_raw_parse::walk::walk(node, |n| match n {
-                Node::RangeVar(r) => st.relations.push(RelationUse { schema: r.schemaname().map(str::to_owned), name: r.relname().unwrap_or("").into(), start: r.location as usize, verb: Verb::Read }),
+                Node::RangeVar(r) => st.relations.push(RelationUse {
+                    schema: r.schemaname().map(str::to_owned),
+                    name: r.relname().unwrap_or("").into(),
+                    start: r.location as usize,
+                    verb: Verb::Read,
+                }),
                 Node::ColumnRef(c) => st.columns.push(ColumnUse { start: c.location as usize }),
-                Node::FuncCall(f) => st.functions.push(NameUse { parts: f.funcname().iter().filter_map(|p| p.as_str().map(str::to_owned)).collect(), start: f.location as usize }),
+                Node::FuncCall(f) => st.functions.push(NameUse {
+                    parts: f.funcname().iter().filter_map(|p| p.as_str().map(str::to_owned)).collect(),
+                    start: f.location as usize,
+                }),
                 _ => {}
             });
         }

@@ -14,14 +14,17 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Serve;
 use super::input::Input;
-use crate::admin::{AdminState, NotReady};
+use crate::admin::http::{self, AdminState, NotReady};
 use crate::config::Config;
 use crate::engine::cache::VerdictCache;
-use crate::observe::{Caps, Observer};
+use crate::observe::metrics::Caps;
+use crate::observe::observer::Observer;
 use crate::policy::compile::Bundle;
 use crate::policy::store::SnapshotStore;
 use crate::proxy::server::{Collaborators, Phase, Proxy};
-use crate::upstream::{CatalogKeeper, Reading, ServiceAccount, index_stats};
+use crate::upstream::connect::ServiceAccount;
+use crate::upstream::index_stats;
+use crate::upstream::keeper::{CatalogKeeper, Reading};
 use policies::Policies;
 
 /// Stack of a worker: both parsers recurse, and the caps on the token stream are chosen for this.
@@ -170,7 +173,7 @@ fn admin(
     let listener = tokio::net::TcpListener::from_std(listener)?;
     tracing::info!(%address, "admin listener");
     Ok(tokio::spawn(async move {
-        if let Err(error) = crate::admin::serve_on(listener, state, std::future::pending()).await {
+        if let Err(error) = http::serve_on(listener, state, std::future::pending()).await {
             tracing::error!(%error, "the admin listener has failed");
         }
     }))

@@ -7,7 +7,8 @@ use jiff::civil::Date;
 
 use crate::model::lifecycle::Phase;
 use crate::model::source::{Severity, read_folder, render};
-use crate::observe::{DeprecatedColumn, Observer, PolicyVersion};
+use crate::observe::audit::PolicyVersion;
+use crate::observe::observer::{DeprecatedColumn, Observer};
 use crate::policy::compile::Bundle;
 use crate::policy::snapshot::today;
 use crate::policy::store::SnapshotStore;

@@ -1,0 +1,499 @@
+//! What the client says: every message is passed on, judged first, or replaced by poison. No I/O.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+
+use super::extended::{Expected, Kind, Portal, Statement};
+use super::judge::{Judge, Judged, timed};
+use super::outbox::{Begun, Harmless, Outbox, Poison};
+use super::session::{Conversation, Fatal, put_refusal};
+use crate::engine::check::Protocol;
+use crate::engine::refusal::{Refusal, SqlState};
+use crate::engine::unreadable::Unreadable;
+use crate::engine::verdict::Verdict;
+use crate::wire::backend::Status;
+use crate::wire::body::Malformed;
+use crate::wire::frame::{self, HEADER, Header};
+use crate::wire::frontend::{self, Parse, Target};
+use crate::wire::response;
+
+/// Room for names and parameter types around the text of a Parse.
+const AROUND_TEXT: usize = 4 * 65_536;
+
+/// Names longer than this belong to nobody: PostgreSQL cuts them at 63 bytes or keeps them for one statement.
+const MAX_SMALL_MESSAGE: usize = 64 * 1024;
+
+/// Rest of a message whose beginning has been dealt with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Streaming {
+    /// The next byte begins a message.
+    Nothing,
+    /// So many bytes go to the server.
+    Pass(Begun, usize),
+    /// So many bytes are left out.
+    Drop(usize),
+}
+
+/// Why the walk over the client's bytes stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// The next message is not there in full.
+    NeedsMore,
+    /// Go on when the server has said something.
+    Waits,
+    /// The client has said good-bye.
+    Finished,
+}
+
+/// How to go on within the walk.
+enum Step {
+    Next,
+    Stop(Stop),
+}
+
+/// What a statement that was judged under an earlier policy means now.
+enum Again {
+    /// It goes on as it is.
+    Unchanged,
+    /// It has to be prepared again with another text.
+    Changed,
+    /// It is refused.
+    Refused(Refusal),
+    /// The path has to be known first.
+    Waits(Stop),
+}
+
+impl<J: Judge> Conversation<J> {
+    /// Deals with the client's bytes as far as they go; local answers are appended to `to_client`.
+    ///
+    /// # Errors
+    /// The session has to end.
+    pub fn from_client(&mut self, outbox: &mut Outbox<'_, '_>, to_client: &mut BytesMut) -> Result<Stop, Fatal> {
+        loop {
+            match self.client_body {
+                Streaming::Nothing => {}
+                Streaming::Pass(begun, left) => {
+                    let now = left.min(outbox.rest().len());
+                    outbox.pass_body(begun, now);
+                    self.client_body =
+                        if now == left { Streaming::Nothing } else { Streaming::Pass(begun, left - now) };
+                }
+                Streaming::Drop(left) => {
+                    let now = left.min(outbox.rest().len());
+                    outbox.drop(now);
+                    self.client_body = if now == left { Streaming::Nothing } else { Streaming::Drop(left - now) };
+                }
+            }
+            let header = match Header::read(outbox.rest()) {
+                Ok(Some(header)) if self.client_body == Streaming::Nothing => header,
+                Ok(_) => return Ok(Stop::NeedsMore),
+                Err(error) => return Err(Fatal::protocol(error.to_string())),
+            };
+            match self.client_message(header, outbox, to_client)? {
+                Step::Next => {}
+                Step::Stop(stop) => return Ok(stop),
+            }
+        }
+    }
+
+    fn client_message(
+        &mut self,
+        header: Header,
+        outbox: &mut Outbox<'_, '_>,
+        to_client: &mut BytesMut,
+    ) -> Result<Step, Fatal> {
+        if self.dialogue.copy_in && matches!(header.tag, b'Q' | b'P' | b'B' | b'D' | b'E' | b'C' | b'F') {
+            let message = format!("unexpected message type 0x{:02X} during COPY from stdin", header.tag);
+            return Err(Fatal::protocol(message));
+        }
+        match header.tag {
+            b'Q' => self.query(header, outbox, to_client),
+            b'P' => self.parse(header, outbox),
+            b'B' => self.bind(header, outbox),
+            b'D' | b'C' => self.describe_or_close(header, outbox),
+            b'E' => self.execute(header, outbox),
+            b'F' => self.function_call(header, outbox, to_client),
+            b'S' => {
+                self.dialogue.sync();
+                Ok(self.stream(header, outbox, Harmless::Sync))
+            }
+            b'H' => Ok(self.stream(header, outbox, Harmless::Flush)),
+            b'd' => Ok(self.stream(header, outbox, Harmless::CopyData)),
+            b'c' | b'f' => {
+                self.dialogue.copy_end();
+                let kind = if header.tag == b'c' { Harmless::CopyDone } else { Harmless::CopyFail };
+                Ok(self.stream(header, outbox, kind))
+            }
+            b'X' => {
+                self.stream(header, outbox, Harmless::Terminate);
+                Ok(Step::Stop(Stop::Finished))
+            }
+            other => Err(Fatal::protocol(format!("invalid frontend message type {other}"))),
+        }
+    }
+
+    /// Passes what is there of a message, and the rest as it comes.
+    fn stream(&mut self, header: Header, outbox: &mut Outbox<'_, '_>, kind: Harmless) -> Step {
+        let now = header.total().min(outbox.rest().len());
+        outbox.pass(kind, now);
+        self.streams_on(header, now)
+    }
+
+    fn streams_on(&mut self, header: Header, now: usize) -> Step {
+        if now < header.total() {
+            self.client_body = Streaming::Pass(Begun::after_header(), header.total() - now);
+        }
+        Step::Next
+    }
+
+    /// Replaces a message by poison, now and as the rest of it comes.
+    fn poison(&mut self, header: Header, outbox: &mut Outbox<'_, '_>, poison: Poison) -> Step {
+        let now = header.total().min(outbox.rest().len());
+        outbox.poison(now, poison);
+        if now < header.total() {
+            self.client_body = Streaming::Drop(header.total() - now);
+        }
+        Step::Next
+    }
+
+    fn query(&mut self, header: Header, outbox: &mut Outbox<'_, '_>, to_client: &mut BytesMut) -> Result<Step, Fatal> {
+        let limit = self.judge.statement_limit();
+        let whole = if header.body as usize > limit.saturating_add(1) { None } else { Some(whole(header, outbox)) };
+        let text = match whole {
+            Some(None) => return Ok(Step::Stop(Stop::NeedsMore)),
+            Some(Some(body)) => Some(frontend::query(body).map_err(malformed)?),
+            None => None,
+        };
+        self.refresh()?;
+        if let Some(stop) = self.path_is_due(outbox) {
+            return Ok(Step::Stop(stop));
+        }
+        let (verdict, checked_in, now) = self.judge_text(text, Protocol::Simple);
+        match verdict {
+            Verdict::Admit(admitted) => {
+                let judged = Judged::new(&admitted, self.judge.epoch(), checked_in);
+                self.will_run(&judged.report);
+                self.dialogue.batch_open = false;
+                self.dialogue.expect(Expected::judged(Kind::Query, judged, now));
+                let there = header.total().min(outbox.rest().len());
+                outbox.query(there, &admitted);
+                Ok(self.streams_on(header, there))
+            }
+            Verdict::Refuse(refusal) => Ok(self.refuse_simple(header, outbox, to_client, (refusal, checked_in))),
+        }
+    }
+
+    fn function_call(
+        &mut self,
+        header: Header,
+        outbox: &mut Outbox<'_, '_>,
+        to_client: &mut BytesMut,
+    ) -> Result<Step, Fatal> {
+        self.refresh()?;
+        let (verdict, checked_in, now) = timed(|| self.judge.function_call());
+        match verdict {
+            Verdict::Admit(admitted) => {
+                let judged = Judged::new(&admitted, self.judge.epoch(), checked_in);
+                self.dialogue.batch_open = false;
+                self.dialogue.expect(Expected::judged(Kind::FunctionCall, judged, now));
+                let there = header.total().min(outbox.rest().len());
+                outbox.query(there, &admitted);
+                Ok(self.streams_on(header, there))
+            }
+            Verdict::Refuse(refusal) => Ok(self.refuse_simple(header, outbox, to_client, (refusal, checked_in))),
+        }
+    }
+
+    /// Refuses a Query or FunctionCall: here and now if nothing else is going on, through the server otherwise.
+    fn refuse_simple(
+        &mut self,
+        header: Header,
+        outbox: &mut Outbox<'_, '_>,
+        to_client: &mut BytesMut,
+        (refusal, checked_in): (Refusal, Duration),
+    ) -> Step {
+        self.judge.refused(&refusal, checked_in);
+        if self.dialogue.quiet() && self.dialogue.status == Status::Idle {
+            put_refusal(to_client, &refusal);
+            response::put_ready(to_client, Status::Idle);
+            let now = header.total().min(outbox.rest().len());
+            outbox.drop(now);
+            if now < header.total() {
+                self.client_body = Streaming::Drop(header.total() - now);
+            }
+            return Step::Next;
+        }
+        self.dialogue.batch_open = false;
+        self.dialogue.expect(Expected::refused(Kind::Query, refusal));
+        self.poison(header, outbox, Poison::Query)
+    }
+
+    fn parse(&mut self, header: Header, outbox: &mut Outbox<'_, '_>) -> Result<Step, Fatal> {
+        let limit = self.judge.statement_limit();
+        let parse = if header.body as usize > limit.saturating_add(AROUND_TEXT) {
+            None
+        } else {
+            match whole(header, outbox) {
+                None => return Ok(Step::Stop(Stop::NeedsMore)),
+                Some(body) => Some(frontend::parse(body).map_err(malformed)?),
+            }
+        };
+        self.refresh()?;
+        if let Some(stop) = self.path_is_due(outbox) {
+            return Ok(Step::Stop(stop));
+        }
+        let text = parse.map(|parse| parse.text).filter(|text| text.len() <= limit);
+        let (verdict, checked_in, now) = self.judge_text(text, Protocol::Extended);
+        self.dialogue.batch_open = true;
+        let name = parse.map_or(&b""[..], |parse| parse.name);
+        match verdict {
+            Verdict::Admit(admitted) => {
+                let judged = Judged::new(&admitted, self.judge.epoch(), checked_in);
+                let expected = Expected::judged(Kind::Parse, judged.clone(), now);
+                let Some(parse) = parse else {
+                    // Passed unread: what a later Bind refers to is not known.
+                    self.prepared_in_sql.get_or_insert(judged.epoch);
+                    self.dialogue.expect(expected);
+                    let there = header.total().min(outbox.rest().len());
+                    outbox.parse_unread(there, &admitted);
+                    return Ok(self.streams_on(header, there));
+                };
+                let statement = Statement {
+                    text: parse.text.into(),
+                    types: parse.types.into(),
+                    sent: admitted.rewritten_text().map(Box::from),
+                    judged,
+                };
+                self.dialogue.prepare(name, Some(Arc::new(statement)), expected);
+                outbox.parse(header.total(), parse, &admitted);
+                Ok(Step::Next)
+            }
+            Verdict::Refuse(refusal) => {
+                self.judge.refused(&refusal, checked_in);
+                self.dialogue.prepare(name, None, Expected::refused(Kind::Parse, refusal));
+                let unnamed = parse.is_some() && name.is_empty();
+                Ok(self.poison(header, outbox, if unnamed { Poison::UnnamedParse } else { Poison::NamedParse }))
+            }
+        }
+    }
+
+    fn bind(&mut self, header: Header, outbox: &mut Outbox<'_, '_>) -> Result<Step, Fatal> {
+        let available = body_so_far(header, outbox);
+        let Ok(names) = frontend::bind_names(available) else {
+            return if available.len() < header.body as usize && available.len() < MAX_SMALL_MESSAGE {
+                Ok(Step::Stop(Stop::NeedsMore))
+            } else {
+                Err(malformed(Malformed))
+            };
+        };
+        self.refresh()?;
+        match self.judge_again(names.statement, outbox) {
+            Again::Waits(stop) => return Ok(Step::Stop(stop)),
+            Again::Refused(refusal) => {
+                self.dialogue.batch_open = true;
+                self.dialogue.bind(names.portal, None, Expected::refused(Kind::Bind, refusal));
+                return Ok(self.poison(header, outbox, Poison::NamedParse));
+            }
+            Again::Unchanged | Again::Changed => {}
+        }
+        self.dialogue.batch_open = true;
+        let statement = self.dialogue.statement(names.statement).cloned();
+        let expected = match &statement {
+            Some(statement) => Expected::judged(Kind::Bind, statement.judged.clone(), std::time::Instant::now()),
+            None => Expected::plain(Kind::Bind),
+        };
+        self.dialogue.bind(names.portal, statement.map(|statement| Portal { statement }), expected);
+        Ok(self.stream(header, outbox, Harmless::Bind))
+    }
+
+    fn describe_or_close(&mut self, header: Header, outbox: &mut Outbox<'_, '_>) -> Result<Step, Fatal> {
+        let Some(body) = small(header, outbox)? else { return Ok(Step::Stop(Stop::NeedsMore)) };
+        let target = frontend::target(body).map_err(malformed)?;
+        if header.tag == b'C' {
+            self.dialogue.batch_open = true;
+            match target {
+                Target::Statement(name) => self.dialogue.prepare(name, None, Expected::plain(Kind::Close)),
+                Target::Portal(name) => self.dialogue.bind(name, None, Expected::plain(Kind::Close)),
+            }
+            return Ok(self.stream(header, outbox, Harmless::Close));
+        }
+        if let Target::Statement(name) = target {
+            self.refresh()?;
+            match self.judge_again(name, outbox) {
+                Again::Waits(stop) => return Ok(Step::Stop(stop)),
+                Again::Refused(refusal) => {
+                    self.dialogue.batch_open = true;
+                    self.dialogue.expect(Expected::refused(Kind::Describe, refusal));
+                    return Ok(self.poison(header, outbox, Poison::NamedParse));
+                }
+                Again::Unchanged | Again::Changed => {}
+            }
+        }
+        self.dialogue.batch_open = true;
+        self.dialogue.expect(Expected::plain(Kind::Describe));
+        Ok(self.stream(header, outbox, Harmless::Describe))
+    }
+
+    fn execute(&mut self, header: Header, outbox: &mut Outbox<'_, '_>) -> Result<Step, Fatal> {
+        let Some(body) = small(header, outbox)? else { return Ok(Step::Stop(Stop::NeedsMore)) };
+        let name = frontend::execute(body).map_err(malformed)?;
+        self.refresh()?;
+        let portal = self.dialogue.portal(name).cloned();
+        if let Some(refusal) = self.portal_is_stale(portal.as_ref()) {
+            self.judge.refused(&refusal, Duration::ZERO);
+            self.dialogue.batch_open = true;
+            self.dialogue.expect(Expected::refused(Kind::Execute, refusal));
+            return Ok(self.poison(header, outbox, Poison::NamedParse));
+        }
+        self.dialogue.batch_open = true;
+        let expected = match portal {
+            Some(Portal { statement }) => {
+                self.will_run(&statement.judged.report);
+                Expected::judged(Kind::Execute, statement.judged.clone(), std::time::Instant::now())
+            }
+            None => Expected::plain(Kind::Execute),
+        };
+        self.dialogue.expect(expected);
+        Ok(self.stream(header, outbox, Harmless::Execute))
+    }
+
+    /// A portal that was bound under an earlier policy may run for a governed session only if that makes no difference.
+    fn portal_is_stale(&self, portal: Option<&Portal>) -> Option<Refusal> {
+        if !self.judge.governed() {
+            return None;
+        }
+        let Some(Portal { statement }) = portal else {
+            let stale = self.cursor_in_sql.is_some_and(|epoch| epoch != self.judge.epoch());
+            return stale.then(|| earlier_policy("portal", statement_report()));
+        };
+        if statement.judged.epoch == self.judge.epoch() {
+            return None;
+        }
+        let text = Some(&*statement.text).filter(|text| text.len() <= self.judge.statement_limit());
+        match self.judge_text(text, Protocol::Extended).0 {
+            Verdict::Refuse(refusal) => Some(refusal),
+            Verdict::Admit(admitted) if admitted.rewritten_text() == statement.sent.as_deref() => None,
+            Verdict::Admit(admitted) => Some(earlier_policy("portal", admitted.report)),
+        }
+    }
+
+    /// Judges the statement of that name again, if the policy has changed since it was prepared.
+    fn judge_again(&mut self, name: &[u8], outbox: &mut Outbox<'_, '_>) -> Again {
+        let Some(statement) = self.dialogue.statement(name).cloned() else {
+            // Prepared by SQL, or not at all.
+            let stale = self.prepared_in_sql.is_some_and(|epoch| epoch != self.judge.epoch());
+            if !(self.judge.governed() && stale) {
+                return Again::Unchanged;
+            }
+            let refusal = earlier_policy("prepared statement", statement_report());
+            self.judge.refused(&refusal, Duration::ZERO);
+            return Again::Refused(refusal);
+        };
+        if statement.judged.epoch == self.judge.epoch() {
+            return Again::Unchanged;
+        }
+        if let Some(stop) = self.path_is_due(outbox) {
+            return Again::Waits(stop);
+        }
+        let text = Some(&*statement.text).filter(|text| text.len() <= self.judge.statement_limit());
+        let (verdict, checked_in, now) = self.judge_text(text, Protocol::Extended);
+        let admitted = match verdict {
+            Verdict::Refuse(refusal) => {
+                self.judge.refused(&refusal, checked_in);
+                return Again::Refused(refusal);
+            }
+            Verdict::Admit(admitted) => admitted,
+        };
+        let judged = Judged::new(&admitted, self.judge.epoch(), checked_in);
+        let renewed = Arc::new(Statement {
+            text: statement.text.clone(),
+            types: statement.types.clone(),
+            sent: admitted.rewritten_text().map(Box::from),
+            judged: judged.clone(),
+        });
+        if renewed.sent == statement.sent {
+            self.dialogue.renew(name, renewed);
+            return Again::Unchanged;
+        }
+        self.dialogue.batch_open = true;
+        if !name.is_empty() {
+            self.dialogue.prepare(name, None, Expected::plain(Kind::CloseAgain));
+        }
+        self.dialogue.prepare(name, Some(renewed), Expected::judged(Kind::ParseAgain, judged, now));
+        outbox.prepare_again(Parse { name, text: &statement.text, types: &statement.types }, &admitted);
+        Again::Changed
+    }
+
+    fn judge_text(&self, text: Option<&[u8]>, protocol: Protocol) -> (Verdict, Duration, std::time::Instant) {
+        timed(|| match text.map(std::str::from_utf8) {
+            None => self.judge.unreadable(Unreadable::TooLarge { limit: self.judge.statement_limit() }),
+            Some(Err(_)) => self.judge.unreadable(Unreadable::NotUtf8),
+            Some(Ok(sql)) => self.judge.text(sql, protocol, self.path.as_ref()),
+        })
+    }
+
+    /// Whether a governed session must first learn its search path, and how to go on then. Where it cannot be learned
+    /// the statement is judged without, and refused if that matters.
+    fn path_is_due(&mut self, outbox: &mut Outbox<'_, '_>) -> Option<Stop> {
+        if self.path.is_some() || !self.judge.governed() {
+            return None;
+        }
+        if std::mem::take(&mut self.question_failed) {
+            return None;
+        }
+        if self.dialogue.asking() {
+            return Some(Stop::Waits);
+        }
+        if !self.dialogue.will_be_quiet() {
+            return None;
+        }
+        if !self.dialogue.quiet() {
+            return Some(Stop::Waits);
+        }
+        if self.dialogue.status == Status::Failed {
+            return None;
+        }
+        outbox.ask_search_path();
+        self.dialogue.expect(Expected::plain(Kind::Question));
+        Some(Stop::Waits)
+    }
+}
+
+/// The body of a message that must be there in full.
+fn whole<'a>(header: Header, outbox: &Outbox<'a, '_>) -> Option<&'a [u8]> {
+    frame::cut(outbox.rest()).ok().flatten().filter(|frame| frame.bytes.len() == header.total()).map(|frame| frame.body)
+}
+
+/// The same for a message that holds little more than a name.
+fn small<'a>(header: Header, outbox: &Outbox<'a, '_>) -> Result<Option<&'a [u8]>, Fatal> {
+    if header.total() > MAX_SMALL_MESSAGE {
+        return Err(malformed(Malformed));
+    }
+    Ok(whole(header, outbox))
+}
+
+fn body_so_far<'a>(header: Header, outbox: &Outbox<'a, '_>) -> &'a [u8] {
+    let rest = outbox.rest();
+    rest.get(HEADER..header.total().min(rest.len())).unwrap_or_default()
+}
+
+fn malformed(_: Malformed) -> Fatal {
+    Fatal::protocol("invalid message format")
+}
+
+fn statement_report() -> Arc<crate::engine::report::Report> {
+    Arc::default()
+}
+
+fn earlier_policy(what: &str, report: Arc<crate::engine::report::Report>) -> Refusal {
+    Refusal {
+        sqlstate: SqlState::ObjectNotInPrerequisiteState,
+        message: format!("{what} was made under an earlier policy"),
+        detail: Some("The policy has changed since, and would treat it differently now.".to_owned()),
+        hint: Some("Prepare and run the statement again.".to_owned()),
+        position: None,
+        report,
+    }
+}

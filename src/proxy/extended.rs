@@ -1,0 +1,379 @@
+//! What one session is in the middle of: an ordered queue of the replies that are due, its prepared statements and its
+//! portals. No I/O. Statements and portals are entered when the request is forwarded, so that a pipeline can refer to
+//! them, and taken back when the server turns the request down.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::judge::{Ending, Judge, Judged};
+use crate::engine::refusal::Refusal;
+use crate::wire::backend::Status;
+
+type Map<V> = HashMap<Box<[u8]>, V, foldhash::fast::RandomState>;
+
+/// A prepared statement of the protocol level.
+#[derive(Debug)]
+pub struct Statement {
+    /// The client's own text.
+    pub text: Box<[u8]>,
+    /// Its parameter types as they came.
+    pub types: Box<[u8]>,
+    /// The text that the server has instead, if another.
+    pub sent: Option<Box<str>>,
+    /// What it was judged to be, and when.
+    pub judged: Judged,
+}
+
+/// What a portal runs.
+#[derive(Debug, Clone)]
+pub struct Portal {
+    /// The statement at the time of Bind.
+    pub statement: Arc<Statement>,
+}
+
+/// What a due reply answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Query: anything, up to ReadyForQuery.
+    Query,
+    /// FunctionCall: a response or an error, and ReadyForQuery.
+    FunctionCall,
+    /// Parse.
+    Parse,
+    /// Bind.
+    Bind,
+    /// Describe.
+    Describe,
+    /// Execute.
+    Execute,
+    /// Close.
+    Close,
+    /// Sync: ReadyForQuery.
+    Sync,
+    /// CopyDone or CopyFail outside a copy that is known to run: answered by nothing.
+    CopyEnd,
+    /// A Parse of our own; the client does not hear of it unless it fails.
+    ParseAgain,
+    /// A Close of our own.
+    CloseAgain,
+    /// Our own question for the search path.
+    Question,
+}
+
+/// One due reply.
+#[derive(Debug)]
+pub struct Expected {
+    /// To what.
+    pub kind: Kind,
+    /// The request was poisoned, and this is what the client is told.
+    pub refusal: Option<Box<Refusal>>,
+    /// What it was judged to be, where there is a text behind it.
+    pub judged: Option<Judged>,
+    /// When it was forwarded.
+    pub sent: Option<Instant>,
+    /// Rows counted so far.
+    pub rows: u64,
+    /// SQLSTATE of the error that ended it.
+    pub sqlstate: Option<[u8; 5]>,
+    undo: Undo,
+}
+
+/// How to take back what was entered for a request that did not succeed.
+#[derive(Debug)]
+enum Undo {
+    Nothing,
+    Statement(Box<[u8]>, Option<Arc<Statement>>),
+    Portal(Box<[u8]>, Option<Portal>),
+}
+
+impl Expected {
+    /// A reply without anything behind it.
+    pub fn plain(kind: Kind) -> Self {
+        Self { kind, refusal: None, judged: None, sent: None, rows: 0, sqlstate: None, undo: Undo::Nothing }
+    }
+
+    /// A reply to a request with a judged text.
+    pub fn judged(kind: Kind, judged: Judged, sent: Instant) -> Self {
+        Self { judged: Some(judged), sent: Some(sent), ..Self::plain(kind) }
+    }
+
+    /// The error of a poisoned request.
+    pub fn refused(kind: Kind, refusal: Refusal) -> Self {
+        Self { refusal: Some(Box::new(refusal)), ..Self::plain(kind) }
+    }
+
+    /// Whether the server runs another text than the client sent.
+    pub fn rewritten(&self) -> bool {
+        self.judged.as_ref().is_some_and(|judged| judged.rewritten)
+    }
+
+    /// Reports the end of a judged request.
+    pub fn report(&self, judge: &impl Judge) {
+        if let (Some(judged), Some(sent)) = (&self.judged, self.sent) {
+            judge.over(judged, &Ending { duration: sent.elapsed(), rows: self.rows, sqlstate: self.sqlstate });
+        }
+    }
+}
+
+/// The state of a session's dialogue with the server.
+#[derive(Debug)]
+pub struct Dialogue {
+    queue: VecDeque<Expected>,
+    /// The server discards everything up to a Sync that the client has not sent yet.
+    pub skipping: bool,
+    /// The server reads copy data, and the client has not ended them.
+    pub copy_in: bool,
+    /// Messages of the extended protocol were sent since the last Sync: a Query would commit what they did.
+    pub batch_open: bool,
+    /// Status of the last ReadyForQuery.
+    pub status: Status,
+    statements: Map<Arc<Statement>>,
+    unnamed: Option<Arc<Statement>>,
+    portals: Map<Portal>,
+    unnamed_portal: Option<Portal>,
+}
+
+impl Dialogue {
+    /// Right after login.
+    pub fn new(status: Status) -> Self {
+        Self {
+            queue: VecDeque::new(),
+            skipping: false,
+            copy_in: false,
+            batch_open: false,
+            status,
+            statements: Map::default(),
+            unnamed: None,
+            portals: Map::default(),
+            unnamed_portal: None,
+        }
+    }
+
+    /// Nothing is due and no request is half done.
+    #[inline]
+    pub fn quiet(&self) -> bool {
+        self.queue.is_empty() && !self.skipping && !self.copy_in && !self.batch_open
+    }
+
+    /// Whether a question of ours is under way.
+    pub fn asking(&self) -> bool {
+        self.front_kind() == Some(Kind::Question)
+    }
+
+    /// Whether the session will be quiet by itself, without any further message of the client.
+    pub fn will_be_quiet(&self) -> bool {
+        !self.skipping && !self.copy_in && !self.batch_open
+    }
+
+    /// A request was forwarded.
+    #[inline]
+    pub fn expect(&mut self, expected: Expected) {
+        // While the server discards, nothing is answered.
+        if !self.skipping {
+            self.queue.push_back(expected);
+        }
+    }
+
+    /// What the next reply belongs to.
+    #[inline]
+    pub fn front_kind(&self) -> Option<Kind> {
+        self.queue.front().map(|expected| expected.kind)
+    }
+
+    /// The entry that the next reply belongs to.
+    #[inline]
+    pub fn front(&mut self) -> Option<&mut Expected> {
+        self.queue.front_mut()
+    }
+
+    /// The next reply has come in full.
+    #[inline]
+    pub fn pop(&mut self) -> Option<Expected> {
+        self.queue.pop_front()
+    }
+
+    /// Ends of copies that the server had no use for are answered by nothing.
+    #[inline]
+    pub fn forget_copy_ends(&mut self) {
+        while self.front_kind() == Some(Kind::CopyEnd) {
+            self.queue.pop_front();
+        }
+    }
+
+    /// A Sync was forwarded. While the server reads copy data it ignores it.
+    pub fn sync(&mut self) {
+        if !self.copy_in {
+            self.skipping = false;
+            self.batch_open = false;
+            self.queue.push_back(Expected::plain(Kind::Sync));
+        }
+    }
+
+    /// CopyDone or CopyFail was forwarded.
+    pub fn copy_end(&mut self) {
+        if self.copy_in {
+            self.copy_in = false;
+        } else {
+            self.expect(Expected::plain(Kind::CopyEnd));
+        }
+    }
+
+    /// CopyInResponse: the server now reads copy data. It ignores the Syncs that the client sent ahead of them, and
+    /// fails at any other message. Returns whether the client had sent such a one.
+    pub fn copy_begins(&mut self) -> bool {
+        self.copy_in = true;
+        // What was sent after the copy itself, in front.
+        let after = 1;
+        while let Some(kind) = self.queue.get(after).map(|expected| expected.kind) {
+            match kind {
+                Kind::Sync => {
+                    self.queue.remove(after);
+                    self.batch_open = true;
+                }
+                Kind::CopyEnd => {
+                    self.queue.remove(after);
+                    self.copy_in = false;
+                    break;
+                }
+                _ => return false,
+            }
+        }
+        true
+    }
+
+    /// An error came for the entry in front. In the extended protocol the server skips to the next Sync: what was
+    /// entered for the skipped requests is taken back.
+    pub fn fail(&mut self, sqlstate: Option<[u8; 5]>, judge: &impl Judge) {
+        self.copy_in = false;
+        let Some(front) = self.queue.front_mut() else { return };
+        front.sqlstate = sqlstate;
+        match front.kind {
+            Kind::Query | Kind::FunctionCall | Kind::Sync | Kind::Question | Kind::CopyEnd => return,
+            Kind::Parse
+            | Kind::Bind
+            | Kind::Describe
+            | Kind::Execute
+            | Kind::Close
+            | Kind::ParseAgain
+            | Kind::CloseAgain => {}
+        }
+        if front.refusal.is_none() {
+            front.report(judge);
+        }
+        let drops_unnamed = front.kind == Kind::Parse;
+        let until = self.queue.iter().position(|expected| expected.kind == Kind::Sync);
+        self.skipping = until.is_none();
+        let skipped: Vec<Expected> = self.queue.drain(..until.unwrap_or(self.queue.len())).collect();
+        let failed_unnamed = drops_unnamed
+            && skipped.first().is_some_and(|first| matches!(&first.undo, Undo::Statement(name, _) if name.is_empty()));
+        for expected in skipped.into_iter().rev() {
+            match expected.undo {
+                Undo::Nothing => {}
+                Undo::Statement(name, previous) => self.set_statement(name, previous),
+                Undo::Portal(name, previous) => self.set_portal(name, previous),
+            }
+        }
+        if failed_unnamed {
+            // The server lets the old unnamed statement go before it reads the new text.
+            self.unnamed = None;
+        }
+    }
+
+    /// ReadyForQuery came: returns the entry that it ends.
+    pub fn ready(&mut self, status: Status) -> Option<Expected> {
+        self.status = status;
+        if status == Status::Idle && !(self.portals.is_empty() && self.unnamed_portal.is_none()) {
+            self.unnamed_portal = None;
+            self.portals.clear();
+        }
+        while let Some(expected) = self.queue.pop_front() {
+            match expected.kind {
+                Kind::Query | Kind::FunctionCall | Kind::Sync | Kind::Question => return Some(expected),
+                Kind::Parse
+                | Kind::Bind
+                | Kind::Describe
+                | Kind::Execute
+                | Kind::Close
+                | Kind::ParseAgain
+                | Kind::CloseAgain
+                | Kind::CopyEnd => {}
+            }
+        }
+        None
+    }
+
+    /// The prepared statement of that name, as it will be when the server comes to the next message.
+    #[inline]
+    pub fn statement(&self, name: &[u8]) -> Option<&Arc<Statement>> {
+        if name.is_empty() { self.unnamed.as_ref() } else { self.statements.get(name) }
+    }
+
+    /// The portal of that name.
+    #[inline]
+    pub fn portal(&self, name: &[u8]) -> Option<&Portal> {
+        if name.is_empty() { self.unnamed_portal.as_ref() } else { self.portals.get(name) }
+    }
+
+    /// Enters a statement and the reply that will confirm it.
+    pub fn prepare(&mut self, name: &[u8], statement: Option<Arc<Statement>>, mut expected: Expected) {
+        if self.skipping {
+            return;
+        }
+        let previous = self.swap_statement(name, statement);
+        expected.undo = Undo::Statement(name.into(), previous);
+        self.queue.push_back(expected);
+    }
+
+    /// Enters a portal and the reply that will confirm it.
+    pub fn bind(&mut self, name: &[u8], portal: Option<Portal>, mut expected: Expected) {
+        if self.skipping {
+            return;
+        }
+        let previous = if name.is_empty() {
+            std::mem::replace(&mut self.unnamed_portal, portal)
+        } else {
+            match portal {
+                Some(portal) => self.portals.insert(name.into(), portal),
+                None => self.portals.remove(name),
+            }
+        };
+        expected.undo = Undo::Portal(name.into(), previous);
+        self.queue.push_back(expected);
+    }
+
+    /// A statement was judged again, with the same text to send.
+    pub fn renew(&mut self, name: &[u8], statement: Arc<Statement>) {
+        self.swap_statement(name, Some(statement));
+    }
+
+    /// The server has dropped all prepared statements.
+    pub fn forget_statements(&mut self) {
+        self.statements.clear();
+        self.unnamed = None;
+    }
+
+    fn swap_statement(&mut self, name: &[u8], statement: Option<Arc<Statement>>) -> Option<Arc<Statement>> {
+        if name.is_empty() {
+            return std::mem::replace(&mut self.unnamed, statement);
+        }
+        match statement {
+            Some(statement) => self.statements.insert(name.into(), statement),
+            None => self.statements.remove(name),
+        }
+    }
+
+    fn set_statement(&mut self, name: Box<[u8]>, statement: Option<Arc<Statement>>) {
+        self.swap_statement(&name, statement);
+    }
+
+    fn set_portal(&mut self, name: Box<[u8]>, portal: Option<Portal>) {
+        if name.is_empty() {
+            self.unnamed_portal = portal;
+        } else if let Some(portal) = portal {
+            self.portals.insert(name, portal);
+        } else {
+            self.portals.remove(&name);
+        }
+    }
+}

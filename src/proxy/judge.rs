@@ -1,0 +1,218 @@
+//! The session's line to the engine: keeps the snapshot and the subject's rules at hand, and reports what happened.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::server::Collaborators;
+use crate::engine::check::{Facts, Protocol};
+use crate::engine::function_call::check_function_call;
+use crate::engine::refusal::Refusal;
+use crate::engine::report::{Outcome, Report};
+use crate::engine::unreadable::{Unreadable, check_unreadable};
+use crate::engine::verdict::{Admitted, Verdict};
+use crate::model::catalog::SearchPath;
+use crate::observe::event::{Decision, Event};
+use crate::policy::snapshot::Snapshot;
+use crate::policy::subject::Subject;
+use crate::policy::view::SubjectView;
+
+/// What an admitted text was judged to be, kept until its replies have come.
+#[derive(Debug, Clone)]
+pub struct Judged {
+    /// What was understood.
+    pub report: Arc<Report>,
+    /// What was decided.
+    pub decision: Decision,
+    /// Epoch of the snapshot that judged.
+    pub epoch: u64,
+    /// The server runs another text than the client sent.
+    pub rewritten: bool,
+    /// Time spent in the engine.
+    pub checked_in: Duration,
+}
+
+/// How a judged request ended.
+#[derive(Debug, Clone, Copy)]
+pub struct Ending {
+    /// From forwarding to completion.
+    pub duration: Duration,
+    /// Rows of the command tags.
+    pub rows: u64,
+    /// SQLSTATE of an error.
+    pub sqlstate: Option<[u8; 5]>,
+}
+
+/// What the conversation asks. A trait, so that the conversation is tested without engine, policy or clock.
+pub trait Judge {
+    /// Takes over the snapshot in force, if it is another one.
+    fn refresh(&mut self);
+    /// Epoch of the snapshot that the next verdict comes from.
+    fn epoch(&self) -> u64;
+    /// Whether a policy protects anything from the subject.
+    fn governed(&self) -> bool;
+    /// Judges a text.
+    fn text(&self, sql: &str, protocol: Protocol, path: Option<&SearchPath>) -> Verdict;
+    /// Judges a text that cannot be read.
+    fn unreadable(&self, why: Unreadable) -> Verdict;
+    /// Judges a FunctionCall.
+    fn function_call(&self) -> Verdict;
+    /// A request was refused.
+    fn refused(&self, refusal: &Refusal, checked_in: Duration);
+    /// An admitted request is over.
+    fn over(&self, judged: &Judged, ending: &Ending);
+    /// The structure of the database has changed.
+    fn catalog_changed(&self);
+    /// The largest text that is judged.
+    fn statement_limit(&self) -> usize;
+}
+
+impl Judged {
+    /// Of an admitted text.
+    pub fn new(admitted: &Admitted, epoch: u64, checked_in: Duration) -> Self {
+        Self {
+            report: Arc::clone(&admitted.report),
+            decision: decision(&admitted.report),
+            epoch,
+            rewritten: admitted.rewritten_text().is_some(),
+            checked_in,
+        }
+    }
+}
+
+fn decision(report: &Report) -> Decision {
+    let mut would = false;
+    for column in report.statements.iter().flat_map(|statement| &statement.columns) {
+        match column.outcome {
+            Outcome::Masked => return Decision::Mask,
+            Outcome::WouldMask | Outcome::WouldDeny => would = true,
+            Outcome::Clear | Outcome::Denied => {}
+        }
+    }
+    match (report.notices.is_empty(), would) {
+        (false, _) => Decision::Warn,
+        (true, true) => Decision::WouldDeny,
+        (true, false) => Decision::Allow,
+    }
+}
+
+/// The engine, for one session.
+pub struct EngineJudge {
+    collaborators: Arc<Collaborators>,
+    session: u64,
+    subject: Arc<Subject>,
+    snapshot: Arc<Snapshot>,
+    view: Arc<SubjectView>,
+}
+
+impl std::fmt::Debug for EngineJudge {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("EngineJudge").field("session", &self.session).finish_non_exhaustive()
+    }
+}
+
+impl EngineJudge {
+    /// For a subject whose roles are still to be looked up.
+    pub fn new(collaborators: Arc<Collaborators>, session: u64, subject: Subject) -> Self {
+        let snapshot = collaborators.store.load();
+        let subject = with_roles(&snapshot, &Arc::new(subject));
+        let view = snapshot.view(&subject);
+        Self { collaborators, session, subject, snapshot, view }
+    }
+
+    /// Who is served.
+    pub fn subject(&self) -> &Arc<Subject> {
+        &self.subject
+    }
+
+    fn event(&self, report: &Arc<Report>, decision: Decision, checked_in: Duration) -> Event {
+        Event {
+            subject: Arc::clone(&self.subject),
+            session: self.session,
+            epoch: self.snapshot.epoch,
+            report: Arc::clone(report),
+            decision,
+            duration: None,
+            checked_in,
+            rows: 0,
+            sqlstate: None,
+            refusal: None,
+        }
+    }
+}
+
+/// The subject with the memberships that the catalog knows.
+fn with_roles(snapshot: &Snapshot, subject: &Arc<Subject>) -> Arc<Subject> {
+    let known = snapshot.database(&subject.database).and_then(|database| database.catalog.roles.get(&subject.user));
+    let mut roles: BTreeSet<Box<str>> = known.map(|role| role.member_of.clone()).unwrap_or_default();
+    roles.insert(subject.user.clone());
+    if roles == subject.roles {
+        return Arc::clone(subject);
+    }
+    Arc::new(Subject { roles, ..Subject::clone(subject) })
+}
+
+impl Judge for EngineJudge {
+    #[inline]
+    fn refresh(&mut self) {
+        if self.collaborators.store.epoch() == self.snapshot.epoch {
+            return;
+        }
+        self.snapshot = self.collaborators.store.load();
+        self.subject = with_roles(&self.snapshot, &self.subject);
+        self.view = self.snapshot.view(&self.subject);
+    }
+
+    fn epoch(&self) -> u64 {
+        self.snapshot.epoch
+    }
+
+    fn governed(&self) -> bool {
+        self.view.governed
+    }
+
+    fn text(&self, sql: &str, protocol: Protocol, path: Option<&SearchPath>) -> Verdict {
+        let facts = Facts { database: &self.subject.database, view: &self.view, search_path: path, protocol };
+        self.collaborators.cache.check(&self.snapshot, &facts, sql)
+    }
+
+    fn unreadable(&self, why: Unreadable) -> Verdict {
+        check_unreadable(&self.view, why)
+    }
+
+    fn function_call(&self) -> Verdict {
+        check_function_call(&self.view)
+    }
+
+    fn refused(&self, refusal: &Refusal, checked_in: Duration) {
+        let mut event = self.event(&refusal.report, Decision::Deny, checked_in);
+        event.sqlstate = refusal.sqlstate.code().as_bytes().try_into().ok();
+        event.refusal = Some(Arc::from(refusal.message.as_str()));
+        self.collaborators.recorder.statement(&event);
+    }
+
+    fn over(&self, judged: &Judged, ending: &Ending) {
+        let mut event = self.event(&judged.report, judged.decision, judged.checked_in);
+        event.epoch = judged.epoch;
+        event.duration = Some(ending.duration);
+        event.rows = ending.rows;
+        event.sqlstate = ending.sqlstate;
+        self.collaborators.recorder.statement(&event);
+    }
+
+    fn catalog_changed(&self) {
+        self.collaborators.keeper.changed(&self.subject.database);
+    }
+
+    fn statement_limit(&self) -> usize {
+        self.collaborators.config.limits.statement_bytes
+    }
+}
+
+/// A verdict and the time that it took.
+pub fn timed(ask: impl FnOnce() -> Verdict) -> (Verdict, Duration, Instant) {
+    let before = Instant::now();
+    let verdict = ask();
+    let after = Instant::now();
+    (verdict, after.duration_since(before), after)
+}

@@ -1,0 +1,187 @@
+//! The only way to the server. SQL passes with the engine's permission, everything else by a list of harmless tags.
+
+use bytes::BytesMut;
+
+use super::splice::Splice;
+use crate::engine::verdict::Admitted;
+use crate::wire::frontend::{self, Parse};
+
+/// A text that PostgreSQL's grammar rejects at its first word. It stands in for a refused request, so that the server
+/// itself aborts the transaction and skips what it would skip; its error is replaced by ours.
+const POISON: &[u8] = b"pgcovenant refused this statement";
+
+/// Name of the prepared statement that poison in place of a Bind or Execute would make: an unnamed one would be lost.
+const POISON_NAME: &[u8] = b"pgcovenant refused";
+
+/// Asks for the effective search path, without depending on it.
+const SEARCH_PATH_QUESTION: &[u8] = b"SELECT pg_catalog.array_to_json(pg_catalog.current_schemas(true))";
+
+/// Messages without SQL. A tag that is not here cannot be passed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Harmless {
+    /// `B`.
+    Bind,
+    /// `D`.
+    Describe,
+    /// `E`.
+    Execute,
+    /// `C`.
+    Close,
+    /// `S`.
+    Sync,
+    /// `H`.
+    Flush,
+    /// `X`.
+    Terminate,
+    /// `d`.
+    CopyData,
+    /// `c`.
+    CopyDone,
+    /// `f`.
+    CopyFail,
+}
+
+impl Harmless {
+    /// What a tag is, if it is harmless.
+    #[inline]
+    pub const fn of(tag: u8) -> Option<Self> {
+        Some(match tag {
+            b'B' => Self::Bind,
+            b'D' => Self::Describe,
+            b'E' => Self::Execute,
+            b'C' => Self::Close,
+            b'S' => Self::Sync,
+            b'H' => Self::Flush,
+            b'X' => Self::Terminate,
+            b'd' => Self::CopyData,
+            b'c' => Self::CopyDone,
+            b'f' => Self::CopyFail,
+            _ => return None,
+        })
+    }
+}
+
+/// What a refused request is replaced by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Poison {
+    /// For Query and FunctionCall: answered by an error and ReadyForQuery.
+    Query,
+    /// For a Parse of the unnamed statement, which goes away as it would with any failed Parse.
+    UnnamedParse,
+    /// For every other message of the extended protocol.
+    NamedParse,
+}
+
+/// Walks over what the client sent and decides what of it leaves for the server.
+#[derive(Debug)]
+pub struct Outbox<'a, 'o>(Splice<'a, 'o>);
+
+impl<'a, 'o> Outbox<'a, 'o> {
+    /// Starts at the front of `input`.
+    pub fn new(input: &'a [u8], out: &'o mut BytesMut) -> Self {
+        Self(Splice::new(input, out))
+    }
+
+    /// What has not been dealt with.
+    #[inline]
+    pub fn rest(&self) -> &'a [u8] {
+        self.0.rest()
+    }
+
+    /// The next `count` bytes are a harmless message, or its beginning.
+    #[inline]
+    pub fn pass(&mut self, _message: Harmless, count: usize) {
+        self.0.pass(count);
+    }
+
+    /// The next `count` bytes continue a message whose beginning was passed.
+    #[inline]
+    pub fn pass_body(&mut self, _begun: Begun, count: usize) {
+        self.0.pass(count);
+    }
+
+    /// The next `count` bytes are left out.
+    pub fn drop(&mut self, count: usize) {
+        self.0.drop(count);
+    }
+
+    /// The next `count` bytes are a Query, a FunctionCall, or the beginning of one.
+    #[inline]
+    pub fn query(&mut self, count: usize, admitted: &Admitted) {
+        match admitted.rewritten_text() {
+            None => self.0.pass(count),
+            Some(text) => {
+                self.0.drop(count);
+                frontend::put_query(self.0.insert(), text.as_bytes());
+            }
+        }
+    }
+
+    /// The next `count` bytes are the message `parse`.
+    #[inline]
+    pub fn parse(&mut self, count: usize, parse: Parse<'_>, admitted: &Admitted) {
+        match admitted.rewritten_text() {
+            None => self.0.pass(count),
+            Some(text) => {
+                self.0.drop(count);
+                frontend::put_parse(self.0.insert(), Parse { text: text.as_bytes(), ..parse });
+            }
+        }
+    }
+
+    /// The next `count` bytes are the beginning of a Parse that is too large to be read whole.
+    pub fn parse_unread(&mut self, count: usize, admitted: &Admitted) {
+        match admitted.rewritten_text() {
+            None => self.0.pass(count),
+            // Nobody can have rewritten what nobody has read.
+            Some(_) => self.poison(count, Poison::NamedParse),
+        }
+    }
+
+    /// Prepares a statement again, under its old name: `parse` holds the client's own text.
+    pub fn prepare_again(&mut self, parse: Parse<'_>, admitted: &Admitted) {
+        let out = self.0.insert();
+        if !parse.name.is_empty() {
+            frontend::put_close_statement(out, parse.name);
+        }
+        let text = admitted.rewritten_text().map_or(parse.text, str::as_bytes);
+        frontend::put_parse(out, Parse { text, ..parse });
+    }
+
+    /// The next `count` bytes are refused.
+    pub fn poison(&mut self, count: usize, poison: Poison) {
+        self.0.drop(count);
+        let name: &[u8] = match poison {
+            Poison::Query => return frontend::put_query(self.0.insert(), POISON),
+            Poison::UnnamedParse => b"",
+            Poison::NamedParse => POISON_NAME,
+        };
+        frontend::put_parse(self.0.insert(), Parse { name, text: POISON, types: b"" });
+    }
+
+    /// Asks the server for its effective search path.
+    pub fn ask_search_path(&mut self) {
+        frontend::put_query(self.0.insert(), SEARCH_PATH_QUESTION);
+    }
+
+    /// Bytes consumed, and the last run of them that is still to be sent.
+    pub fn finish(self) -> (usize, &'a [u8]) {
+        self.0.finish()
+    }
+}
+
+/// Proof that the beginning of a message was passed: held while its body streams by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Begun(());
+
+impl Begun {
+    /// The rest of a message that [`Outbox`] let begin.
+    pub(super) const fn after_header() -> Self {
+        Self(())
+    }
+}
+
+/// Ends the server's session in a client's place.
+pub fn put_terminate(out: &mut BytesMut) {
+    frontend::put_terminate(out);
+}

@@ -1,0 +1,352 @@
+//! Moves the bytes of one session: one future polls both directions, without a channel between them.
+//!
+//! Buffers belong to the thread while bytes are moved, so that an idle session holds none. Whatever cannot be written at
+//! once, or is not complete yet, is copied into buffers of the session, and nothing more is read from the side that
+//! caused it until they are empty again.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::watch;
+
+use super::auth::Accepted;
+use super::client_side::Stop;
+use super::judge::Judge;
+use super::outbox::{self, Outbox};
+use super::server::Phase;
+use super::session::{Conversation, Fatal};
+use super::splice::Splice;
+use super::stream::Stream;
+use crate::wire::backend::Status;
+
+/// Read at once.
+const SCRATCH: usize = 32 * 1024;
+
+/// Local answers that a client does not fetch, beyond which nothing more is read from it.
+const MAX_UNFETCHED: usize = 256 * 1024;
+
+thread_local! {
+    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; SCRATCH]);
+}
+
+/// One end and what waits to be written to it.
+#[derive(Debug)]
+struct Side {
+    stream: Stream,
+    /// Read, but not dealt with: an incomplete message.
+    unread: BytesMut,
+    /// Dealt with, but not written.
+    unsent: BytesMut,
+    /// TLS holds records back.
+    flush_due: bool,
+    /// Nothing more will come.
+    ended: bool,
+}
+
+impl Side {
+    fn new(stream: Stream, unread: BytesMut) -> Self {
+        Self { stream, unread, unsent: BytesMut::new(), flush_due: false, ended: false }
+    }
+
+    /// Writes `unsent` and then `run`; what does not go now is kept.
+    fn send(&mut self, run: &[u8], cx: &mut Context<'_>) -> io::Result<()> {
+        let mut run = run;
+        if self.unsent.is_empty() {
+            while !run.is_empty() {
+                match Pin::new(&mut self.stream).poll_write(cx, run) {
+                    Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                    Poll::Ready(Ok(written)) => {
+                        self.flush_due = true;
+                        run = run.get(written..).unwrap_or_default();
+                    }
+                    Poll::Ready(Err(error)) => return Err(error),
+                    Poll::Pending => break,
+                }
+            }
+        }
+        if !run.is_empty() {
+            self.unsent.extend_from_slice(run);
+        }
+        match self.poll_drain(cx) {
+            Poll::Ready(result) => result,
+            // The rest goes later.
+            Poll::Pending => Ok(()),
+        }
+    }
+
+    /// Writes what waits; ready when nothing does.
+    fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.unsent.is_empty() {
+            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.unsent))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.flush_due = true;
+            self.unsent.advance(written);
+        }
+        if self.unsent.capacity() > 0 {
+            self.unsent = BytesMut::new();
+        }
+        if self.flush_due {
+            ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+            self.flush_due = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads into the thread's buffer.
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut buffer = ReadBuf::new(buffer);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
+        Poll::Ready(Ok(buffer.filled().len()))
+    }
+}
+
+/// How a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// In the ordinary way, by either side.
+    Closed,
+    /// The client's connection broke while the server was at work.
+    ClientLost,
+    /// We ended it.
+    Ended,
+}
+
+/// A session under way.
+#[derive(Debug)]
+pub struct Relay<J> {
+    client: Side,
+    server: Side,
+    conversation: Conversation<J>,
+    /// The client's bytes wait for the server.
+    waits: bool,
+    /// The end of the client's bytes has been passed to the server.
+    end_passed: bool,
+    draining: bool,
+    /// Nothing is read any more: what waits for the client is written, and then it is over.
+    closing: bool,
+}
+
+impl<J: Judge> Relay<J> {
+    /// Takes over the connections; the greeting goes to the client first.
+    pub fn new(accepted: Accepted, conversation: Conversation<J>) -> Self {
+        let (client, from_client) = accepted.client.into_parts();
+        let (server, from_server) = accepted.server.into_parts();
+        let mut client = Side::new(client, from_client);
+        client.unsent = accepted.greeting;
+        Self {
+            client,
+            server: Side::new(server, from_server),
+            conversation,
+            waits: false,
+            end_passed: false,
+            draining: false,
+            closing: false,
+        }
+    }
+
+    /// Relays until either side is gone, or the process drains.
+    pub async fn run(mut self, mut phase: watch::Receiver<Phase>) -> End {
+        loop {
+            tokio::select! {
+                biased;
+                end = poll_fn(|cx| self.poll(cx)) => return end,
+                changed = phase.changed() => if changed.is_err() { return End::Ended },
+            }
+            let now = *phase.borrow_and_update();
+            match now {
+                Phase::Serving => {}
+                Phase::Draining => self.draining = true,
+                Phase::Stopping => {
+                    self.end_with(&shutting_down());
+                    // Once, for what the socket takes without waiting.
+                    poll_fn(|cx| Poll::Ready(self.poll(cx).is_ready())).await;
+                    return End::Ended;
+                }
+            }
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        BUFFER.with_borrow_mut(|buffer| self.poll_with(cx, buffer))
+    }
+
+    fn poll_with(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<End> {
+        loop {
+            let from_client = self.pump_client(cx, buffer);
+            let from_server = self.pump_server(cx, buffer);
+            match (from_client, from_server) {
+                (_, Err(Broken::Server)) | (Err(Broken::Server), _) if !self.closing => {
+                    self.server.ended = true;
+                    self.closing = true;
+                }
+                (_, Err(Broken::Server)) | (Err(Broken::Server), _) => {}
+                (Err(Broken::Client), _) | (_, Err(Broken::Client)) => {
+                    return Poll::Ready(if self.conversation.dialogue.quiet() { End::Closed } else { End::ClientLost });
+                }
+                (Ok(false), Ok(false)) => break,
+                (Ok(_), Ok(_)) => continue,
+            }
+            break;
+        }
+        if self.draining && !self.closing && self.is_idle() {
+            self.end_with(&shutting_down());
+        }
+        if self.closing {
+            let _ = self.server.poll_drain(cx);
+            return self.client.poll_drain(cx).map(|_| if self.draining { End::Ended } else { End::Closed });
+        }
+        Poll::Pending
+    }
+
+    fn is_idle(&self) -> bool {
+        self.conversation.dialogue.quiet()
+            && self.conversation.dialogue.status == Status::Idle
+            && self.client.unread.is_empty()
+    }
+
+    /// Tells the client why, says good-bye to the server, and stops.
+    fn end_with(&mut self, fatal: &Fatal) {
+        fatal.put(&mut self.client.unsent);
+        outbox::put_terminate(&mut self.server.unsent);
+        self.closing = true;
+    }
+
+    /// Client to server. Whether anything was achieved.
+    fn pump_client(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Result<bool, Broken> {
+        if self.closing {
+            return Ok(false);
+        }
+        match self.server.poll_drain(cx) {
+            Poll::Pending => return Ok(false),
+            Poll::Ready(result) => result.map_err(|_| Broken::Server)?,
+        }
+        if self.client.ended {
+            return self.pass_end(cx);
+        }
+        if self.waits || self.client.unsent.len() > MAX_UNFETCHED {
+            return Ok(false);
+        }
+        let count = match self.client.poll_read(cx, buffer) {
+            Poll::Pending => return Ok(false),
+            Poll::Ready(result) => result.map_err(|_| Broken::Client)?,
+        };
+        if count == 0 {
+            self.client.ended = true;
+            return Ok(true);
+        }
+        let input = buffer.get(..count).unwrap_or_default();
+        if self.client.unread.is_empty() {
+            let consumed = self.client_bytes(input, cx)?;
+            self.client.unread.extend_from_slice(input.get(consumed..).unwrap_or_default());
+        } else {
+            self.client.unread.extend_from_slice(input);
+            self.unread_client_bytes(cx)?;
+        }
+        Ok(true)
+    }
+
+    /// The end of the client's bytes is passed on as what it is: the server finishes what it is at, as it would without us.
+    fn pass_end(&mut self, cx: &mut Context<'_>) -> Result<bool, Broken> {
+        if !self.end_passed && !self.waits && Pin::new(&mut self.server.stream).poll_shutdown(cx).is_ready() {
+            self.end_passed = true;
+        }
+        Ok(false)
+    }
+
+    fn unread_client_bytes(&mut self, cx: &mut Context<'_>) -> Result<(), Broken> {
+        let mut input = std::mem::take(&mut self.client.unread);
+        let consumed = self.client_bytes(&input, cx)?;
+        input.advance(consumed);
+        if !input.is_empty() {
+            self.client.unread = input;
+        }
+        Ok(())
+    }
+
+    fn client_bytes(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<usize, Broken> {
+        let mut outbox = Outbox::new(input, &mut self.server.unsent);
+        let stop = self.conversation.from_client(&mut outbox, &mut self.client.unsent);
+        let (consumed, run) = outbox.finish();
+        self.waits = stop == Ok(Stop::Waits);
+        self.server.send(run, cx).map_err(|_| Broken::Server)?;
+        match stop {
+            Ok(Stop::NeedsMore | Stop::Waits) => Ok(consumed),
+            Ok(Stop::Finished) => {
+                self.client.ended = true;
+                // Whatever follows a good-bye is nobody's.
+                Ok(input.len())
+            }
+            Err(fatal) => {
+                self.end_with(&fatal);
+                Ok(input.len())
+            }
+        }
+    }
+
+    /// Server to client. Whether anything was achieved.
+    fn pump_server(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Result<bool, Broken> {
+        match self.client.poll_drain(cx) {
+            Poll::Pending => return Ok(false),
+            Poll::Ready(result) => result.map_err(|_| Broken::Client)?,
+        }
+        if self.closing {
+            return Ok(false);
+        }
+        let count = match self.server.poll_read(cx, buffer) {
+            Poll::Pending => return Ok(false),
+            Poll::Ready(result) => result.map_err(|_| Broken::Server)?,
+        };
+        if count == 0 {
+            return Err(Broken::Server);
+        }
+        let input = buffer.get(..count).unwrap_or_default();
+        if self.server.unread.is_empty() {
+            let consumed = self.server_bytes(input, cx)?;
+            self.server.unread.extend_from_slice(input.get(consumed..).unwrap_or_default());
+        } else {
+            self.server.unread.extend_from_slice(input);
+            let mut input = std::mem::take(&mut self.server.unread);
+            let consumed = self.server_bytes(&input, cx)?;
+            input.advance(consumed);
+            if !input.is_empty() {
+                self.server.unread = input;
+            }
+        }
+        if self.waits && !self.closing {
+            self.waits = false;
+            self.unread_client_bytes(cx)?;
+        }
+        Ok(true)
+    }
+
+    fn server_bytes(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<usize, Broken> {
+        let mut splice = Splice::new(input, &mut self.client.unsent);
+        let result = self.conversation.from_server(&mut splice);
+        let (consumed, run) = splice.finish();
+        self.client.send(run, cx).map_err(|_| Broken::Client)?;
+        match result {
+            Ok(()) => Ok(consumed),
+            Err(fatal) => {
+                self.end_with(&fatal);
+                Ok(input.len())
+            }
+        }
+    }
+}
+
+/// Which connection is gone.
+enum Broken {
+    Client,
+    Server,
+}
+
+fn shutting_down() -> Fatal {
+    Fatal::new("57P01", "terminating connection due to administrator command")
+}

@@ -1,0 +1,245 @@
+//! What the server says: headers are scanned, and only what decides something is looked into. No I/O.
+
+use super::extended::Kind;
+use super::judge::Judge;
+use super::session::{Conversation, Fatal, put_refusal};
+use super::splice::Splice;
+use crate::model::catalog::SearchPath;
+use crate::wire::backend::{self, Fields};
+use crate::wire::frame::{self, Frame, Header};
+use crate::wire::response::{self, Text};
+
+/// The largest message that is collected to be looked into.
+const MAX_COLLECTED: usize = 64 << 20;
+
+impl<J: Judge> Conversation<J> {
+    /// Deals with the server's bytes as far as they go.
+    ///
+    /// # Errors
+    /// The session has to end.
+    pub fn from_server(&mut self, splice: &mut Splice<'_, '_>) -> Result<(), Fatal> {
+        loop {
+            if self.server_body > 0 {
+                let now = self.server_body.min(splice.rest().len());
+                splice.pass(now);
+                self.server_body -= now;
+                if self.server_body > 0 {
+                    return Ok(());
+                }
+            }
+            let header = match Header::read(splice.rest()) {
+                Ok(Some(header)) => header,
+                Ok(None) => return Ok(()),
+                Err(error) => return Err(Fatal::protocol(error.to_string())),
+            };
+            if !self.looked_into(header.tag) {
+                self.announced(header.tag, splice)?;
+                let now = header.total().min(splice.rest().len());
+                splice.pass(now);
+                self.server_body = header.total() - now;
+                continue;
+            }
+            if header.total() > MAX_COLLECTED {
+                return Err(Fatal::new("54000", "server message is too large to be checked"));
+            }
+            let Ok(Some(frame)) = frame::cut(splice.rest()) else { return Ok(()) };
+            self.server_message(frame, splice)?;
+        }
+    }
+
+    /// Whether the body of such a message decides anything.
+    #[inline]
+    fn looked_into(&self, tag: u8) -> bool {
+        match tag {
+            b'E' | b'C' | b'Z' | b'S' => true,
+            b'N' | b'A' => self.judge.governed(),
+            b'T' | b'D' | b'1' | b'3' => self.ours_in_front(),
+            _ => false,
+        }
+    }
+
+    fn ours_in_front(&self) -> bool {
+        matches!(self.dialogue.front_kind(), Some(Kind::Question | Kind::ParseAgain | Kind::CloseAgain))
+    }
+
+    /// A message came whose kind alone says what there is to know.
+    #[inline]
+    fn announced(&mut self, tag: u8, splice: &mut Splice<'_, '_>) -> Result<(), Fatal> {
+        match tag {
+            b'D' | b'd' => return Ok(()),
+            b'1' => {
+                self.dialogue.forget_copy_ends();
+                if self.dialogue.front_kind() == Some(Kind::Parse) {
+                    self.warn(splice);
+                    self.dialogue.pop();
+                }
+            }
+            b'2' => self.confirm(Kind::Bind),
+            b'3' => self.confirm(Kind::Close),
+            b'T' | b'n' => self.confirm(Kind::Describe),
+            b's' => self.executed(0),
+            b'I' => {
+                if self.dialogue.front_kind() == Some(Kind::Query) {
+                    self.warn(splice);
+                } else {
+                    self.executed(0);
+                }
+            }
+            b'G' => {
+                self.dialogue.forget_copy_ends();
+                if !self.dialogue.copy_begins() {
+                    return Err(Fatal::protocol("unexpected message during COPY from stdin"));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn confirm(&mut self, kind: Kind) {
+        self.dialogue.forget_copy_ends();
+        if self.dialogue.front_kind() == Some(kind) {
+            self.dialogue.pop();
+        }
+    }
+
+    fn executed(&mut self, rows: u64) {
+        self.dialogue.forget_copy_ends();
+        if self.dialogue.front_kind() == Some(Kind::Execute) {
+            self.dialogue.copy_in = false;
+            if let Some(mut expected) = self.dialogue.pop() {
+                expected.rows = rows;
+                expected.report(&self.judge);
+            }
+        }
+    }
+
+    /// Puts the warnings of the entry in front before what comes next.
+    fn warn(&mut self, splice: &mut Splice<'_, '_>) {
+        let Some(judged) = self.dialogue.front().and_then(|expected| expected.judged.as_ref()) else { return };
+        if !judged.report.notices.is_empty() {
+            let report = std::sync::Arc::clone(&judged.report);
+            self.put_notices(&report, splice.insert());
+        }
+    }
+
+    fn server_message(&mut self, frame: Frame<'_>, splice: &mut Splice<'_, '_>) -> Result<(), Fatal> {
+        let length = frame.bytes.len();
+        match frame.tag {
+            b'Z' => return self.ready(frame, splice),
+            b'E' => self.error(frame, splice),
+            b'C' => self.complete(frame, splice),
+            b'S' => {
+                if let Ok((name, value)) = backend::parameter_status(frame.body) {
+                    self.pins.note(name, value);
+                    if name == b"search_path" && self.judge.governed() {
+                        self.path = None;
+                    }
+                    self.check_pins()?;
+                }
+                splice.pass(length);
+            }
+            b'N' => {
+                splice.drop(length);
+                if response::notice_is_safe(frame.body) {
+                    response::put_sanitised(splice.insert(), b'N', frame.body, self.text_in_front());
+                }
+            }
+            b'D' => {
+                self.answer(frame.body);
+                splice.drop(length);
+            }
+            b'1' | b'3' => {
+                self.dialogue.pop();
+                splice.drop(length);
+            }
+            // RowDescription of our question; NotificationResponse, which can carry what anybody put into it.
+            _ => splice.drop(length),
+        }
+        Ok(())
+    }
+
+    fn text_in_front(&mut self) -> Text {
+        if self.dialogue.front().is_some_and(|expected| expected.rewritten()) { Text::Rewritten } else { Text::AsSent }
+    }
+
+    /// The answer to our question: a JSON array of schema names.
+    fn answer(&mut self, body: &[u8]) {
+        let names: Option<Vec<String>> =
+            backend::single_column(body).ok().flatten().and_then(|json| serde_json::from_slice(json).ok());
+        self.path = names.map(|names| SearchPath::new(names.iter().map(String::as_str)));
+    }
+
+    fn complete(&mut self, frame: Frame<'_>, splice: &mut Splice<'_, '_>) {
+        self.dialogue.forget_copy_ends();
+        let tag = backend::command_tag(frame.body);
+        match self.dialogue.front_kind() {
+            Some(Kind::Question) => return splice.drop(frame.bytes.len()),
+            Some(Kind::Query) => {
+                self.dialogue.copy_in = false;
+                self.warn(splice);
+                if let Some(expected) = self.dialogue.front() {
+                    expected.rows = expected.rows.saturating_add(backend::rows(tag));
+                }
+            }
+            _ => self.executed(backend::rows(tag)),
+        }
+        if tag.starts_with(b"D") && matches!(tag, b"DEALLOCATE ALL" | b"DISCARD ALL") {
+            self.dialogue.forget_statements();
+            self.prepared_in_sql = None;
+        }
+        if matches!(tag, b"CLOSE CURSOR ALL" | b"DISCARD ALL") {
+            self.cursor_in_sql = None;
+        }
+        splice.pass(frame.bytes.len());
+    }
+
+    fn error(&mut self, frame: Frame<'_>, splice: &mut Splice<'_, '_>) {
+        let fields = Fields::new(frame.body);
+        let sqlstate = fields.sqlstate();
+        let ends_session = fields.into_iter().any(|(code, value)| code == b'V' && matches!(value, b"FATAL" | b"PANIC"));
+        self.dialogue.forget_copy_ends();
+        self.failed();
+        let length = frame.bytes.len();
+        let text = self.text_in_front();
+        let refusal = self.dialogue.front().and_then(|expected| expected.refusal.take());
+        match refusal {
+            Some(refusal) if !ends_session => {
+                splice.drop(length);
+                put_refusal(splice.insert(), &refusal);
+            }
+            _ if self.dialogue.front_kind() == Some(Kind::Question) && !ends_session => {
+                self.question_failed = true;
+                splice.drop(length);
+            }
+            _ if self.judge.governed() => {
+                splice.drop(length);
+                response::put_sanitised(splice.insert(), b'E', frame.body, text);
+            }
+            _ => splice.pass(length),
+        }
+        self.dialogue.fail(sqlstate, &self.judge);
+    }
+
+    fn ready(&mut self, frame: Frame<'_>, splice: &mut Splice<'_, '_>) -> Result<(), Fatal> {
+        let status = backend::ready_for_query(frame.body).map_err(|error| Fatal::protocol(error.to_string()))?;
+        if self.dialogue.front_kind() == Some(Kind::Query) {
+            self.warn(splice);
+        }
+        let ended = self.dialogue.ready(status);
+        match ended.as_ref().map(|expected| expected.kind) {
+            Some(Kind::Question) => {
+                self.question_failed |= self.path.is_none();
+                splice.drop(frame.bytes.len());
+            }
+            _ => {
+                self.settled(status);
+                splice.pass(frame.bytes.len());
+            }
+        }
+        if let Some(expected) = ended {
+            expected.report(&self.judge);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,268 @@
+//! What one session knows beside the replies that are due: its search path, the settings that a governed session is
+//! pinned to, and the warnings it has had.
+
+use std::collections::HashSet;
+use std::hash::BuildHasher;
+
+use bytes::BytesMut;
+
+use super::extended::Dialogue;
+use super::judge::Judge;
+use crate::engine::refusal::Refusal;
+use crate::engine::report::{Operation, Report};
+use crate::model::catalog::SearchPath;
+use crate::wire::backend::Status;
+use crate::wire::response::{self, Problem, Severity};
+
+/// Why a session has to end, as the client is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fatal {
+    /// SQLSTATE.
+    pub code: &'static str,
+    /// Primary message.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<&'static str>,
+}
+
+impl Fatal {
+    /// Without a hint.
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), hint: None }
+    }
+
+    /// Somebody does not keep to the protocol.
+    pub fn protocol(message: impl Into<String>) -> Self {
+        Self::new("08P01", message)
+    }
+
+    /// Appends the message to the client.
+    pub fn put(&self, out: &mut BytesMut) {
+        response::put_error(out, &Problem { hint: self.hint, ..Problem::fatal(self.code, &self.message) });
+    }
+}
+
+/// The settings that decide how a text is read, as the server reports them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pins {
+    /// `client_encoding` is UTF8.
+    pub utf8: bool,
+    /// `standard_conforming_strings` is on.
+    pub standard_strings: bool,
+}
+
+impl Pins {
+    /// Takes note of a ParameterStatus.
+    pub fn note(&mut self, name: &[u8], value: &[u8]) {
+        match name {
+            b"client_encoding" => self.utf8 = value.eq_ignore_ascii_case(b"UTF8"),
+            b"standard_conforming_strings" => self.standard_strings = value == b"on",
+            _ => {}
+        }
+    }
+
+    /// What is wrong for a session whose statements must be understood.
+    pub fn violation(self) -> Option<Fatal> {
+        let (message, hint) = match (self.utf8, self.standard_strings) {
+            (true, true) => return None,
+            (false, _) => {
+                ("client_encoding must be UTF8 while a policy protects columns", "Set client_encoding to UTF8.")
+            }
+            (true, false) => (
+                "standard_conforming_strings must be on while a policy protects columns",
+                "Set standard_conforming_strings to on for this role and database.",
+            ),
+        };
+        Some(Fatal { code: "0A000", message: message.to_owned(), hint: Some(hint) })
+    }
+}
+
+/// One session's mind: everything that decides what happens to the next message.
+#[derive(Debug)]
+pub struct Conversation<J> {
+    /// The line to the engine.
+    pub judge: J,
+    /// Replies that are due, statements, portals.
+    pub dialogue: Dialogue,
+    /// How texts are read.
+    pub pins: Pins,
+    /// Effective search path; none while it is not known. Observed sessions keep their first guess.
+    pub path: Option<SearchPath>,
+    /// The server could not answer the question for the path: not to be asked twice for one statement.
+    pub question_failed: bool,
+    /// The open transaction can change the path when it ends.
+    path_touched: bool,
+    /// DDL ran in the open transaction.
+    ddl_ran: bool,
+    /// Epoch of the oldest admitted text that can have prepared a statement in SQL.
+    pub prepared_in_sql: Option<u64>,
+    /// Epoch of the oldest admitted text that can have opened a cursor.
+    pub cursor_in_sql: Option<u64>,
+    warned: HashSet<(u64, u64)>,
+    hasher: foldhash::fast::RandomState,
+    /// Rest of a message of the client that streams by.
+    pub(super) client_body: super::client_side::Streaming,
+    /// Bytes left of a server message that streams by.
+    pub(super) server_body: usize,
+}
+
+impl<J: Judge> Conversation<J> {
+    /// Right after login.
+    pub fn new(judge: J, pins: Pins, status: Status, guess: SearchPath) -> Self {
+        let path = (!judge.governed()).then_some(guess);
+        Self {
+            judge,
+            dialogue: Dialogue::new(status),
+            pins,
+            path,
+            question_failed: false,
+            path_touched: false,
+            ddl_ran: false,
+            prepared_in_sql: None,
+            cursor_in_sql: None,
+            warned: HashSet::new(),
+            hasher: foldhash::fast::RandomState::default(),
+            client_body: super::client_side::Streaming::Nothing,
+            server_body: 0,
+        }
+    }
+
+    /// Takes over the policy in force; what is known of the path may come from another catalog.
+    pub fn refresh(&mut self) -> Result<(), Fatal> {
+        let before = self.judge.epoch();
+        self.judge.refresh();
+        if before != self.judge.epoch() && self.judge.governed() {
+            self.path = None;
+            self.check_pins()?;
+        }
+        Ok(())
+    }
+
+    /// A governed session ends when texts would be read otherwise than they are analysed.
+    pub fn check_pins(&self) -> Result<(), Fatal> {
+        match self.pins.violation() {
+            Some(fatal) if self.judge.governed() => Err(fatal),
+            _ => Ok(()),
+        }
+    }
+
+    /// The server is about to run this.
+    pub fn will_run(&mut self, report: &Report) {
+        if (report.effects.search_path_may_change || report.effects.ddl) && self.judge.governed() {
+            self.path = None;
+            self.path_touched = true;
+        }
+        self.ddl_ran |= report.effects.ddl;
+        let epoch = self.judge.epoch();
+        for statement in &report.statements {
+            let unknown = statement.unanalysed.is_some();
+            if unknown || statement.operation == Operation::Prepare {
+                self.prepared_in_sql.get_or_insert(epoch);
+            }
+            if unknown || statement.operation == Operation::Cursor {
+                self.cursor_in_sql.get_or_insert(epoch);
+            }
+        }
+    }
+
+    /// A transaction or part of one was undone: so may be what it set.
+    pub fn failed(&mut self) {
+        if self.path_touched && self.judge.governed() {
+            self.path = None;
+        }
+    }
+
+    /// ReadyForQuery came.
+    pub fn settled(&mut self, status: Status) {
+        if status != Status::Idle {
+            return;
+        }
+        if self.path_touched {
+            self.path_touched = false;
+            if self.judge.governed() {
+                self.path = None;
+            }
+        }
+        if self.ddl_ran {
+            self.ddl_ran = false;
+            self.judge.catalog_changed();
+        }
+    }
+
+    /// Appends the warnings that the session has not had yet.
+    pub fn put_notices(&mut self, report: &Report, out: &mut BytesMut) {
+        for notice in &report.notices {
+            if self.warned.insert((notice.fingerprint, self.hasher.hash_one(&notice.message))) {
+                response::put_notice(
+                    out,
+                    &Problem {
+                        severity: Severity::Warning,
+                        code: "01P01",
+                        message: &notice.message,
+                        detail: notice.detail.as_deref(),
+                        hint: notice.hint.as_deref(),
+                        position: None,
+                    },
+                );
+            }
+        }
+    }
+}
+
+/// Appends a refusal as the error that the client sees.
+pub fn put_refusal(out: &mut BytesMut, refusal: &Refusal) {
+    response::put_error(
+        out,
+        &Problem {
+            severity: Severity::Error,
+            code: refusal.sqlstate.code(),
+            message: &refusal.message,
+            detail: refusal.detail.as_deref(),
+            hint: refusal.hint.as_deref(),
+            position: refusal.position,
+        },
+    );
+}
+
+/// The effective path of an observed session that asked for `search_path` when it connected.
+pub fn guess_path(setting: Option<&[u8]>, user: &str) -> SearchPath {
+    let Some(setting) = setting.and_then(|setting| std::str::from_utf8(setting).ok()) else {
+        return SearchPath::default();
+    };
+    let named: Vec<String> = setting
+        .split(',')
+        .map(str::trim)
+        .map(|name| match name.strip_prefix('"').and_then(|name| name.strip_suffix('"')) {
+            Some("$user") => user.to_owned(),
+            Some(quoted) => quoted.replace("\"\"", "\""),
+            None if name == "$user" => user.to_owned(),
+            None => name.to_lowercase(),
+        })
+        .collect();
+    let implicit = (!named.iter().any(|name| name == "pg_catalog")).then_some("pg_catalog");
+    SearchPath::new(implicit.into_iter().chain(named.iter().map(String::as_str)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_of_the_startup_packet_is_read_as_the_server_reads_it() {
+        let path = guess_path(Some(b"\"$user\", Shop ,\"Odd\"\"Name\""), "ann");
+        assert_eq!(path, SearchPath::new(["pg_catalog", "ann", "shop", "Odd\"Name"]));
+        assert_eq!(guess_path(Some(b"a, pg_catalog"), "x"), SearchPath::new(["a", "pg_catalog"]));
+        assert_eq!(guess_path(None, "x"), SearchPath::default());
+    }
+
+    #[test]
+    fn pins_name_what_is_wrong() {
+        let mut pins = Pins { utf8: true, standard_strings: true };
+        assert_eq!(pins.violation(), None);
+        pins.note(b"client_encoding", b"LATIN1");
+        assert!(pins.violation().unwrap().message.contains("client_encoding"));
+        pins.note(b"client_encoding", b"UTF8");
+        pins.note(b"standard_conforming_strings", b"off");
+        assert!(pins.violation().unwrap().message.contains("standard_conforming_strings"));
+    }
+}
