@@ -128,7 +128,7 @@ fn understand(facts: &Facts<'_>, sql: &str, tokens: &[Token]) -> Result<Result<O
         Ok(outline) => Ok(Ok(outline)),
         Err(error) if facts.view.governed => {
             let objection = Objection::new(SqlState::SyntaxError, error.message.clone());
-            Err(match error.position.and_then(|position| u32::try_from(position).ok()) {
+            Err(match error.position {
                 Some(position) => objection.at(position),
                 None => objection,
             })

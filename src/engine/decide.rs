@@ -130,7 +130,7 @@ impl Decider<'_, '_> {
         let Some(rule) = self.case.rule(relation, column) else { return };
         let offset = reference.path.span().start;
         if is_hidden(rule) {
-            self.object(retired(column, &reference.path.qualifier, rule).at(offset));
+            self.object(retired(relation, column, reference, rule).at(offset));
             return;
         }
         if self.case.view.governed && rule.effect == Effect::Deny && !reference.clause.is_write() {
@@ -211,8 +211,11 @@ impl Decider<'_, '_> {
 }
 
 /// What the server would say of a dropped column, with a hint that it would not have.
-fn retired(column: &Column, qualifier: &[crate::sql::tree::Name], rule: &ColumnRule) -> Objection {
-    let message = match qualifier.last() {
+fn retired(relation: &Relation, column: &Column, reference: &ColumnRef, rule: &ColumnRule) -> Objection {
+    let message = match reference.path.qualifier.last() {
+        _ if reference.clause.is_write() => {
+            format!("column \"{}\" of relation \"{}\" does not exist", column.name, relation.name)
+        }
         None => format!("column \"{}\" does not exist", column.name),
         Some(qualifier) => format!("column {}.{} does not exist", qualifier.as_str(), column.name),
     };

@@ -7,13 +7,14 @@ use super::kind::{self, Form};
 use super::objection::Objection;
 use super::refusal::SqlState;
 use super::report::{Effects, Notice, RelationUse, StatementReport};
-use super::{rewrite, session, writes};
+use super::{rewrite, session, trusted, writes};
 use crate::model::catalog::{Catalog, SearchPath};
 use crate::sql::access::Resolution;
+use crate::sql::functions;
 use crate::sql::inner::{self, Around};
 use crate::sql::lexer::{self, Token};
 use crate::sql::resolve;
-use crate::sql::second_opinion::{self, Fragment, OutlineStatement};
+use crate::sql::second_opinion::{self, Fragment, NamedObject, OutlineStatement};
 use crate::sql::splice::{self, Generated, Placed, Splice, Splicer};
 use crate::sql::tree::{Name, Span, Statement};
 
@@ -100,7 +101,7 @@ fn judge(
     found.report.columns = decision.columns;
     found.notices = decision.notices;
     if governed {
-        same_places(outline, &resolution)?;
+        same_places(text, outline, &resolution)?;
         exist(&case, text)?;
     }
     if let Some(objection) = decision.objection {
@@ -158,9 +159,33 @@ fn fragment(placed: &Placed) -> Option<Fragment> {
 
 impl Text<'_> {
     fn tokens_of(&self, outline: &OutlineStatement) -> &[Token] {
-        let start = self.tokens.partition_point(|token| (token.start as usize) < outline.start);
-        let end = self.tokens.partition_point(|token| (token.start as usize) < outline.end);
+        let start = self.tokens.partition_point(|token| token.start < outline.start);
+        let end = self.tokens.partition_point(|token| token.start < outline.end);
         self.tokens.get(start..end).unwrap_or_default()
+    }
+
+    fn token_at(&self, start: u32) -> Option<&Token> {
+        let at = self.tokens.binary_search_by_key(&start, |token| token.start).ok()?;
+        self.tokens.get(at)
+    }
+
+    /// Where the call that starts here ends: after its closing parenthesis.
+    fn end_of_call(&self, start: u32) -> Option<u32> {
+        let at = self.tokens.binary_search_by_key(&start, |token| token.start).ok()?;
+        let mut depth = 0usize;
+        for token in self.tokens.get(at..)? {
+            match token.text(self.sql) {
+                "(" => depth += 1,
+                ")" => {
+                    depth = depth.checked_sub(1)?;
+                    if depth == 0 {
+                        return Some(token.end);
+                    }
+                }
+                _ => {}
+            }
+        }
+        None
     }
 
     /// The search path that names are resolved along. Governed sessions must know it; others lose nothing by a guess.
@@ -210,17 +235,19 @@ impl Text<'_> {
 
 /// Both parsers must see relations and columns at the same places: where one sees a name that the other does not, the text
 /// means something else to the server than to us.
-fn same_places(outline: &OutlineStatement, resolution: &Resolution) -> Result<(), Objection> {
+fn same_places(text: &Text<'_>, outline: &OutlineStatement, resolution: &Resolution) -> Result<(), Objection> {
     let theirs = |starts: Vec<u32>| {
         let mut starts = starts;
         starts.sort_unstable();
         starts.dedup();
         starts
     };
-    let offset = |start: usize| u32::try_from(start).unwrap_or(u32::MAX);
-    let relations = theirs(outline.relations.iter().map(|relation| offset(relation.start)).collect());
-    let columns = theirs(outline.columns.iter().map(|column| offset(column.start)).collect());
-    if relations != theirs(resolution.relation_starts.clone()) || columns != theirs(resolution.column_starts.clone()) {
+    let relations = theirs(outline.relations.iter().map(|relation| relation.start).collect());
+    let columns = theirs(outline.columns.clone());
+    // The star that TABLE stands for has no place of its own.
+    let is_table = |start: &u32| text.token_at(*start).is_some_and(|token| token.is_word(text.sql, "table"));
+    let ours = resolution.column_starts.iter().copied().filter(|start| !is_table(start)).collect();
+    if relations != theirs(resolution.relation_starts.clone()) || columns != theirs(ours) {
         return Err(Objection::not_understood("two parsers read the statement differently"));
     }
     Ok(())
@@ -238,9 +265,8 @@ fn exist(case: &Case<'_>, text: &Text<'_>) -> Result<(), Objection> {
             return Err(Objection::denied_relation(mention.path.last.as_str(), why).at(start));
         }
     }
-    let is_call = |name: &str| {
-        super::trusted::is_foreign_function(case.catalog, case.view, name) || !crate::sql::functions::admitted(name)
-    };
+    let is_call =
+        |name: &str| trusted::is_foreign_function(case.catalog, case.view, name) || !functions::admitted(name);
     for name in &case.resolution.unresolved {
         let on_target = name.visible.iter().any(|index| {
             case.mention(*index).is_some_and(|mention| {
@@ -268,23 +294,87 @@ fn exist(case: &Case<'_>, text: &Text<'_>) -> Result<(), Objection> {
 fn qualify_functions(text: &Text<'_>, outline: &OutlineStatement, splicer: &mut Splicer<'_>) -> Result<(), Objection> {
     let empty = Catalog::default();
     let catalog = text.catalog.unwrap_or(&empty);
-    let view = text.facts.view;
     for function in &outline.functions {
-        let [name] = function.parts.as_slice() else { continue };
-        let schema =
-            text.facts.search_path.and_then(|path| super::trusted::schema_of_function(catalog, view, path, name));
-        let start = u32::try_from(function.start).map_err(|_| Objection::not_understood("text too long"))?;
-        let (schema, admitted) = match schema {
-            Some(schema) => (schema, true),
-            None => ("pg_catalog".to_owned(), crate::sql::functions::admitted(name)),
+        qualify(text, catalog, function, splicer)?;
+    }
+    for named in &outline.types {
+        let admitted = match named.parts.as_slice() {
+            [name] => trusted::type_name(catalog, None, name),
+            [schema, name] => trusted::type_name(catalog, Some(schema), name),
+            _ => false,
         };
         if !admitted {
-            return Err(denied_function(name).at(start));
+            let objection = Objection::not_understood(format!("type {} may run code", named.parts.join(".")));
+            return Err(named.start.map_or(objection.clone(), |start| objection.at(start)));
         }
-        let prefix = format!("{}.", crate::model::ident::display_name(&schema));
-        splicer.insert_before(start, prefix).map_err(|error| Objection::not_understood(error.to_string()))?;
     }
     Ok(())
+}
+
+/// Judges one call; without a schema it means the trusted function on the search path, or the one in `pg_catalog`.
+fn qualify(
+    text: &Text<'_>,
+    catalog: &Catalog,
+    function: &NamedObject,
+    splicer: &mut Splicer<'_>,
+) -> Result<(), Objection> {
+    let view = text.facts.view;
+    let start = function.start;
+    let place = || start.ok_or_else(|| Objection::not_understood("a call without a place"));
+    let refused = |name: &str| {
+        let objection = denied_function(name);
+        start.map_or(objection.clone(), |start| objection.at(start))
+    };
+    match function.parts.as_slice() {
+        [name] => {
+            let path = text.facts.search_path;
+            let found = path.and_then(|path| trusted::schema_of_function(catalog, view, path, name));
+            let schema = match found {
+                Some(schema) => schema,
+                None if functions::tells_definition(name) => {
+                    return redact_definition(text, name, place()?, "pg_catalog.", splicer);
+                }
+                None if functions::admitted(name) => "pg_catalog".to_owned(),
+                None => return Err(refused(name)),
+            };
+            let prefix = format!("{}.", crate::model::ident::display_name(&schema));
+            splicer.insert_before(place()?, prefix).map_err(misfit)
+        }
+        [schema, name] if schema == "pg_catalog" && functions::tells_definition(name) => {
+            redact_definition(text, name, place()?, "", splicer)
+        }
+        [schema, name] => {
+            let admitted = match schema.as_str() {
+                "pg_catalog" => functions::admitted(name),
+                _ => trusted::function(catalog, view, schema, name),
+            };
+            if admitted { Ok(()) } else { Err(refused(&format!("{schema}.{name}"))) }
+        }
+        _ => Err(Objection::not_understood("a function with a longer name")),
+    }
+}
+
+/// The text of a stored definition, with literals that are more than a word left out. A scalar subquery keeps the name
+/// that the call would give an output column.
+fn redact_definition(
+    text: &Text<'_>,
+    name: &str,
+    start: u32,
+    prefix: &str,
+    splicer: &mut Splicer<'_>,
+) -> Result<(), Objection> {
+    let end = text.end_of_call(start).ok_or_else(|| Objection::not_understood("a call without parentheses"))?;
+    let before = format!("(SELECT pg_catalog.regexp_replace({prefix}");
+    let after = format!(", {DEFINITION_LITERAL}, '''****''', 'g') AS {name})");
+    splicer.insert_before(start, before).map_err(misfit)?;
+    splicer.insert_after(end, after).map_err(misfit)
+}
+
+/// A literal that is not a lower-case word and does not name a relation.
+const DEFINITION_LITERAL: &str = "'''([^'']|'''')*[^a-z_'']([^'']|'''')*''(?!::regclass)'";
+
+fn misfit(error: crate::sql::splice::SpliceError) -> Objection {
+    Objection::not_understood(error.to_string())
 }
 
 fn denied_function(name: &str) -> Objection {

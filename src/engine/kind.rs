@@ -2,7 +2,7 @@
 
 use super::report::Operation;
 use crate::sql::inner::Around;
-use crate::sql::second_opinion::{StatementKind, Verb};
+use crate::sql::second_opinion::{StatementKind as K, Verb};
 
 /// How a statement is analysed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,29 +14,66 @@ pub(super) enum Form {
 }
 
 /// The verb of a statement.
-pub(super) fn operation(kind: &StatementKind) -> Operation {
+pub(super) fn operation(kind: &K) -> Operation {
     match kind {
-        StatementKind::Select | StatementKind::SelectInto => Operation::Select,
-        StatementKind::Insert => Operation::Insert,
-        StatementKind::Update => Operation::Update,
-        StatementKind::Delete => Operation::Delete,
-        StatementKind::Merge => Operation::Merge,
-        _ => Operation::Utility,
+        K::Select | K::SelectInto => Operation::Select,
+        K::Insert => Operation::Insert,
+        K::Update => Operation::Update,
+        K::Delete => Operation::Delete,
+        K::Merge => Operation::Merge,
+        K::Copy { .. } => Operation::Copy,
+        K::Transaction(_) | K::SetConstraints => Operation::Transaction,
+        K::Set { .. } | K::Reset { .. } | K::ResetAll | K::Show { .. } | K::Discard => Operation::Session,
+        K::Ddl | K::CreateTableAs => Operation::Ddl,
+        K::DeclareCursor | K::Fetch | K::ClosePortal => Operation::Cursor,
+        K::Prepare | K::Execute | K::Deallocate => Operation::Prepare,
+        K::Explain => Operation::Explain,
+        K::Listen | K::Unlisten | K::Notify | K::Lock | K::Call | K::Do | K::Vacuum | K::Other => Operation::Utility,
     }
 }
 
 /// How to analyse a statement.
-pub(super) fn form(kind: &StatementKind) -> Form {
+pub(super) fn form(kind: &K) -> Form {
     match kind {
-        StatementKind::Select | StatementKind::Insert | StatementKind::Update | StatementKind::Delete => {
-            Form::Query(Around::Plain)
-        }
-        _ => Form::Other,
+        K::Select | K::Insert | K::Update | K::Delete => Form::Query(Around::Plain),
+        K::Explain => Form::Query(Around::Explain),
+        K::Prepare => Form::Query(Around::Prepare),
+        K::DeclareCursor => Form::Query(Around::Declare),
+        K::Copy { .. } => Form::Query(Around::Copy),
+        K::SelectInto
+        | K::Merge
+        | K::Transaction(_)
+        | K::SetConstraints
+        | K::Set { .. }
+        | K::Reset { .. }
+        | K::ResetAll
+        | K::Show { .. }
+        | K::Discard
+        | K::Ddl
+        | K::CreateTableAs
+        | K::Fetch
+        | K::ClosePortal
+        | K::Execute
+        | K::Deallocate
+        | K::Listen
+        | K::Unlisten
+        | K::Notify
+        | K::Lock
+        | K::Call
+        | K::Do
+        | K::Vacuum
+        | K::Other => Form::Other,
     }
 }
 
 /// What a statement of which only the outline is known does to a relation.
-pub(super) fn operation_on(verb: Verb, kind: &StatementKind) -> Operation {
-    let _ = verb;
-    operation(kind)
+pub(super) fn operation_on(verb: Verb, kind: &K) -> Operation {
+    match verb {
+        Verb::Read => Operation::Select,
+        Verb::Insert => Operation::Insert,
+        Verb::Update => Operation::Update,
+        Verb::Delete => Operation::Delete,
+        Verb::Merge => Operation::Merge,
+        Verb::Other => operation(kind),
+    }
 }

@@ -220,7 +220,18 @@ impl Rewriter<'_, '_, '_, '_> {
                 self.requalify_star(star, mention)?;
             }
         }
-        if needs_list { self.expand(star) } else { Ok(()) }
+        if needs_list {
+            return self.expand(star);
+        }
+        if self.is_table(star) {
+            return self.replace(star.span, "SELECT * FROM".to_owned(), Generated::Plain);
+        }
+        Ok(())
+    }
+
+    /// The star is the one that TABLE stands for, which can only be followed by a relation.
+    fn is_table(&self, star: &StarRef) -> bool {
+        self.star_tokens(star).first().is_some_and(|token| token.is_word(self.text, "table"))
     }
 
     fn is_doubly_qualified(&self, star: &StarRef) -> bool {
@@ -251,7 +262,9 @@ impl Rewriter<'_, '_, '_, '_> {
         }
         let is_masked = columns.iter().any(|column| self.target_mask(column).is_some());
         let generated = if is_masked { Generated::Expression } else { Generated::Plain };
-        self.replace(star.span, entries.join(", "), generated)
+        let list = entries.join(", ");
+        let text = if self.is_table(star) { format!("SELECT {list} FROM") } else { list };
+        self.replace(star.span, text, generated)
     }
 
     fn star_entry(&self, column: &StarColumn) -> String {

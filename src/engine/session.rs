@@ -60,7 +60,7 @@ const SECRET: &[&str] = &["all", "primary_conninfo", "ssl_passphrase_command", "
 /// What the session must keep track of once the server has executed the statement.
 pub(super) fn effects(kind: &StatementKind) -> Effects {
     match kind {
-        StatementKind::Set { name, .. } | StatementKind::Reset { name } => Effects {
+        StatementKind::Set { name } | StatementKind::Reset { name } => Effects {
             search_path_may_change: matches!(name.as_str(), "search_path" | "role" | "session_authorization"),
             ddl: false,
         },
@@ -69,7 +69,7 @@ pub(super) fn effects(kind: &StatementKind) -> Effects {
         | StatementKind::Transaction(TransactionKind::RollbackTo)
         | StatementKind::Do
         | StatementKind::Call => Effects { search_path_may_change: true, ddl: false },
-        StatementKind::Ddl(_) | StatementKind::CreateTableAs | StatementKind::SelectInto => {
+        StatementKind::Ddl | StatementKind::CreateTableAs | StatementKind::SelectInto => {
             Effects { search_path_may_change: false, ddl: true }
         }
         _ => Effects::default(),
@@ -83,17 +83,18 @@ pub(super) fn admit(text: &Text<'_>, outline: &OutlineStatement, tokens: &[Token
         | StatementKind::Insert
         | StatementKind::Update
         | StatementKind::Delete
-        | StatementKind::Explain { .. }
-        | StatementKind::Prepare { .. }
+        | StatementKind::Explain
+        | StatementKind::Prepare
         | StatementKind::Deallocate
         | StatementKind::DeclareCursor
         | StatementKind::Fetch
         | StatementKind::ClosePortal
         | StatementKind::Discard
         | StatementKind::ResetAll
-        | StatementKind::Unlisten => Ok(()),
-        StatementKind::Transaction(kind) => transaction(*kind),
-        StatementKind::Set { name, .. } => setting(text, name, tokens),
+        | StatementKind::SetConstraints
+        | StatementKind::Unlisten
+        | StatementKind::Transaction(TransactionKind::Plain | TransactionKind::RollbackTo) => Ok(()),
+        StatementKind::Set { name } => setting(text, name, tokens),
         StatementKind::Reset { name } => {
             let known = SETTABLE.contains(&name.as_str()) || PINNED.iter().any(|(pinned, _)| pinned == name);
             if known { Ok(()) } else { Err(denied(format!("setting {name}"))) }
@@ -105,24 +106,22 @@ pub(super) fn admit(text: &Text<'_>, outline: &OutlineStatement, tokens: &[Token
                 Ok(())
             }
         }
-        StatementKind::Execute { .. } => execute(text, tokens),
-        StatementKind::Copy { file, program, .. } => {
-            if *file || *program {
-                Err(denied("COPY with a file or program".to_owned()))
-            } else {
-                Ok(())
-            }
-        }
-        other => Err(denied(format!("{other:?}").split([' ', '(', '{']).next().unwrap_or_default().to_uppercase())),
-    }
-}
-
-fn transaction(kind: TransactionKind) -> Result<(), Objection> {
-    match kind {
-        TransactionKind::Prepare | TransactionKind::CommitPrepared | TransactionKind::RollbackPrepared => {
-            Err(denied("two-phase commit".to_owned()))
-        }
-        _ => Ok(()),
+        StatementKind::Execute => execute(text, tokens),
+        StatementKind::Copy { file: false, program: false, filtered: false } => Ok(()),
+        StatementKind::Copy { filtered: true, .. } => Err(denied("COPY with a condition".to_owned())),
+        StatementKind::Copy { .. } => Err(denied("COPY with a file or program".to_owned())),
+        StatementKind::Merge => Err(Objection::not_understood("MERGE is not analysed")),
+        StatementKind::SelectInto
+        | StatementKind::CreateTableAs
+        | StatementKind::Transaction(TransactionKind::TwoPhase)
+        | StatementKind::Listen
+        | StatementKind::Notify
+        | StatementKind::Lock
+        | StatementKind::Call
+        | StatementKind::Do
+        | StatementKind::Vacuum
+        | StatementKind::Ddl
+        | StatementKind::Other => Err(denied(outline.kind.as_str().to_owned())),
     }
 }
 

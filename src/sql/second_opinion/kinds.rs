@@ -1,0 +1,266 @@
+//! What kind of statement a tree is.
+
+use pg_raw_parse::Node;
+use pg_raw_parse::raw::{TransactionStmtKind, VariableSetKind};
+
+/// The kinds of statements, as far as they are treated differently.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum StatementKind {
+    /// SELECT, VALUES, TABLE.
+    Select,
+    /// SELECT … INTO.
+    SelectInto,
+    /// INSERT.
+    Insert,
+    /// UPDATE.
+    Update,
+    /// DELETE.
+    Delete,
+    /// MERGE.
+    Merge,
+    /// COPY.
+    Copy {
+        /// From or to a file of the server.
+        file: bool,
+        /// From or to a program that the server runs.
+        program: bool,
+        /// FROM … WHERE.
+        filtered: bool,
+    },
+    /// EXPLAIN.
+    Explain,
+    /// PREPARE.
+    Prepare,
+    /// EXECUTE.
+    Execute,
+    /// DEALLOCATE.
+    Deallocate,
+    /// DECLARE … CURSOR.
+    DeclareCursor,
+    /// FETCH, MOVE.
+    Fetch,
+    /// CLOSE.
+    ClosePortal,
+    /// BEGIN, COMMIT, SAVEPOINT and the like.
+    Transaction(TransactionKind),
+    /// SET.
+    Set {
+        /// The setting, in lower case.
+        name: String,
+    },
+    /// RESET, SET … TO DEFAULT.
+    Reset {
+        /// The setting, in lower case.
+        name: String,
+    },
+    /// RESET ALL.
+    ResetAll,
+    /// SHOW.
+    Show {
+        /// The setting, in lower case.
+        name: String,
+    },
+    /// DISCARD.
+    Discard,
+    /// LISTEN.
+    Listen,
+    /// UNLISTEN.
+    Unlisten,
+    /// NOTIFY.
+    Notify,
+    /// LOCK TABLE.
+    Lock,
+    /// CREATE TABLE AS, CREATE MATERIALIZED VIEW.
+    CreateTableAs,
+    /// CALL.
+    Call,
+    /// DO.
+    Do,
+    /// VACUUM, ANALYZE.
+    Vacuum,
+    /// SET CONSTRAINTS.
+    SetConstraints,
+    /// A change of structure.
+    Ddl,
+    /// Anything else: CHECKPOINT, LOAD, and what a later PostgreSQL may add.
+    Other,
+}
+
+/// The forms of transaction control.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TransactionKind {
+    /// BEGIN, COMMIT, ROLLBACK, SAVEPOINT, RELEASE.
+    Plain,
+    /// ROLLBACK TO.
+    RollbackTo,
+    /// PREPARE TRANSACTION and what ends it.
+    TwoPhase,
+}
+
+/// The kind of a statement.
+pub(super) fn kind(node: Node<'_>) -> StatementKind {
+    use StatementKind as K;
+    match node {
+        Node::SelectStmt(select) if select.into_clause().is_some() => K::SelectInto,
+        Node::SelectStmt(_) => K::Select,
+        Node::InsertStmt(_) => K::Insert,
+        Node::UpdateStmt(_) => K::Update,
+        Node::DeleteStmt(_) => K::Delete,
+        Node::MergeStmt(_) => K::Merge,
+        Node::CopyStmt(copy) => K::Copy {
+            file: copy.filename().is_some() && !copy.is_program,
+            program: copy.is_program,
+            filtered: !matches!(copy.where_clause(), Node::None),
+        },
+        Node::ExplainStmt(_) => K::Explain,
+        Node::PrepareStmt(_) => K::Prepare,
+        Node::ExecuteStmt(_) => K::Execute,
+        Node::DeallocateStmt(_) => K::Deallocate,
+        Node::DeclareCursorStmt(_) => K::DeclareCursor,
+        Node::FetchStmt(_) => K::Fetch,
+        Node::ClosePortalStmt(_) => K::ClosePortal,
+        Node::TransactionStmt(transaction) => K::Transaction(transaction_kind(transaction.kind)),
+        Node::VariableSetStmt(set) => setting(set.kind, set.name()),
+        Node::VariableShowStmt(show) => K::Show { name: lower(show.name()) },
+        Node::DiscardStmt(_) => K::Discard,
+        Node::ListenStmt(_) => K::Listen,
+        Node::UnlistenStmt(_) => K::Unlisten,
+        Node::NotifyStmt(_) => K::Notify,
+        Node::LockStmt(_) => K::Lock,
+        Node::CreateTableAsStmt(_) => K::CreateTableAs,
+        Node::CallStmt(_) => K::Call,
+        Node::DoStmt(_) => K::Do,
+        Node::VacuumStmt(_) => K::Vacuum,
+        Node::ConstraintsSetStmt(_) => K::SetConstraints,
+        Node::CheckPointStmt(_) | Node::LoadStmt(_) | Node::AlterSystemStmt(_) => K::Other,
+        other => {
+            if is_structure(other) {
+                K::Ddl
+            } else {
+                K::Other
+            }
+        }
+    }
+}
+
+fn lower(name: Option<&str>) -> String {
+    name.unwrap_or_default().to_ascii_lowercase()
+}
+
+fn setting(kind: VariableSetKind::Type, name: Option<&str>) -> StatementKind {
+    match kind {
+        VariableSetKind::VAR_RESET_ALL => StatementKind::ResetAll,
+        VariableSetKind::VAR_RESET | VariableSetKind::VAR_SET_DEFAULT => StatementKind::Reset { name: lower(name) },
+        // SET TRANSACTION and SESSION CHARACTERISTICS come as a multiple setting of this name.
+        VariableSetKind::VAR_SET_MULTI => StatementKind::Set {
+            name: match lower(name).as_str() {
+                "transaction" | "session characteristics" => "default_transaction_isolation".to_owned(),
+                other => other.to_owned(),
+            },
+        },
+        _ => StatementKind::Set { name: lower(name) },
+    }
+}
+
+fn transaction_kind(kind: TransactionStmtKind::Type) -> TransactionKind {
+    match kind {
+        TransactionStmtKind::TRANS_STMT_ROLLBACK_TO => TransactionKind::RollbackTo,
+        TransactionStmtKind::TRANS_STMT_PREPARE
+        | TransactionStmtKind::TRANS_STMT_COMMIT_PREPARED
+        | TransactionStmtKind::TRANS_STMT_ROLLBACK_PREPARED => TransactionKind::TwoPhase,
+        _ => TransactionKind::Plain,
+    }
+}
+
+/// Statements whose effect a catalog has to be read again for.
+fn is_structure(node: Node<'_>) -> bool {
+    matches!(
+        node,
+        Node::CreateStmt(_)
+            | Node::AlterTableStmt(_)
+            | Node::DropStmt(_)
+            | Node::RenameStmt(_)
+            | Node::ViewStmt(_)
+            | Node::IndexStmt(_)
+            | Node::CreateFunctionStmt(_)
+            | Node::AlterFunctionStmt(_)
+            | Node::DefineStmt(_)
+            | Node::CreateSchemaStmt(_)
+            | Node::CreateSeqStmt(_)
+            | Node::AlterSeqStmt(_)
+            | Node::RuleStmt(_)
+            | Node::CreateTrigStmt(_)
+            | Node::CreatePolicyStmt(_)
+            | Node::AlterPolicyStmt(_)
+            | Node::CreateEnumStmt(_)
+            | Node::AlterEnumStmt(_)
+            | Node::CompositeTypeStmt(_)
+            | Node::CreateRangeStmt(_)
+            | Node::CreateDomainStmt(_)
+            | Node::AlterDomainStmt(_)
+            | Node::CreateCastStmt(_)
+            | Node::CreateExtensionStmt(_)
+            | Node::AlterExtensionStmt(_)
+            | Node::AlterObjectSchemaStmt(_)
+            | Node::AlterOwnerStmt(_)
+            | Node::AlterOperatorStmt(_)
+            | Node::GrantStmt(_)
+            | Node::GrantRoleStmt(_)
+            | Node::CreateRoleStmt(_)
+            | Node::AlterRoleStmt(_)
+            | Node::AlterRoleSetStmt(_)
+            | Node::DropRoleStmt(_)
+            | Node::TruncateStmt(_)
+            | Node::CommentStmt(_)
+            | Node::RefreshMatViewStmt(_)
+            | Node::CreateStatsStmt(_)
+            | Node::AlterStatsStmt(_)
+            | Node::CreateForeignServerStmt(_)
+            | Node::CreateUserMappingStmt(_)
+            | Node::ImportForeignSchemaStmt(_)
+            | Node::CreatedbStmt(_)
+            | Node::DropdbStmt(_)
+            | Node::AlterDatabaseStmt(_)
+            | Node::AlterDatabaseSetStmt(_)
+            | Node::DropOwnedStmt(_)
+            | Node::ReassignOwnedStmt(_)
+    )
+}
+
+impl StatementKind {
+    /// The words that name the kind to people.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Select => "SELECT",
+            Self::SelectInto => "SELECT INTO",
+            Self::Insert => "INSERT",
+            Self::Update => "UPDATE",
+            Self::Delete => "DELETE",
+            Self::Merge => "MERGE",
+            Self::Copy { .. } => "COPY",
+            Self::Explain => "EXPLAIN",
+            Self::Prepare => "PREPARE",
+            Self::Execute => "EXECUTE",
+            Self::Deallocate => "DEALLOCATE",
+            Self::DeclareCursor => "DECLARE CURSOR",
+            Self::Fetch => "FETCH",
+            Self::ClosePortal => "CLOSE",
+            Self::Transaction(_) => "transaction control",
+            Self::Set { .. } => "SET",
+            Self::Reset { .. } | Self::ResetAll => "RESET",
+            Self::Show { .. } => "SHOW",
+            Self::Discard => "DISCARD",
+            Self::Listen => "LISTEN",
+            Self::Unlisten => "UNLISTEN",
+            Self::Notify => "NOTIFY",
+            Self::Lock => "LOCK TABLE",
+            Self::CreateTableAs => "CREATE TABLE AS",
+            Self::Call => "CALL",
+            Self::Do => "DO",
+            Self::Vacuum => "VACUUM",
+            Self::SetConstraints => "SET CONSTRAINTS",
+            Self::Ddl => "a change of structure",
+            Self::Other => "this kind of statement",
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! PostgreSQL's own grammar has the last word.
+//!
+//! Columns are resolved on another parser's tree, and texts are spliced after that tree. So a text that is sent for a
+//! governed session is parsed once more, here, by the grammar that the server itself uses, and a small checker that
+//! knows nothing of the first parser walks what comes out: every node kind, statement kind, relation, function,
+//! operator and type must be admitted, and a protected relation may stand only where generated text put it. A mistake
+//! elsewhere then costs a refusal, never a leak.
+//!
+//! [`outline`] says what a text names and where, [`verify`] judges a text that is about to be sent. Both fail closed:
+//! a panic under them is an error, and a tree that is deeper than the caps on tokens allow is not walked.
+
+mod admission;
+mod collect;
+mod expressions;
+mod json;
+mod kinds;
+mod outline;
+mod tree;
+mod verify;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+pub use admission::{Admission, ColumnAdmission, Fragment, Objection, ObjectionKind, RelationAdmission};
+pub use kinds::{StatementKind, TransactionKind};
+pub use outline::{NamedObject, NamedRelation, Outline, OutlineStatement, Verb};
+
+use super::lexer;
+
+/// PostgreSQL's grammar does not accept a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GrammarError {
+    /// Primary message, in PostgreSQL's words.
+    pub message: String,
+    /// Byte offset, where it is known.
+    pub position: Option<u32>,
+}
+
+impl std::fmt::Display for GrammarError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for GrammarError {}
+
+/// What a text says, by PostgreSQL's grammar. The caps on tokens must have been checked before.
+pub fn outline(sql: &str) -> Result<Outline, GrammarError> {
+    guarded(sql, |parsed| collect::collect(sql, parsed))
+}
+
+/// Judges a text that is about to be sent; `generated` says where in it our own text stands.
+pub fn verify(sql: &str, generated: &[Fragment], admission: &dyn Admission) -> Result<(), Objection> {
+    match guarded(sql, |parsed| verify::verify(parsed, generated, admission)) {
+        Ok(verdict) => verdict,
+        Err(error) => Err(Objection { kind: ObjectionKind::Grammar, name: error.message, position: error.position }),
+    }
+}
+
+/// Parses a text and does something with the tree; a panic in either is an error.
+fn guarded<T>(sql: &str, then: impl FnOnce(&pg_raw_parse::ParseResult) -> T) -> Result<T, GrammarError> {
+    let outcome = catch_unwind(AssertUnwindSafe(|| match pg_raw_parse::parse(sql) {
+        Ok(parsed) => Ok(then(&parsed)),
+        Err(pg_raw_parse::Error::Parse(error)) => Err(error.to_string()),
+        Err(error) => Err(error.to_string()),
+    }));
+    match outcome {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(message)) => Err(GrammarError { message, position: lexer::lex(sql).err().map(|error| error.position) }),
+        Err(_) => Err(GrammarError { message: "statement could not be analysed".to_owned(), position: None }),
+    }
+}
+
+/// A location of the tree as an offset; the grammar writes -1 where there is none.
+fn offset(location: i32) -> Option<u32> {
+    u32::try_from(location).ok()
+}

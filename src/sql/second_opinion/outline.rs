@@ -1,0 +1,68 @@
+//! What a text says, by PostgreSQL's grammar: statements, and every name in them with the place where it stands.
+
+use super::kinds::StatementKind;
+
+/// A text.
+#[derive(Debug, Clone, Default)]
+pub struct Outline {
+    /// Its statements, in order.
+    pub statements: Vec<OutlineStatement>,
+}
+
+/// One statement.
+#[derive(Debug, Clone)]
+pub struct OutlineStatement {
+    /// First byte.
+    pub start: u32,
+    /// After its last byte.
+    pub end: u32,
+    /// What it is.
+    pub kind: StatementKind,
+    /// Relations that it names, common table expressions included.
+    pub relations: Vec<NamedRelation>,
+    /// Places where a column reference stands.
+    pub columns: Vec<u32>,
+    /// Calls.
+    pub functions: Vec<NamedObject>,
+    /// Types.
+    pub types: Vec<NamedObject>,
+}
+
+/// A relation as written.
+#[derive(Debug, Clone)]
+pub struct NamedRelation {
+    /// Its schema.
+    pub schema: Option<String>,
+    /// Its name.
+    pub name: String,
+    /// Where it stands.
+    pub start: u32,
+    /// What is done with it.
+    pub verb: Verb,
+}
+
+/// A function or type as written.
+#[derive(Debug, Clone)]
+pub struct NamedObject {
+    /// The parts of its name.
+    pub parts: Vec<String>,
+    /// Where it stands, if it stands in the text.
+    pub start: Option<u32>,
+}
+
+/// What is done with a relation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Verb {
+    /// Its rows are read.
+    Read,
+    /// Rows are inserted.
+    Insert,
+    /// Rows are updated.
+    Update,
+    /// Rows are deleted.
+    Delete,
+    /// MERGE.
+    Merge,
+    /// It is named by a statement that is no query.
+    Other,
+}

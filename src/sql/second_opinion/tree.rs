@@ -1,0 +1,389 @@
+//! The walk over PostgreSQL's tree: statements, queries and FROM items.
+//!
+//! Typed and explicit: each node kind that a query may hold is listed with its children, and any other goes to
+//! [`Visitor::unknown`]. The walk also keeps which common table expressions are in scope, since a name without a
+//! schema means one of those before it means a relation.
+
+use pg_raw_parse::Node;
+use pg_raw_parse::list::NodeList;
+use pg_raw_parse::nodes::{
+    Alias, ColumnRef, DeleteStmt, InsertStmt, JoinExpr, LockingClause, MergeStmt, OnConflictClause, RangeFunction,
+    RangeSubselect, RangeTableFunc, RangeTableSample, RangeVar, ResTarget, ReturningClause, SelectStmt, TypeName,
+    UpdateStmt, WithClause,
+};
+
+use super::outline::Verb;
+
+/// How deep a tree may be. The caps on tokens keep texts below it; this is the last line.
+const MAX_DEPTH: u32 = 4000;
+
+/// How a relation is used.
+#[derive(Clone, Copy)]
+pub(super) struct Role<'a> {
+    /// What is done with it.
+    pub(super) verb: Verb,
+    /// The name is a common table expression in scope.
+    pub(super) cte: bool,
+    /// It is all of the FROM list of this query, which is itself a FROM item in parentheses.
+    pub(super) wrapper: Option<&'a SelectStmt>,
+}
+
+/// Is told what the walk meets.
+pub(super) trait Visitor<'a> {
+    /// What ends the walk early.
+    type Stop;
+
+    fn relation(&mut self, relation: &'a RangeVar, role: Role<'a>) -> Result<(), Self::Stop>;
+    fn column(&mut self, column: &'a ColumnRef) -> Result<(), Self::Stop>;
+    fn function(&mut self, names: &'a NodeList, location: i32) -> Result<(), Self::Stop>;
+    fn type_name(&mut self, name: &'a TypeName) -> Result<(), Self::Stop>;
+    /// An operator as written.
+    fn operator(&mut self, names: &'a NodeList) -> Result<(), Self::Stop>;
+    /// An operator that a construct of the grammar stands for.
+    fn implied_operator(&mut self, name: &'static str) -> Result<(), Self::Stop>;
+    /// A name behind a point.
+    fn attribute(&mut self, name: &'a str) -> Result<(), Self::Stop>;
+    /// A column that a conflict is looked for in.
+    fn arbiter(&mut self, column: &'a str) -> Result<(), Self::Stop>;
+    fn parameter(&mut self, number: i32) -> Result<(), Self::Stop>;
+    /// SELECT … INTO.
+    fn into(&mut self, relation: Option<&'a RangeVar>) -> Result<(), Self::Stop>;
+    fn locking(&mut self, clause: &'a LockingClause) -> Result<(), Self::Stop>;
+    /// A column that a change writes.
+    fn assigned(&mut self, target: &'a ResTarget) -> Result<(), Self::Stop>;
+    /// A change begins; what follows up to `leave_change` belongs to it.
+    fn enter_change(&mut self, target: &'a RangeVar) -> Result<(), Self::Stop>;
+    fn leave_change(&mut self);
+    /// A query begins.
+    fn enter_query(&mut self);
+    fn leave_query(&mut self);
+    /// A construct that the walk does not know.
+    fn unknown(&mut self, what: &'static str) -> Result<(), Self::Stop>;
+}
+
+/// A walk in progress.
+pub(super) struct Tree<'a, 'v, V> {
+    pub(super) visitor: &'v mut V,
+    scopes: Vec<&'a str>,
+    depth: u32,
+}
+
+impl<'a, 'v, V: Visitor<'a>> Tree<'a, 'v, V> {
+    pub(super) fn new(visitor: &'v mut V) -> Self {
+        Self { visitor, scopes: Vec::new(), depth: 0 }
+    }
+
+    /// One level deeper.
+    pub(super) fn deeper(&mut self, walk: impl FnOnce(&mut Self) -> Result<(), V::Stop>) -> Result<(), V::Stop> {
+        if self.depth >= MAX_DEPTH {
+            return self.visitor.unknown("nesting");
+        }
+        self.depth += 1;
+        let outcome = walk(self);
+        self.depth -= 1;
+        outcome
+    }
+
+    /// A query, or a statement that changes rows.
+    pub(super) fn query(&mut self, node: Node<'a>) -> Result<(), V::Stop> {
+        match node {
+            Node::None => Ok(()),
+            Node::SelectStmt(select) => self.select(select, false),
+            Node::InsertStmt(insert) => self.scoped(insert.with_clause(), |tree| tree.insert(insert)),
+            Node::UpdateStmt(update) => self.scoped(update.with_clause(), |tree| tree.update(update)),
+            Node::DeleteStmt(delete) => self.scoped(delete.with_clause(), |tree| tree.delete(delete)),
+            Node::MergeStmt(merge) => self.scoped(merge.with_clause(), |tree| tree.merge(merge)),
+            _ => self.visitor.unknown("statement within a statement"),
+        }
+    }
+
+    /// Walks what a WITH list belongs to, with its names in scope.
+    fn scoped(
+        &mut self,
+        with: Option<&'a WithClause>,
+        walk: impl FnOnce(&mut Self) -> Result<(), V::Stop>,
+    ) -> Result<(), V::Stop> {
+        self.deeper(|tree| {
+            let outer = tree.scopes.len();
+            let outcome = match with {
+                Some(with) => tree.with(with),
+                None => Ok(()),
+            };
+            let outcome = outcome.and_then(|()| walk(tree));
+            tree.scopes.truncate(outer);
+            outcome
+        })
+    }
+
+    /// A WITH list. With RECURSIVE each of its queries sees all its names, else those before it.
+    fn with(&mut self, with: &'a WithClause) -> Result<(), V::Stop> {
+        if with.recursive {
+            self.scopes.extend(with.ctes().iter().filter_map(|cte| cte.ctename()));
+        }
+        for cte in with.ctes() {
+            self.query(cte.ctequery())?;
+            if let Some(cycle) = cte.cycle_clause() {
+                self.expression(cycle.cycle_mark_value())?;
+                self.expression(cycle.cycle_mark_default())?;
+            }
+            if !with.recursive {
+                self.scopes.extend(cte.ctename());
+            }
+        }
+        Ok(())
+    }
+
+    /// A SELECT, VALUES or TABLE; `in_from` if it is a FROM item in parentheses.
+    pub(super) fn select(&mut self, select: &'a SelectStmt, in_from: bool) -> Result<(), V::Stop> {
+        self.visitor.enter_query();
+        let outcome = self.scoped(select.with_clause(), |tree| tree.select_body(select, in_from));
+        self.visitor.leave_query();
+        outcome
+    }
+
+    fn select_body(&mut self, select: &'a SelectStmt, in_from: bool) -> Result<(), V::Stop> {
+        if let Some(into) = select.into_clause() {
+            self.visitor.into(into.rel())?;
+        }
+        for arm in [select.larg(), select.rarg()].into_iter().flatten() {
+            self.select(arm, false)?;
+        }
+        let from = select.from_clause();
+        let wrapper = if in_from && from.len() == 1 { Some(select) } else { None };
+        for item in from {
+            self.from_item(item, wrapper)?;
+        }
+        for target in select.target_list() {
+            self.target(target)?;
+        }
+        self.expressions(select.distinct_clause())?;
+        self.expression(select.where_clause())?;
+        self.expressions(select.group_clause())?;
+        self.expression(select.having_clause())?;
+        self.expressions(select.window_clause())?;
+        self.expressions(select.values_lists())?;
+        for sort in select.sort_clause() {
+            self.sort(sort)?;
+        }
+        self.expression(select.limit_offset())?;
+        self.expression(select.limit_count())?;
+        for clause in select.locking_clause() {
+            // Its names are aliases of FROM items.
+            self.visitor.locking(clause)?;
+        }
+        Ok(())
+    }
+
+    /// An output expression or an assigned value, with the subscripts of what it is assigned to.
+    fn target(&mut self, target: &'a ResTarget) -> Result<(), V::Stop> {
+        self.indirection(target.indirection())?;
+        self.expression(target.val())
+    }
+
+    fn from_item(&mut self, item: Node<'a>, wrapper: Option<&'a SelectStmt>) -> Result<(), V::Stop> {
+        self.deeper(|tree| match item {
+            Node::RangeVar(relation) => tree.read(relation, wrapper),
+            Node::RangeSubselect(subselect) => tree.subselect(subselect),
+            Node::RangeFunction(function) => tree.range_function(function),
+            Node::RangeTableFunc(table) => tree.xml_table(table),
+            Node::RangeTableSample(sample) => tree.sample(sample),
+            Node::JoinExpr(join) => tree.join(join),
+            Node::JsonTable(table) => tree.json_table(table),
+            _ => tree.visitor.unknown("FROM item"),
+        })
+    }
+
+    fn read(&mut self, relation: &'a RangeVar, wrapper: Option<&'a SelectStmt>) -> Result<(), V::Stop> {
+        let qualified = relation.schemaname().is_some() || relation.catalogname().is_some();
+        let cte = !qualified && relation.relname().is_some_and(|name| self.scopes.contains(&name));
+        self.visitor.relation(relation, Role { verb: Verb::Read, cte, wrapper })
+    }
+
+    fn subselect(&mut self, subselect: &'a RangeSubselect) -> Result<(), V::Stop> {
+        match subselect.subquery() {
+            Node::SelectStmt(select) => self.select(select, !subselect.lateral),
+            _ => self.visitor.unknown("sub-query"),
+        }
+    }
+
+    fn range_function(&mut self, function: &'a RangeFunction) -> Result<(), V::Stop> {
+        for pair in function.functions() {
+            // Each is a list of the call and of its own column definitions.
+            let Some(pair) = pair.as_node_list() else { return self.visitor.unknown("function in FROM") };
+            for part in pair {
+                match part {
+                    Node::NodeList(definitions) => self.column_definitions(definitions)?,
+                    call => self.expression(call)?,
+                }
+            }
+        }
+        for definition in function.coldeflist() {
+            self.optional_type(definition.type_name())?;
+        }
+        Ok(())
+    }
+
+    fn column_definitions(&mut self, definitions: &'a NodeList) -> Result<(), V::Stop> {
+        for definition in definitions {
+            match definition {
+                Node::ColumnDef(column) => self.optional_type(column.type_name())?,
+                _ => return self.visitor.unknown("column definition"),
+            }
+        }
+        Ok(())
+    }
+
+    fn xml_table(&mut self, table: &'a RangeTableFunc) -> Result<(), V::Stop> {
+        self.expression(table.docexpr())?;
+        self.expression(table.rowexpr())?;
+        for namespace in table.namespaces() {
+            match namespace {
+                Node::ResTarget(target) => self.target(target)?,
+                _ => return self.visitor.unknown("XML namespace"),
+            }
+        }
+        for column in table.columns() {
+            self.optional_type(column.type_name())?;
+            self.expression(column.colexpr())?;
+            self.expression(column.coldefexpr())?;
+        }
+        Ok(())
+    }
+
+    fn sample(&mut self, sample: &'a RangeTableSample) -> Result<(), V::Stop> {
+        let built_in =
+            sample.method().iter().all(|name| matches!(name.as_str(), Some("bernoulli" | "system" | "pg_catalog")));
+        if !built_in {
+            return self.visitor.unknown("TABLESAMPLE method");
+        }
+        self.from_item(sample.relation(), None)?;
+        self.expressions(sample.args())?;
+        self.expression(sample.repeatable())
+    }
+
+    fn join(&mut self, join: &'a JoinExpr) -> Result<(), V::Stop> {
+        self.from_item(join.larg(), None)?;
+        self.from_item(join.rarg(), None)?;
+        if join.is_natural || !join.using_clause().is_empty() {
+            self.visitor.implied_operator("=")?;
+        }
+        self.expression(join.quals())
+    }
+
+    /// A change of rows, between its begin and its end. Its target is a relation whatever WITH names there are.
+    fn change(
+        &mut self,
+        target: Option<&'a RangeVar>,
+        verb: Verb,
+        walk: impl FnOnce(&mut Self) -> Result<(), V::Stop>,
+    ) -> Result<(), V::Stop> {
+        let Some(target) = target else { return self.visitor.unknown("change without a target") };
+        self.visitor.relation(target, Role { verb, cte: false, wrapper: None })?;
+        self.visitor.enter_change(target)?;
+        let outcome = walk(self);
+        self.visitor.leave_change();
+        outcome
+    }
+
+    fn insert(&mut self, insert: &'a InsertStmt) -> Result<(), V::Stop> {
+        self.change(insert.relation(), Verb::Insert, |tree| {
+            tree.assignments(insert.cols())?;
+            tree.query(insert.select_stmt())?;
+            if let Some(conflict) = insert.on_conflict_clause() {
+                tree.on_conflict(conflict)?;
+            }
+            tree.returning(insert.returning_clause())
+        })
+    }
+
+    fn update(&mut self, update: &'a UpdateStmt) -> Result<(), V::Stop> {
+        self.change(update.relation(), Verb::Update, |tree| {
+            for target in update.target_list() {
+                tree.visitor.assigned(target)?;
+                tree.target(target)?;
+            }
+            for item in update.from_clause() {
+                tree.from_item(item, None)?;
+            }
+            tree.expression(update.where_clause())?;
+            tree.returning(update.returning_clause())
+        })
+    }
+
+    fn delete(&mut self, delete: &'a DeleteStmt) -> Result<(), V::Stop> {
+        self.change(delete.relation(), Verb::Delete, |tree| {
+            for item in delete.using_clause() {
+                tree.from_item(item, None)?;
+            }
+            tree.expression(delete.where_clause())?;
+            tree.returning(delete.returning_clause())
+        })
+    }
+
+    fn merge(&mut self, merge: &'a MergeStmt) -> Result<(), V::Stop> {
+        self.change(merge.relation(), Verb::Merge, |tree| {
+            tree.from_item(merge.source_relation(), None)?;
+            tree.expression(merge.join_condition())?;
+            for when in merge.merge_when_clauses() {
+                tree.expression(when.condition())?;
+                tree.assignments(when.target_list())?;
+                tree.expressions(when.values())?;
+            }
+            tree.returning(merge.returning_clause())
+        })
+    }
+
+    fn assignments(&mut self, targets: &'a NodeList) -> Result<(), V::Stop> {
+        for target in targets {
+            match target {
+                Node::ResTarget(target) => {
+                    self.visitor.assigned(target)?;
+                    self.target(target)?;
+                }
+                _ => return self.visitor.unknown("assignment"),
+            }
+        }
+        Ok(())
+    }
+
+    fn on_conflict(&mut self, conflict: &'a OnConflictClause) -> Result<(), V::Stop> {
+        if let Some(infer) = conflict.infer() {
+            for element in infer.index_elems() {
+                match element {
+                    Node::IndexElem(element) => {
+                        if let Some(column) = element.name() {
+                            self.visitor.arbiter(column)?;
+                        }
+                        self.expression(element.expr())?;
+                    }
+                    _ => return self.visitor.unknown("conflict target"),
+                }
+            }
+            self.expression(infer.where_clause())?;
+        }
+        for target in conflict.target_list() {
+            self.visitor.assigned(target)?;
+            self.target(target)?;
+        }
+        self.expression(conflict.where_clause())
+    }
+
+    fn returning(&mut self, returning: Option<&'a ReturningClause>) -> Result<(), V::Stop> {
+        let Some(returning) = returning else { return Ok(()) };
+        if !returning.options().is_empty() {
+            self.visitor.unknown("RETURNING WITH")?;
+        }
+        for expression in returning.exprs() {
+            match expression {
+                Node::ResTarget(target) => self.target(target)?,
+                _ => return self.visitor.unknown("RETURNING item"),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The name under which a relation is visible.
+pub(super) fn visible_name(relation: &RangeVar) -> Option<&str> {
+    relation.alias().and_then(Alias::aliasname).or_else(|| relation.relname())
+}

@@ -1,0 +1,268 @@
+//! Judges a text that is about to be sent, by PostgreSQL's own tree of it.
+
+use pg_raw_parse::list::NodeList;
+use pg_raw_parse::nodes::{ColumnRef, LockingClause, RangeVar, ResTarget, SelectStmt, TypeName};
+use pg_raw_parse::{Node, ParseResult};
+
+use super::admission::{Admission, ColumnAdmission, Fragment, Objection, ObjectionKind, RelationAdmission};
+use super::kinds::kind;
+use super::offset;
+use super::outline::Verb;
+use super::tree::{Role, Tree, Visitor, visible_name};
+
+/// Every statement of a text against the admission.
+pub(super) fn verify(parsed: &ParseResult, generated: &[Fragment], admission: &dyn Admission) -> Result<(), Objection> {
+    for raw in parsed.iter() {
+        let node = raw.stmt();
+        let kind = kind(node);
+        if !admission.statement(&kind) {
+            return Err(objection(ObjectionKind::Statement, kind.as_str(), offset(raw.stmt_location)));
+        }
+        let mut checker = Checker { generated, admission, changes: Vec::new() };
+        let mut tree = Tree::new(&mut checker);
+        match node {
+            Node::CopyStmt(copy) => {
+                if let Some(relation) = copy.relation() {
+                    let verb = if copy.is_from { Verb::Insert } else { Verb::Read };
+                    tree.visitor.copied(relation, verb)?;
+                }
+                tree.query(copy.query())?;
+                tree.expression(copy.where_clause())?;
+            }
+            Node::ExplainStmt(explain) => tree.query(explain.query())?,
+            Node::PrepareStmt(prepare) => tree.query(prepare.query())?,
+            Node::DeclareCursorStmt(declare) => tree.query(declare.query())?,
+            Node::SelectStmt(_)
+            | Node::InsertStmt(_)
+            | Node::UpdateStmt(_)
+            | Node::DeleteStmt(_)
+            | Node::MergeStmt(_) => tree.query(node)?,
+            // The kinds that hold no query were judged on the original text.
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn objection(kind: ObjectionKind, name: &str, position: Option<u32>) -> Objection {
+    Objection { kind, name: name.to_owned(), position }
+}
+
+/// The target of a change that is being walked.
+struct Change {
+    schema: String,
+    relation: String,
+    visible: String,
+    protected: bool,
+}
+
+struct Checker<'g> {
+    generated: &'g [Fragment],
+    admission: &'g dyn Admission,
+    changes: Vec<Change>,
+}
+
+impl Checker<'_> {
+    fn admitted(&self, relation: &RangeVar) -> Result<RelationAdmission, Objection> {
+        let name = relation.relname().unwrap_or_default();
+        let position = offset(relation.location);
+        let Some(schema) = relation.schemaname() else {
+            return Err(objection(ObjectionKind::UnqualifiedRelation, name, position));
+        };
+        match self.admission.relation(schema, name) {
+            RelationAdmission::Unknown => Err(objection(ObjectionKind::UnknownRelation, name, position)),
+            found => Ok(found),
+        }
+    }
+
+    /// COPY names a relation only where nothing of it is protected, or to fill it.
+    fn copied(&self, relation: &RangeVar, verb: Verb) -> Result<(), Objection> {
+        match self.admitted(relation)? {
+            RelationAdmission::Protected if verb == Verb::Read => {
+                let name = relation.relname().unwrap_or_default();
+                Err(objection(ObjectionKind::ProtectedRelation, name, offset(relation.location)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A protected relation stands where generated text put it: the name and the first output expression are at the
+    /// offsets of one fragment, so all that lies between was read as it was written.
+    fn is_wrapped(&self, relation: &RangeVar, wrapper: Option<&SelectStmt>) -> bool {
+        let (Some(place), Some(select)) = (offset(relation.location), wrapper) else { return false };
+        let first = select.target_list().iter().next().and_then(|target| offset(target.location));
+        let bare = matches!(select.where_clause(), Node::None)
+            && matches!(select.having_clause(), Node::None)
+            && matches!(select.limit_count(), Node::None)
+            && matches!(select.limit_offset(), Node::None)
+            && select.group_clause().is_empty()
+            && select.distinct_clause().is_empty()
+            && select.sort_clause().is_empty()
+            && select.locking_clause().is_empty()
+            && select.with_clause().is_none()
+            && relation.alias().is_none();
+        bare && self.generated.iter().any(|fragment| match fragment {
+            Fragment::Wrapper { start, end, relation_offset, first_target_offset } => {
+                place == start.saturating_add(*relation_offset)
+                    && place < *end
+                    && first == first_target_offset.map(|offset| start.saturating_add(offset))
+            }
+            Fragment::DmlTarget { .. } | Fragment::Expression { .. } => false,
+        })
+    }
+
+    fn is_generated_expression(&self, place: u32) -> bool {
+        self.generated.iter().any(|fragment| match fragment {
+            Fragment::Expression { start, end } => (*start..*end).contains(&place),
+            Fragment::Wrapper { start, end, .. } => (*start..*end).contains(&place),
+            Fragment::DmlTarget { .. } => false,
+        })
+    }
+
+    /// Whether a reference may reach a protected column of the target of a change around it.
+    fn reaches_target(&self, column: &ColumnRef) -> bool {
+        let fields: Vec<Option<&str>> = column.fields().iter().map(|field| field.as_str()).collect();
+        let Some(last) = fields.last() else { return true };
+        let qualifier = fields.len().checked_sub(2).and_then(|at| fields.get(at)).copied().flatten();
+        self.changes.iter().filter(|change| change.protected).any(|change| {
+            let names_target = qualifier.is_none_or(|qualifier| qualifier == change.visible || qualifier == "excluded");
+            match last {
+                // A star: of everything, or of the target.
+                None => names_target,
+                Some(name) => {
+                    let whole_row = fields.len() == 1 && (*name == change.visible || *name == "excluded");
+                    let admitted = self.admission.column(&change.schema, &change.relation, name);
+                    // Behind a point, a name that is no column calls a function on the row.
+                    let called = qualifier.is_some() && admitted == ColumnAdmission::Unknown;
+                    names_target && (whole_row || called || admitted == ColumnAdmission::Protected)
+                }
+            }
+        })
+    }
+}
+
+fn parts(names: &NodeList) -> Vec<&str> {
+    names.iter().filter_map(|name| name.as_str()).collect()
+}
+
+/// Schema and name; none for anything longer.
+fn qualified<'a>(names: &[&'a str]) -> Option<(Option<&'a str>, &'a str)> {
+    match names {
+        [name] => Some((None, name)),
+        [schema, name] => Some((Some(schema), name)),
+        _ => None,
+    }
+}
+
+impl<'a> Visitor<'a> for Checker<'_> {
+    type Stop = Objection;
+
+    fn relation(&mut self, relation: &'a RangeVar, role: Role<'a>) -> Result<(), Objection> {
+        if role.cte {
+            return Ok(());
+        }
+        let name = relation.relname().unwrap_or_default();
+        let protected = self.admitted(relation)? == RelationAdmission::Protected;
+        let place = offset(relation.location);
+        let fine = match role.verb {
+            _ if !protected => true,
+            Verb::Read => self.is_wrapped(relation, role.wrapper),
+            Verb::Insert | Verb::Update | Verb::Delete => self.generated.iter().any(|fragment| match fragment {
+                Fragment::DmlTarget { start } => place == Some(*start),
+                Fragment::Wrapper { .. } | Fragment::Expression { .. } => false,
+            }),
+            Verb::Merge | Verb::Other => false,
+        };
+        if fine { Ok(()) } else { Err(objection(ObjectionKind::ProtectedRelation, name, place)) }
+    }
+
+    fn column(&mut self, column: &'a ColumnRef) -> Result<(), Objection> {
+        let place = offset(column.location);
+        if place.is_some_and(|place| self.is_generated_expression(place)) || !self.reaches_target(column) {
+            return Ok(());
+        }
+        let name = parts(column.fields()).join(".");
+        Err(objection(ObjectionKind::ProtectedColumn, &name, place))
+    }
+
+    fn function(&mut self, names: &'a NodeList, location: i32) -> Result<(), Objection> {
+        let names = parts(names);
+        let admitted = qualified(&names).is_some_and(|(schema, name)| self.admission.function(schema, name));
+        if admitted {
+            return Ok(());
+        }
+        Err(objection(ObjectionKind::Function, &names.join("."), offset(location)))
+    }
+
+    fn type_name(&mut self, name: &'a TypeName) -> Result<(), Objection> {
+        let names: Vec<&str> = name.names().iter().filter_map(|name| name.sval()).collect();
+        let admitted = !name.setof
+            && !name.pct_type
+            && qualified(&names).is_some_and(|(schema, name)| self.admission.type_name(schema, name));
+        if admitted {
+            return Ok(());
+        }
+        Err(objection(ObjectionKind::Type, &names.join("."), offset(name.location)))
+    }
+
+    fn operator(&mut self, names: &'a NodeList) -> Result<(), Objection> {
+        let names = parts(names);
+        let admitted = qualified(&names).is_some_and(|(schema, name)| self.admission.operator(schema, name));
+        if admitted { Ok(()) } else { Err(objection(ObjectionKind::Operator, &names.join("."), None)) }
+    }
+
+    fn implied_operator(&mut self, name: &'static str) -> Result<(), Objection> {
+        let admitted = self.admission.operator(None, name);
+        if admitted { Ok(()) } else { Err(objection(ObjectionKind::Operator, name, None)) }
+    }
+
+    fn attribute(&mut self, name: &'a str) -> Result<(), Objection> {
+        let admitted = self.admission.attribute(name);
+        if admitted { Ok(()) } else { Err(objection(ObjectionKind::Attribute, name, None)) }
+    }
+
+    fn arbiter(&mut self, column: &'a str) -> Result<(), Objection> {
+        let protected = self.changes.last().is_some_and(|change| {
+            change.protected
+                && self.admission.column(&change.schema, &change.relation, column) == ColumnAdmission::Protected
+        });
+        if protected { Err(objection(ObjectionKind::ProtectedColumn, column, None)) } else { Ok(()) }
+    }
+
+    fn parameter(&mut self, _number: i32) -> Result<(), Objection> {
+        Ok(())
+    }
+
+    fn into(&mut self, _relation: Option<&'a RangeVar>) -> Result<(), Objection> {
+        Err(objection(ObjectionKind::Construct, "SELECT INTO", None))
+    }
+
+    fn locking(&mut self, _clause: &'a LockingClause) -> Result<(), Objection> {
+        Ok(())
+    }
+
+    fn assigned(&mut self, _target: &'a ResTarget) -> Result<(), Objection> {
+        Ok(())
+    }
+
+    fn enter_change(&mut self, target: &'a RangeVar) -> Result<(), Objection> {
+        let schema = target.schemaname().unwrap_or_default().to_owned();
+        let relation = target.relname().unwrap_or_default().to_owned();
+        let protected = self.admission.relation(&schema, &relation) != RelationAdmission::Clear;
+        let visible = visible_name(target).unwrap_or_default().to_owned();
+        self.changes.push(Change { schema, relation, visible, protected });
+        Ok(())
+    }
+
+    fn leave_change(&mut self) {
+        self.changes.pop();
+    }
+
+    fn enter_query(&mut self) {}
+
+    fn leave_query(&mut self) {}
+
+    fn unknown(&mut self, what: &'static str) -> Result<(), Objection> {
+        Err(objection(ObjectionKind::Construct, what, None))
+    }
+}
