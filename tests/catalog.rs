@@ -46,6 +46,9 @@ CREATE TRIGGER t INSTEAD OF INSERT ON triggered FOR EACH ROW EXECUTE FUNCTION no
 CREATE TRIGGER t BEFORE INSERT ON customers FOR EACH ROW EXECUTE FUNCTION nothing();
 CREATE FUNCTION look(text, customers) RETURNS boolean LANGUAGE sql AS 'SELECT true';
 CREATE OPERATOR ~> (LEFTARG = text, RIGHTARG = customers, FUNCTION = look);
+CREATE FUNCTION step(text, text) RETURNS text LANGUAGE sql AS 'SELECT $1';
+CREATE AGGREGATE joined(text) (SFUNC = step, STYPE = text);
+CREATE AGGREGATE summed(int) (SFUNC = int4pl, STYPE = int);
 CREATE FUNCTION gone(bigint) RETURNS bigint LANGUAGE sql AS 'SELECT 1::bigint';
 CREATE VIEW broken AS SELECT gone(id) AS x FROM customers;
 SET allow_system_table_mods = on;
@@ -154,6 +157,7 @@ fn definitions(catalog: &Catalog) {
 fn objects(catalog: &Catalog) {
     let function = |name: &str| catalog.functions.iter().find(|function| &*function.name == name).unwrap();
     assert_eq!((&*function("look").arguments, &*function("look").language), ("text, public.customers", "sql"));
+    assert_eq!((&*function("joined").language, &*function("summed").language), ("sql", "internal"));
     assert_eq!(function("look").extension, None);
     assert_eq!(function("citext_eq").extension.as_deref(), Some("citext"));
     assert!(catalog.functions.iter().all(|function| &*function.schema != "pg_catalog"));

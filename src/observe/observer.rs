@@ -178,9 +178,7 @@ impl Observer {
 
     fn one_statement(&self, database: &DatabaseSeries, event: &Event, statement: &StatementReport) {
         self.metrics.statement(database, statement.operation, event.decision);
-        for named in &statement.relations {
-            self.metrics.table(database, named).statements.increment(1);
-        }
+        self.tables(database, event, statement);
         for used in &statement.columns {
             self.column(database, event, used);
         }
@@ -190,22 +188,32 @@ impl Observer {
         }
     }
 
-    /// Time and rows can be told to belong to a statement only where the request had no other.
+    /// Time and rows can be told to belong to a statement only where the request had no other, and rows to a relation only where the
+    /// statement names no other.
+    fn tables(&self, database: &DatabaseSeries, event: &Event, statement: &StatementReport) {
+        let took = event.duration.filter(|_| event.report.statements.len() == 1);
+        let relations = &statement.relations;
+        let only_one = relations.first().is_some_and(|first| relations.iter().all(|r| r.relation == first.relation));
+        for named in relations {
+            let series = self.metrics.table(database, named);
+            series.statements.increment(1);
+            let Some(took) = took else { continue };
+            series.duration.record(took);
+            if only_one && (relations.len() == 1 || named.operation == statement.operation) {
+                series.rows.increment(event.rows);
+            }
+        }
+    }
+
+    /// The time of the request as a whole.
     fn cost(&self, database: &DatabaseSeries, event: &Event) {
         let Some(took) = event.duration else { return };
-        let [statement] = event.report.statements.as_slice() else {
-            let several = event.report.statements.len() > 1;
-            let operation = if several { None } else { Some(Operation::Empty) };
-            self.metrics.statement_took(database, operation, took);
-            return;
+        let operation = match event.report.statements.as_slice() {
+            [] => Some(Operation::Empty),
+            [statement] => Some(statement.operation),
+            _ => None,
         };
-        self.metrics.statement_took(database, Some(statement.operation), took);
-        for named in &statement.relations {
-            self.metrics.table(database, named).duration.record(took);
-        }
-        if let [only] = statement.relations.as_slice() {
-            self.metrics.table(database, only).rows.increment(event.rows);
-        }
+        self.metrics.statement_took(database, operation, took);
     }
 
     fn column(&self, database: &DatabaseSeries, event: &Event, used: &ColumnUse) {
