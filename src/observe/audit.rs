@@ -5,7 +5,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -25,6 +25,9 @@ const QUEUE: usize = 8192;
 
 /// How long a record may stay in memory.
 const FLUSH: Duration = Duration::from_millis(200);
+
+/// How long a file that could not be opened is left alone.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// A policy by name and version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -101,6 +104,7 @@ impl Audit {
             history,
             counters,
             reopen: Arc::clone(&reopen),
+            retry_at: Instant::now(),
             pending: 0,
         };
         let handle = thread::Builder::new().name("audit".to_owned()).spawn(move || writer.run(&receiver))?;
@@ -135,8 +139,18 @@ fn is_relevant(event: &Event) -> bool {
     event.decision == Decision::Deny || event.report.statements.iter().any(|statement| !statement.columns.is_empty())
 }
 
+/// Opens for appending. A line that was cut off by a crash or a full disk is ended, so that the next one stands alone.
 fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).mode(0o640).open(path)
+    let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o640).open(path)?;
+    let metadata = file.metadata()?;
+    let mut last = [b'\n'];
+    if metadata.is_file() && metadata.len() > 0 {
+        file.read_exact_at(&mut last, metadata.len() - 1)?;
+    }
+    if last != *b"\n" {
+        file.write_all(b"\n")?;
+    }
+    Ok(file)
 }
 
 struct Writer {
@@ -146,6 +160,8 @@ struct Writer {
     history: Arc<PolicyHistory>,
     counters: AuditCounters,
     reopen: Arc<AtomicBool>,
+    /// Not before this moment is it tried again.
+    retry_at: Instant,
     /// Records that the buffer holds.
     pending: u64,
 }
@@ -170,6 +186,7 @@ impl Writer {
             if self.reopen.swap(false, Ordering::Acquire) {
                 self.flush();
                 self.file = None;
+                self.retry_at = Instant::now();
                 self.ensure_open();
             }
         }
@@ -177,7 +194,8 @@ impl Writer {
     }
 
     fn ensure_open(&mut self) {
-        if self.file.is_none() {
+        if self.file.is_none() && self.retry_at <= Instant::now() {
+            self.retry_at = Instant::now() + RETRY;
             match open(&self.path) {
                 Ok(file) => self.file = Some(BufWriter::new(file)),
                 Err(error) => tracing::error!(path = %self.path.display(), %error, "cannot open the audit file"),
@@ -194,12 +212,12 @@ impl Writer {
         };
         line.push(b'\n');
         self.ensure_open();
-        self.pending += 1;
-        let outcome = match &mut self.file {
-            Some(file) => file.write_all(&line),
-            None => Err(io::ErrorKind::NotFound.into()),
+        let Some(file) = &mut self.file else {
+            self.counters.failed.increment(1);
+            return;
         };
-        if let Err(error) = outcome {
+        self.pending += 1;
+        if let Err(error) = file.write_all(&line) {
             self.lost(&error);
         }
     }

@@ -1,6 +1,5 @@
 //! Label values: escaped for the exposition, and bounded in number, so that traffic cannot grow the set of series.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -70,21 +69,15 @@ pub fn render(keys: &[&str], values: &[&str]) -> String {
         if !text.is_empty() {
             text.push(',');
         }
-        // Writing to a String cannot fail.
-        drop(write!(text, "{key}=\"{}\"", escape(value)));
+        text.push_str(&format!("{key}=\"{}\"", escape(value)));
     }
     text
 }
 
 /// The HELP and TYPE lines of a metric.
 pub fn render_head(metric: &Metric, into: &mut String) {
-    drop(write!(
-        into,
-        "# HELP {name} {help}\n# TYPE {name} {kind}\n",
-        name = metric.name,
-        help = metric.help,
-        kind = metric.kind.as_str()
-    ));
+    let Metric { name, kind, help, .. } = metric;
+    into.push_str(&format!("# HELP {name} {help}\n# TYPE {name} {}\n", kind.as_str()));
 }
 
 fn escape(value: &str) -> String {

@@ -11,8 +11,8 @@ use super::event::Decision;
 use super::histogram::{Family, Histogram, OVERHEAD_BOUNDS, STATEMENT_BOUNDS};
 use super::labels::{self, Limit, OTHER};
 use super::registry::{self, Kind, METRICS, Metric};
-use crate::engine::report::{Operation, RelationUse};
-use crate::model::catalog::Oid;
+use crate::engine::report::{ColumnUse, Operation, Outcome, RelationUse};
+use crate::model::catalog::{ColumnId, Oid};
 
 /// Bounds of the histograms that the exporter keeps, in seconds.
 const BACKGROUND_BOUNDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
@@ -118,6 +118,17 @@ pub struct DatabaseSeries {
     statements: DashMap<(Operation, Decision), Counter, foldhash::fast::RandomState>,
     durations: DashMap<Option<Operation>, Arc<Histogram>, foldhash::fast::RandomState>,
     tables: DashMap<(Oid, Operation), Arc<TableSeries>, foldhash::fast::RandomState>,
+    columns: DashMap<(ColumnId, Outcome), Arc<ColumnSeries>, foldhash::fast::RandomState>,
+}
+
+/// The labels and the handle of one column with one outcome.
+pub struct ColumnSeries {
+    /// What the handles were made for: the same column after a rename or another policy gets new ones.
+    made_for: ColumnUse,
+    /// `schemaname`, `relname`, `column`.
+    pub labels: [Arc<str>; 3],
+    /// Access to it, if it is classified or protected.
+    pub sensitive: Option<Counter>,
 }
 
 /// The handles of one relation and operation.
@@ -244,6 +255,43 @@ impl Metrics {
         series
     }
 
+    /// The labels and the handle of a column.
+    pub fn column(&self, database: &DatabaseSeries, used: &ColumnUse) -> Arc<ColumnSeries> {
+        let key = (used.column, used.outcome);
+        if let Some(series) = database.columns.get(&key)
+            && series.is_for(used)
+        {
+            return Arc::clone(&series);
+        }
+        let labels = self.column_labels(&database.name, [&used.schema, &used.relation, &used.name]);
+        let is_protected = used.outcome != Outcome::Clear && used.phase.is_none();
+        let sensitive = (used.classification.is_some() || is_protected).then(|| {
+            let classification = match &used.classification {
+                Some(classification) => self.guard(Guarded::Classification, classification),
+                None => "none".into(),
+            };
+            let [schema, relation, column] = &labels;
+            let values = [&*database.name, schema, relation, column, &*classification, used.outcome.as_str()];
+            self.counter(&registry::SENSITIVE_ACCESS, &values)
+        });
+        let series = Arc::new(ColumnSeries { made_for: used.clone(), labels, sensitive });
+        database.columns.insert(key, Arc::clone(&series));
+        series
+    }
+
+    /// The labels `schemaname`, `relname` and `column`. Beyond the limit of relations there is no column to tell apart, either.
+    pub fn column_labels(&self, database: &str, path: [&str; 3]) -> [Arc<str>; 3] {
+        let [schema, relation, column] = path;
+        let whole = format!("{database}\0{}", path.join("\0"));
+        let [schema, relation] = self.relation(Guarded::Relation, database, schema, relation);
+        let column = if &*schema != OTHER && self.admit(Guarded::Column, &whole).is_some() {
+            labels::clean(column).into()
+        } else {
+            OTHER.into()
+        };
+        [schema, relation, column]
+    }
+
     /// The labels `schemaname` and `relname` of a relation.
     pub fn relation(&self, limit: Guarded, database: &str, schema: &str, relation: &str) -> [Arc<str>; 2] {
         let whole = format!("{database}\0{schema}\0{relation}");
@@ -309,6 +357,17 @@ impl Metrics {
     }
 }
 
+impl ColumnSeries {
+    fn is_for(&self, used: &ColumnUse) -> bool {
+        let made_for = &self.made_for;
+        made_for.name == used.name
+            && made_for.relation == used.relation
+            && made_for.schema == used.schema
+            && made_for.classification == used.classification
+            && made_for.phase == used.phase
+    }
+}
+
 impl DatabaseSeries {
     fn new(recorder: &PrometheusRecorder, name: Arc<str>) -> Self {
         let gauge_key = key(&registry::CLIENT_CONNECTIONS, &[&name]);
@@ -318,6 +377,7 @@ impl DatabaseSeries {
             statements: DashMap::default(),
             durations: DashMap::default(),
             tables: DashMap::default(),
+            columns: DashMap::default(),
             name,
         }
     }

@@ -127,8 +127,8 @@ impl Observer {
     /// Replaces the list of columns on their way out.
     pub fn deprecated_columns(&self, columns: &[DeprecatedColumn]) {
         let values = |c: &DeprecatedColumn| {
-            let [schema, relation] = self.metrics.relation(Guarded::Relation, &c.database, &c.schema, &c.relation);
-            let column = self.column_label(&schema, &c.database, [&c.schema, &c.relation, &c.column]);
+            let [schema, relation, column] =
+                self.metrics.column_labels(&c.database, [&c.schema, &c.relation, &c.column]);
             let database = Arc::clone(&self.metrics.database(&c.database).name);
             (database, schema, relation, column, c.phase, c.sunset.clone())
         };
@@ -178,9 +178,7 @@ impl Observer {
 
     fn one_statement(&self, database: &DatabaseSeries, event: &Event, statement: &StatementReport) {
         self.metrics.statement(database, statement.operation, event.decision);
-        for named in &statement.relations {
-            self.metrics.table(database, named).statements.increment(1);
-        }
+        self.tables(database, event, statement);
         for used in &statement.columns {
             self.column(database, event, used);
         }
@@ -190,41 +188,44 @@ impl Observer {
         }
     }
 
-    /// Time and rows can be told to belong to a statement only where the request had no other.
-    fn cost(&self, database: &DatabaseSeries, event: &Event) {
-        let Some(took) = event.duration else { return };
-        let [statement] = event.report.statements.as_slice() else {
-            let several = event.report.statements.len() > 1;
-            let operation = if several { None } else { Some(Operation::Empty) };
-            self.metrics.statement_took(database, operation, took);
-            return;
-        };
-        self.metrics.statement_took(database, Some(statement.operation), took);
-        for named in &statement.relations {
-            self.metrics.table(database, named).duration.record(took);
-        }
-        if let [only] = statement.relations.as_slice() {
-            self.metrics.table(database, only).rows.increment(event.rows);
+    /// Time and rows can be told to belong to a statement only where the request had no other, and rows to a relation only where the
+    /// statement names no other.
+    fn tables(&self, database: &DatabaseSeries, event: &Event, statement: &StatementReport) {
+        let took = event.duration.filter(|_| event.report.statements.len() == 1);
+        let relations = &statement.relations;
+        let only_one = relations.first().is_some_and(|first| relations.iter().all(|r| r.relation == first.relation));
+        for named in relations {
+            let series = self.metrics.table(database, named);
+            series.statements.increment(1);
+            let Some(took) = took else { continue };
+            series.duration.record(took);
+            if only_one && (relations.len() == 1 || named.operation == statement.operation) {
+                series.rows.increment(event.rows);
+            }
         }
     }
 
+    /// The time of the request as a whole.
+    fn cost(&self, database: &DatabaseSeries, event: &Event) {
+        let Some(took) = event.duration else { return };
+        let operation = match event.report.statements.as_slice() {
+            [] => Some(Operation::Empty),
+            [statement] => Some(statement.operation),
+            _ => None,
+        };
+        self.metrics.statement_took(database, operation, took);
+    }
+
     fn column(&self, database: &DatabaseSeries, event: &Event, used: &ColumnUse) {
-        let [schema, relation] = self.metrics.relation(Guarded::Relation, &database.name, &used.schema, &used.relation);
-        let column = self.column_label(&schema, &database.name, [&used.schema, &used.relation, &used.name]);
-        let name = &*database.name;
-        if used.phase.is_some() {
-            let application = self.metrics.guard(Guarded::Application, &event.subject.application);
-            let values = [name, &*schema, &*relation, &*column, used.access.as_str(), &*application];
-            self.metrics.counter(&registry::DEPRECATED_ACCESS, &values).increment(1);
+        let series = self.metrics.column(database, used);
+        if let Some(sensitive) = &series.sensitive {
+            sensitive.increment(1);
         }
-        let is_protected = used.outcome != Outcome::Clear;
-        if used.classification.is_some() || (is_protected && used.phase.is_none()) {
-            let classification = match &used.classification {
-                Some(classification) => self.metrics.guard(Guarded::Classification, classification),
-                None => "none".into(),
-            };
-            let values = [name, &*schema, &*relation, &*column, &*classification, used.outcome.as_str()];
-            self.metrics.counter(&registry::SENSITIVE_ACCESS, &values).increment(1);
+        if used.phase.is_some() {
+            let [schema, relation, column] = &series.labels;
+            let application = self.metrics.guard(Guarded::Application, &event.subject.application);
+            let values = [&*database.name, schema, relation, column, used.access.as_str(), &*application];
+            self.metrics.counter(&registry::DEPRECATED_ACCESS, &values).increment(1);
         }
         let action = match used.outcome {
             Outcome::WouldMask => "mask",
@@ -233,17 +234,6 @@ impl Observer {
         };
         let rule = self.metrics.guard(Guarded::Rule, used.rule.as_deref().unwrap_or("none"));
         self.metrics.counter(&registry::SHADOW_FINDINGS, &[&rule, action]).increment(1);
-    }
-
-    /// Beyond the limit of relations there is no column to tell apart, either.
-    fn column_label(&self, schema: &str, database: &str, path: [&str; 3]) -> Arc<str> {
-        let [.., column] = path;
-        let whole = format!("{database}\0{}", path.join("\0"));
-        if schema != OTHER && self.metrics.admit(Guarded::Column, &whole).is_some() {
-            super::labels::clean(column).into()
-        } else {
-            OTHER.into()
-        }
     }
 
     fn failure(&self, database: &DatabaseSeries, event: &Event) {

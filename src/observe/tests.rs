@@ -288,3 +288,54 @@ fn the_audit_goes_on_in_a_new_file_after_reopening() {
     assert_eq!(std::fs::read_to_string(&moved).unwrap().lines().count(), 1);
     assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 1);
 }
+
+#[test]
+fn a_line_that_was_cut_off_is_ended_before_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    std::fs::write(&path, "{\"time\":\"20").unwrap();
+    let observer = Observer::new(Some(&path), Caps::default()).unwrap();
+    observer.statement(&event(Vec::new(), Decision::Deny));
+    observer.shut_down();
+    let text = std::fs::read_to_string(&path).unwrap();
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    assert!(serde_json::from_str::<serde_json::Value>(lines[1]).is_ok(), "{text}");
+}
+
+#[test]
+fn a_full_queue_drops_and_counts_instead_of_waiting() {
+    let (observer, folder) = observer(Caps::default());
+    // Records that come faster than any writer takes them.
+    let refusal = event(Vec::new(), Decision::Deny);
+    let sent = 60_000;
+    for _ in 0..sent {
+        observer.statement(&refusal);
+    }
+    observer.shut_down();
+    observer.statement(&refusal);
+    let text = observer.render();
+    let count = |result: &str| -> usize {
+        let name = format!("pgcovenant_audit_events_total{{result=\"{result}\"}}");
+        series(&text).get(&*name).unwrap().parse().unwrap()
+    };
+    assert_eq!(count("written") + count("dropped"), sent + 1);
+    assert!(count("dropped") >= 1, "the one after the end at least");
+    let lines = std::fs::read_to_string(folder.path().join("audit.jsonl")).unwrap().lines().count();
+    assert_eq!(lines, count("written"));
+}
+
+#[test]
+fn rows_of_an_update_belong_to_the_update() {
+    let (observer, _folder) = observer(Caps::default());
+    let both = [Operation::Select, Operation::Update];
+    let relations = both.map(|operation| RelationUse { operation, ..relation(1, "orders") }).to_vec();
+    let update = StatementReport { operation: Operation::Update, ..statement(relations, Vec::new()) };
+    observer.statement(&event(vec![update], Decision::Allow));
+    let text = observer.render();
+    let rows = |operation: &str| {
+        let labels = r#"datname="shop",schemaname="public",relname="orders",operation="#;
+        series(&text)[&*format!("pgcovenant_table_rows_total{{{labels}\"{operation}\"}}")].to_owned()
+    };
+    assert_eq!((rows("select").as_str(), rows("update").as_str()), ("0", "5"));
+}

@@ -143,12 +143,13 @@ impl CatalogKeeper {
     /// The databases whose last reading failed although their catalog is in use, with the reason: for /readyz.
     pub fn failing(&self) -> Vec<(String, String)> {
         let databases = self.inner.lock();
-        let failure = |(name, kept): (&Box<str>, &Arc<Kept>)| {
+        let failure = |kept: &Kept| {
             let state = kept.state();
             let (_, error) = state.failure.as_ref()?;
-            state.followed.then(|| (name.to_string(), error.0.clone()))
+            state.followed.then(|| error.0.clone())
         };
-        let mut failing: Vec<_> = databases.iter().filter_map(failure).collect();
+        let named = databases.iter().filter_map(|(name, kept)| Some((name.to_string(), failure(kept)?)));
+        let mut failing: Vec<_> = named.collect();
         failing.sort();
         failing
     }

@@ -6,10 +6,17 @@ use crate::model::catalog::{UserFunction, UserOperator};
 use crate::upstream::connect::UpstreamError;
 use crate::upstream::rows::{optional_text, text};
 
+/// Aggregates are all of language internal themselves: what counts is the language of the functions that do their work.
 const FUNCTIONS: &str = "
 SELECT n.nspname::text AS schema, p.proname::text AS name,
        pg_catalog.pg_get_function_identity_arguments(p.oid) AS arguments,
-       l.lanname::text AS language, e.extname::text AS extension
+       coalesce((SELECT min(w.lanname::text) FROM pg_catalog.pg_aggregate a
+                   JOIN pg_catalog.pg_proc f ON f.oid IN (a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn,
+                                                          a.aggdeserialfn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn)
+                   JOIN pg_catalog.pg_language w ON w.oid = f.prolang
+                  WHERE p.prokind = 'a' AND a.aggfnoid = p.oid AND w.lanname NOT IN ('internal', 'c')),
+                l.lanname::text) AS language,
+       e.extname::text AS extension
   FROM pg_catalog.pg_proc p
   JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
   JOIN pg_catalog.pg_language l ON l.oid = p.prolang
