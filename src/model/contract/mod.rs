@@ -155,3 +155,6 @@ impl Contract {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -106,10 +106,10 @@ fn report(document: &Node, error: &ValidationError<'_>, standard: &Standard, has
                 }
             };
             let message = format!("the standard wants a value of type {wanted} here, this is {}", node.describe());
-            if wanted == "string" {
-                problems.error_with(&head(node), message, "Put it between quotes.");
-            } else {
-                problems.error(&head(node), message);
+            match wanted.as_str() {
+                "string" => problems.error_with(&head(node), message, "Put it between quotes."),
+                "boolean" => problems.error_with(&head(node), message, "Write true or false."),
+                _ => problems.error(&head(node), message),
             }
         }
         _ => problems.error(&head(node), format!("not valid by the standard: {}", error.masked_with("this value"))),
