@@ -106,34 +106,36 @@ async fn table(client: &Client, ty: &str) -> ColumnType {
 type Case = (&'static str, &'static str, &'static [(&'static str, Option<&'static str>)]);
 
 const CASES: &[Case] = &[
-    ("pg_catalog.text", "email", &[
-        ("'ada@example.com'", Some("a****@example.com")),
-        ("'@example.com'", Some("****")),
-        ("'nobody'", Some("****")),
-        ("''", Some("****")),
-        ("'a@b@c'", Some("a****@b@c")),
-        ("'ü@x'", Some("ü****@x")),
-        ("NULL", None),
-    ]),
+    (
+        "pg_catalog.text",
+        "email",
+        &[
+            ("'ada@example.com'", Some("a****@example.com")),
+            ("'@example.com'", Some("****")),
+            ("'nobody'", Some("****")),
+            ("''", Some("****")),
+            ("'a@b@c'", Some("a****@b@c")),
+            ("'ü@x'", Some("ü****@x")),
+            ("NULL", None),
+        ],
+    ),
     ("varchar(8)", "email", &[("'a@bc.de'", Some("a****@bc")), ("NULL", None)]),
     ("pgc_masks.mail", "email", &[("'ada@example.com'", Some("a****@example.com")), ("NULL", None)]),
     ("pg_catalog.text COLLATE pgc_masks.blind", "email", &[("'ada@example.com'", Some("a****@example.com"))]),
     ("pg_catalog.text COLLATE pgc_masks.blind", "redact", &[("'Ab-1'", Some("**-*"))]),
-    ("pg_catalog.text", "{partial: {prefix: 2, padding: '**', suffix: 1}}", &[
-        ("'abcd'", Some("ab**d")),
-        ("'abc'", Some("**")),
-        ("''", Some("**")),
-        ("NULL", None),
-    ]),
+    (
+        "pg_catalog.text",
+        "{partial: {prefix: 2, padding: '**', suffix: 1}}",
+        &[("'abcd'", Some("ab**d")), ("'abc'", Some("**")), ("''", Some("**")), ("NULL", None)],
+    ),
     ("varchar(4)", "{partial: {prefix: 1, padding: '****', suffix: 2}}", &[("'abcd'", Some("a***"))]),
     ("char(6)", "{partial: {suffix: 2, padding: '-'}}", &[("'abcd'", Some("-cd   ")), ("'a'", Some("-     "))]),
     ("pg_catalog.text", "{partial: {suffix: 1, padding: \"it's \\\\ \"}}", &[("'ab'", Some("it's \\ b"))]),
-    ("pg_catalog.text", "redact", &[
-        ("'Ab-1 ü.ж中!'", Some("**-* *.**!")),
-        ("E'a\\nb'", Some("***")),
-        ("''", Some("")),
-        ("NULL", None),
-    ]),
+    (
+        "pg_catalog.text",
+        "redact",
+        &[("'Ab-1 ü.ж中!'", Some("**-* *.**!")), ("E'a\\nb'", Some("***")), ("''", Some("")), ("NULL", None)],
+    ),
     ("pg_catalog.text", "{redact: {char: '&'}}", &[("'a1'", Some("&&"))]),
     ("name", "redact", &[("'ab'", Some("**"))]),
     ("pg_catalog.text", "{constant: \"it's\"}", &[("'x'", Some("it's")), ("NULL", Some("it's"))]),
@@ -160,36 +162,60 @@ const CASES: &[Case] = &[
     ("jsonb", "default", &[("'[1]'", Some("{}"))]),
     ("inet", "default", &[("'10.0.0.1'", Some("0.0.0.0/0"))]),
     ("cidr", "default", &[("'10.0.0.0/8'", Some("0.0.0.0/0"))]),
-    ("date", "{date_trunc: year}", &[
-        ("'1984-05-06'", Some("1984-01-01")),
-        ("'infinity'", None),
-        ("'5874897-12-31'", None),
-        ("'4713-01-01 BC'", None),
-        ("NULL", None),
-    ]),
+    (
+        "date",
+        "{date_trunc: year}",
+        &[
+            ("'1984-05-06'", Some("1984-01-01")),
+            ("'infinity'", None),
+            ("'5874897-12-31'", None),
+            ("'4713-01-01 BC'", None),
+            ("NULL", None),
+        ],
+    ),
     ("date", "{date_trunc: week}", &[("'2026-01-01'", Some("2025-12-29"))]),
-    ("timestamp", "{date_trunc: month}", &[("'2026-03-31 23:59:59.5'", Some("2026-03-01 00:00:00")), ("'-infinity'", None)]),
-    ("timestamptz", "{date_trunc: day}", &[("'2026-03-31 23:30:00+00'", Some("2026-03-31 00:00:00+00")), ("'infinity'", None)]),
+    (
+        "timestamp",
+        "{date_trunc: month}",
+        &[("'2026-03-31 23:59:59.5'", Some("2026-03-01 00:00:00")), ("'-infinity'", None)],
+    ),
+    (
+        "timestamptz",
+        "{date_trunc: day}",
+        &[("'2026-03-31 23:30:00+00'", Some("2026-03-31 00:00:00+00")), ("'infinity'", None)],
+    ),
     ("timestamptz(0)", "{date_trunc: hour}", &[("'2026-03-31 23:30:00+05:30'", Some("2026-03-31 18:00:00+00"))]),
-    ("integer", "{round: 1000}", &[
-        ("1999", Some("1000")),
-        ("-1", Some("-1000")),
-        ("-2147483648", None),
-        ("2147483647", Some("2147483000")),
-        ("NULL", None),
-    ]),
+    (
+        "integer",
+        "{round: 1000}",
+        &[
+            ("1999", Some("1000")),
+            ("-1", Some("-1000")),
+            ("-2147483648", None),
+            ("2147483647", Some("2147483000")),
+            ("NULL", None),
+        ],
+    ),
     ("smallint", "{round: 1000}", &[("-32768", None), ("32767", Some("32000"))]),
     ("bigint", "{round: 1000000}", &[("-9223372036854775808", None), ("1234567", Some("1000000"))]),
-    ("numeric(10,2)", "{round: 1000}", &[
-        ("81234.56", Some("81000.00")),
-        ("-99999999.99", None),
-        ("99999999.99", Some("99999000.00")),
-        ("'NaN'", None),
-    ]),
+    (
+        "numeric(10,2)",
+        "{round: 1000}",
+        &[
+            ("81234.56", Some("81000.00")),
+            ("-99999999.99", None),
+            ("99999999.99", Some("99999000.00")),
+            ("'NaN'", None),
+        ],
+    ),
     ("numeric(4,2)", "{round: 0.5}", &[("3.74", Some("3.50")), ("-99.9", None)]),
     ("numeric(2,2)", "{round: 5}", &[("0.5", None), ("-0.5", None)]),
     ("numeric", "{round: 10}", &[("19.99", Some("10")), ("1e300", None), ("'Infinity'", None)]),
-    ("double precision", "{round: 10}", &[("19.99", Some("10")), ("'NaN'", None), ("1e308", None), ("'-Infinity'", None)]),
+    (
+        "double precision",
+        "{round: 10}",
+        &[("19.99", Some("10")), ("'NaN'", None), ("1e308", None), ("'-Infinity'", None)],
+    ),
     ("real", "{round: 0.5}", &[("1.3", Some("1"))]),
     ("pgc_masks.small", "{round: 10}", &[("19", Some("10"))]),
 ];
@@ -305,7 +331,8 @@ async fn pseudonyms_are_hmac_and_join_across_types() {
         let column = table(&client, ty).await;
         let expression = mask("{hash: {key: pgc-test}}").compile(&column).unwrap().render("t.v");
         client.batch_execute(&format!("INSERT INTO pgc_masks.t VALUES ({value})")).await.unwrap();
-        let sql = format!("SELECT ({expression} IS NOT NULL AND {expression} <> t.v)::pg_catalog.text FROM pgc_masks.t t");
+        let sql =
+            format!("SELECT ({expression} IS NOT NULL AND {expression} <> t.v)::pg_catalog.text FROM pgc_masks.t t");
         assert_eq!(text(&client, &sql).await.as_deref(), Some("true"), "{ty}");
     }
     let from_text = format!("SELECT pg_catalog.left('{digest}', 32)::uuid::pg_catalog.text");

@@ -40,9 +40,11 @@ pub fn run(arguments: &Explain) -> anyhow::Result<ExitCode> {
     }
     let view = snapshot.view(&subject);
     let path = SearchPath::default();
-    let facts = Facts { database: &subject.database, view: &view, search_path: Some(&path), protocol: Protocol::Simple };
+    let facts =
+        Facts { database: &subject.database, view: &view, search_path: Some(&path), protocol: Protocol::Simple };
     let verdict = check(&snapshot, &facts, &arguments.sql);
-    let explained = Explained { snapshot: &snapshot, subject: &subject, view: &view, verdict: &verdict, sql: &arguments.sql };
+    let explained =
+        Explained { snapshot: &snapshot, subject: &subject, view: &view, verdict: &verdict, sql: &arguments.sql };
     match arguments.format {
         Format::Text => write!(out, "{}", explained.text())?,
         Format::Json => writeln!(out, "{:#}", explained.json())?,
@@ -109,7 +111,8 @@ impl Explained<'_> {
     /// What protects the columns of the relations that the statement names.
     fn protections(&self) -> Vec<(String, String)> {
         let Some(database) = self.snapshot.database(&self.subject.database) else { return Vec::new() };
-        let mut named: Vec<_> = self.report().statements.iter().flat_map(|s| &s.relations).map(|r| r.relation).collect();
+        let mut named: Vec<_> =
+            self.report().statements.iter().flat_map(|s| &s.relations).map(|r| r.relation).collect();
         named.sort_unstable();
         named.dedup();
         let mut lines = Vec::new();
@@ -131,7 +134,10 @@ impl Explained<'_> {
                     let note = reason.note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();
                     format!(" by {} version {}, rule {}{note}", reason.policy, reason.version, reason.rule)
                 });
-                lines.push((format!("{}.{name}", relation.display()), format!("{effect}{}", reason.unwrap_or_default())));
+                lines.push((
+                    format!("{}.{name}", relation.display()),
+                    format!("{effect}{}", reason.unwrap_or_default()),
+                ));
             }
         }
         lines
@@ -173,8 +179,11 @@ impl Explained<'_> {
             }),
             Verdict::Admit(_) => Value::Null,
         };
-        let protections: Vec<_> =
-            self.protections().into_iter().map(|(column, effect)| json!({"column": column, "effect": effect})).collect();
+        let protections: Vec<_> = self
+            .protections()
+            .into_iter()
+            .map(|(column, effect)| json!({"column": column, "effect": effect}))
+            .collect();
         let notices: Vec<_> = self
             .report()
             .notices

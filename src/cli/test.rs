@@ -66,7 +66,8 @@ fn outcome(snapshot: &Snapshot, contracts: &[Contract], test: &PolicyTest) -> Re
     };
     let view = snapshot.view(&subject);
     let path = SearchPath::default();
-    let facts = Facts { database: &subject.database, view: &view, search_path: Some(&path), protocol: Protocol::Extended };
+    let facts =
+        Facts { database: &subject.database, view: &view, search_path: Some(&path), protocol: Protocol::Extended };
     match (check(snapshot, &facts, &test.sql), &test.expect) {
         (Verdict::Refuse(refusal), Expectation::Refused(code)) if refusal.sqlstate.code() == &**code => Ok(()),
         (Verdict::Refuse(refusal), _) => {
@@ -74,7 +75,8 @@ fn outcome(snapshot: &Snapshot, contracts: &[Contract], test: &PolicyTest) -> Re
         }
         (Verdict::Admit(_), Expectation::Refused(code)) => Err(format!("it is admitted, not refused with {code}")),
         (Verdict::Admit(admitted), Expectation::Admitted { masked, clear }) => {
-            let outputs = Outputs { known: outputs(&database.catalog, &test.sql), view: &view, report: &admitted.report };
+            let outputs =
+                Outputs { known: outputs(&database.catalog, &test.sql), view: &view, report: &admitted.report };
             masked.iter().try_for_each(|name| outputs.expect_masked(name))?;
             clear.iter().try_for_each(|name| outputs.expect_clear(name))
         }

@@ -18,9 +18,8 @@ const DEFAULT_PORT: i64 = 5432;
 /// Relative paths become relative to the folder of the file.
 pub fn read(file: &SourceFile) -> (Option<Config>, Vec<Diagnostic>) {
     let mut problems = Problems::new(file);
-    let config = parse(file, &mut problems).and_then(|document| {
-        Reader { base: Path::new(file.folder()), problems: &mut problems }.config(&document)
-    });
+    let config = parse(file, &mut problems)
+        .and_then(|document| Reader { base: Path::new(file.folder()), problems: &mut problems }.config(&document));
     let config = if problems.failed() { None } else { config };
     (config, problems.into_found())
 }
@@ -165,7 +164,8 @@ impl Reader<'_, '_> {
         if let Some(bytes) = fields.optional("statement_bytes").and_then(|node| self.size(node)) {
             limits.statement_bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
         }
-        if let Some(count) = fields.optional("connections").and_then(|node| integer(node, 1..=1_000_000, self.problems)) {
+        if let Some(count) = fields.optional("connections").and_then(|node| integer(node, 1..=1_000_000, self.problems))
+        {
             limits.connections = usize::try_from(count).unwrap_or(limits.connections);
         }
         if let Some(time) = fields.optional("login_timeout").and_then(|node| self.duration(node)) {
@@ -211,8 +211,9 @@ impl Reader<'_, '_> {
     /// A number with a unit behind it.
     fn measured(&self, node: &Node, units: &[(&str, u64)]) -> Option<u64> {
         let text = node.as_str()?.trim();
-        let (digits, factor) =
-            units.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?.trim_end().parse::<u64>().ok()?, factor)))?;
+        let (digits, factor) = units
+            .iter()
+            .find_map(|(unit, factor)| Some((text.strip_suffix(unit)?.trim_end().parse::<u64>().ok()?, factor)))?;
         digits.checked_mul(*factor).filter(|value| *value > 0)
     }
 }
@@ -288,7 +289,9 @@ mod tests {
         );
         assert_eq!(
             problems("upstream: {host: db}\npolicies: p\n"),
-            ["etc/pgcovenant.yaml:2:1: error: policies need a service account to read the catalog with (Give `service: {user: …}`, a role that may read the catalog.)"]
+            [
+                "etc/pgcovenant.yaml:2:1: error: policies need a service account to read the catalog with (Give `service: {user: …}`, a role that may read the catalog.)"
+            ]
         );
     }
 }

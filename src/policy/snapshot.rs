@@ -41,12 +41,7 @@ impl Snapshot {
     }
 
     /// A snapshot over these catalogs, as of that day.
-    pub fn on(
-        today: Date,
-        epoch: u64,
-        bundle: Arc<Bundle>,
-        databases: HashMap<Box<str>, Arc<Database>>,
-    ) -> Self {
+    pub fn on(today: Date, epoch: u64, bundle: Arc<Bundle>, databases: HashMap<Box<str>, Arc<Database>>) -> Self {
         Self { epoch, bundle, today, databases, views: DashMap::default() }
     }
 

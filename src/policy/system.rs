@@ -96,7 +96,8 @@ pub(super) fn close(catalog: &Catalog, decisions: &mut Decisions, opaque: &mut H
             opaque.insert(relation.oid, (*why).into());
             continue;
         }
-        let closed = |(schema, name, _): &&(&str, &str, &[&str])| **schema == *relation.schema && **name == *relation.name;
+        let closed =
+            |(schema, name, _): &&(&str, &str, &[&str])| **schema == *relation.schema && **name == *relation.name;
         for column in CLOSED_COLUMNS.iter().filter(closed).flat_map(|(_, _, columns)| *columns) {
             let Some(column) = relation.column(column) else { continue };
             let reason = Reason { policy: "pgcovenant".into(), version: 0, rule: "system".into(), note: None };

@@ -33,10 +33,8 @@ fn relation(schema: &str, entity: &Entity, oid: u32) -> Relation {
             generated_from: Vec::new(),
         })
         .collect();
-    let mut key: Vec<(i64, i16)> = (1i16..)
-        .zip(&entity.fields)
-        .filter_map(|(attnum, field)| Some((field.primary_key?, attnum)))
-        .collect();
+    let mut key: Vec<(i64, i16)> =
+        (1i16..).zip(&entity.fields).filter_map(|(attnum, field)| Some((field.primary_key?, attnum))).collect();
     key.sort_unstable();
     Relation {
         oid: Oid(oid),

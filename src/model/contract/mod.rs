@@ -147,7 +147,12 @@ impl Contract {
             let mut schemas: Vec<&str> = match &entity.schema {
                 Some(schema) if self.covers(database) => vec![schema],
                 Some(_) => Vec::new(),
-                None => self.places.iter().filter(|place| &*place.database == database).map(|place| &*place.schema).collect(),
+                None => self
+                    .places
+                    .iter()
+                    .filter(|place| &*place.database == database)
+                    .map(|place| &*place.schema)
+                    .collect(),
             };
             schemas.sort_unstable();
             schemas.dedup();

@@ -104,7 +104,8 @@ fn fields(object: &Node, problems: &mut Problems<'_>) -> Vec<Field> {
             primary_key: is_key.then_some(position),
             classification: node.get("classification").and_then(Node::as_str).map(Into::into),
             tags: tags(node),
-            retirement: ours(node, &[LIFECYCLE], "a property", problems).and_then(|entry| retirement(&entry.node, problems)),
+            retirement: ours(node, &[LIFECYCLE], "a property", problems)
+                .and_then(|entry| retirement(&entry.node, problems)),
             span,
         });
     }
@@ -153,7 +154,9 @@ fn functions(document: &Node, problems: &mut Problems<'_>) -> Vec<(Box<str>, Box
     for item in list(&entry.node, problems) {
         let Some(written) = non_empty(item, problems) else { continue };
         match written.split_once('.') {
-            Some((schema, name)) if !schema.is_empty() && !name.is_empty() => functions.push((schema.into(), name.into())),
+            Some((schema, name)) if !schema.is_empty() && !name.is_empty() => {
+                functions.push((schema.into(), name.into()))
+            }
             Some(_) | None => problems.error_with(&item.span, "a function needs its schema", "Write `schema.name`."),
         }
     }

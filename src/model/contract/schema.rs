@@ -43,7 +43,11 @@ fn collect_keys(schema: &Value, keys: &mut BTreeSet<String>) {
 pub(super) fn validate(document: &Node, problems: &mut Problems<'_>) {
     let Some(version) = document.get("apiVersion") else {
         let help = "Write `apiVersion: v3.1.0`.";
-        return problems.error_with(&(document.span.start..document.span.start + 1), "a contract needs the key `apiVersion`", help);
+        return problems.error_with(
+            &(document.span.start..document.span.start + 1),
+            "a contract needs the key `apiVersion`",
+            help,
+        );
     };
     let standard = match version.as_str() {
         Some("v3.1.0") => &*V3_1,
@@ -67,7 +71,13 @@ pub(super) fn validate(document: &Node, problems: &mut Problems<'_>) {
     }
 }
 
-fn report(document: &Node, error: &ValidationError<'_>, standard: &Standard, has_cause: bool, problems: &mut Problems<'_>) {
+fn report(
+    document: &Node,
+    error: &ValidationError<'_>,
+    standard: &Standard,
+    has_cause: bool,
+    problems: &mut Problems<'_>,
+) {
     let path = steps(&error.instance_path().to_string());
     let node = document.descend(path.iter().map(String::as_str));
     match error.kind() {

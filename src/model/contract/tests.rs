@@ -50,20 +50,27 @@ fn both_versions_of_the_standard_are_valid_by_their_own_schema() {
     }
     assert_eq!(
         read_text(&with("v4.0.0", column)).1,
-        ["c.odcs.yaml:1:13: error: this version of the standard is not understood (v3.0.0, v3.0.1, v3.0.2 and v3.1.0 are understood.)"]
+        [
+            "c.odcs.yaml:1:13: error: this version of the standard is not understood (v3.0.0, v3.0.1, v3.0.2 and v3.1.0 are understood.)"
+        ]
     );
     // timestamp is a logical type only since 3.1.
     let timestamp = "  - {name: c, logicalType: timestamp}";
     assert_eq!(read_text(&with("v3.1.0", timestamp)).1, [""; 0]);
     assert_eq!(
         read_text(&with("v3.0.2", timestamp)).1,
-        ["c.odcs.yaml:10:28: error: this value is not one that the standard knows (possible values: string, date, number, integer, object, array, boolean)"]
+        [
+            "c.odcs.yaml:10:28: error: this value is not one that the standard knows (possible values: string, date, number, integer, object, array, boolean)"
+        ]
     );
 }
 
 #[test]
 fn what_the_standard_rejects_is_told_where_it_stands() {
-    let text = with("v3.1.0", "  - {name: c, clasification: secret, required: yes, deprecated: true}\n  - {logicalType: strng}");
+    let text = with(
+        "v3.1.0",
+        "  - {name: c, clasification: secret, required: yes, deprecated: true}\n  - {logicalType: strng}",
+    );
     assert_eq!(
         read_text(&text).1,
         [
@@ -87,7 +94,12 @@ fn what_the_standard_rejects_is_told_where_it_stands() {
 
 #[test]
 fn our_extension_has_strict_keys() {
-    let custom = |value: &str| with("v3.1.0", &format!("  - {{name: c, customProperties: [{{property: pgcovenantLifecycle, value: {value}}}]}}"));
+    let custom = |value: &str| {
+        with(
+            "v3.1.0",
+            &format!("  - {{name: c, customProperties: [{{property: pgcovenantLifecycle, value: {value}}}]}}"),
+        )
+    };
     assert_eq!(read_text(&custom("{phase: deprecated, since: 2026-01-15}")).1, [""; 0]);
     assert_eq!(
         read_text(&custom("{phase: depricated, sunst: 2026-01-15, since: soon}")).1,
@@ -101,10 +113,13 @@ fn our_extension_has_strict_keys() {
         read_text(&custom("{since: 2026-02-01, sunset: 2026-01-31}")).1,
         ["c.odcs.yaml:10:101: error: the sunset is before the deprecation"]
     );
-    let misspelt = with("v3.1.0", "  - {name: c, customProperties: [{property: pgcovenantLifecycel, value: {phase: sunset}}]}");
+    let misspelt =
+        with("v3.1.0", "  - {name: c, customProperties: [{property: pgcovenantLifecycel, value: {phase: sunset}}]}");
     assert_eq!(
         read_text(&misspelt).1,
-        ["c.odcs.yaml:10:45: error: a property has no extension `pgcovenantLifecycel` (did you mean `pgcovenantLifecycle`?)"]
+        [
+            "c.odcs.yaml:10:45: error: a property has no extension `pgcovenantLifecycel` (did you mean `pgcovenantLifecycle`?)"
+        ]
     );
     let foreign = with("v3.1.0", "  - {name: c, customProperties: [{property: otherTool, value: 1}]}");
     assert_eq!(read_text(&foreign).1, [""; 0]);
@@ -113,7 +128,10 @@ fn our_extension_has_strict_keys() {
 #[test]
 fn functions_are_named_with_their_schema() {
     let text = |names: &str| {
-        format!("{}customProperties: [{{property: pgcovenantFunctions, value: {names}}}]\n", with("v3.1.0", "  - {name: c}"))
+        format!(
+            "{}customProperties: [{{property: pgcovenantFunctions, value: {names}}}]\n",
+            with("v3.1.0", "  - {name: c}")
+        )
     };
     let (contract, found) = read_text(&text("[public.slugify]"));
     assert!(found.is_empty(), "{found:?}");
@@ -123,15 +141,22 @@ fn functions_are_named_with_their_schema() {
 
 #[test]
 fn what_would_protect_nothing_is_warned_about() {
-    let text = with("v3.1.0", "  - {name: c, logicalType: object, properties: [{name: ssn, classification: restricted}]}");
+    let text =
+        with("v3.1.0", "  - {name: c, logicalType: object, properties: [{name: ssn, classification: restricted}]}");
     let (contract, found) = read_text(&text);
     assert!(contract.is_some());
-    assert_eq!(found, ["c.odcs.yaml:10:61: warning: this is inside a column, and protects nothing (Put it on the column: protection works by column.)"]);
+    assert_eq!(
+        found,
+        [
+            "c.odcs.yaml:10:61: warning: this is inside a column, and protects nothing (Put it on the column: protection works by column.)"
+        ]
+    );
 }
 
 #[test]
 fn names_of_relations_may_carry_their_schema() {
-    let text = with("v3.1.0", "  - {name: c, physicalName: c_1}").replace("- name: t\n", "- name: t\n  physicalName: sales.t_1\n");
+    let text = with("v3.1.0", "  - {name: c, physicalName: c_1}")
+        .replace("- name: t\n", "- name: t\n  physicalName: sales.t_1\n");
     let contract = read_text(&text).0.unwrap();
     let (schema, entity) = contract.entities_in("d").next().unwrap();
     assert_eq!((schema, &*entity.name, &*entity.fields[0].name), ("sales", "t_1", "c_1"));

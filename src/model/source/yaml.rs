@@ -17,7 +17,8 @@ const MAX_ALIAS_NODES: usize = 10_000;
 /// The one document of a file; none if it is not YAML, with the reason among the problems.
 pub fn parse(file: &SourceFile, problems: &mut Problems<'_>) -> Option<Node> {
     let offsets = Offsets::new(&file.text);
-    let mut builder = Builder { offsets, stack: Vec::new(), done: Vec::new(), anchors: HashMap::new(), budget: MAX_ALIAS_NODES };
+    let mut builder =
+        Builder { offsets, stack: Vec::new(), done: Vec::new(), anchors: HashMap::new(), budget: MAX_ALIAS_NODES };
     for event in Parser::new_from_str(&file.text) {
         let outcome = match event {
             Ok((event, span)) => builder.event(event, span, problems),
@@ -71,7 +72,9 @@ impl Builder {
     fn event(&mut self, event: Event<'_>, span: Span, problems: &mut Problems<'_>) -> Result<(), Fatal> {
         let span = self.offsets.byte(span.start.index())..self.offsets.byte(span.end.index());
         match event {
-            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentStart(_) | Event::DocumentEnd => Ok(()),
+            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentStart(_) | Event::DocumentEnd => {
+                Ok(())
+            }
             Event::Alias(anchor) => {
                 let Some(mut node) = self.anchors.get(&anchor).cloned() else {
                     return Err((span, "this alias has no anchor before it".to_owned()));

@@ -44,8 +44,11 @@ pub(super) struct Facts {
 impl<'a> Applied<'a> {
     pub(super) fn new(bundle: &'a Bundle, subject: &'a Subject, today: Date) -> Self {
         let database: &str = &subject.database;
-        let groups: Vec<&Group> =
-            bundle.groups.iter().filter(|group| group.contracts.iter().any(|contract| contract.covers(database))).collect();
+        let groups: Vec<&Group> = bundle
+            .groups
+            .iter()
+            .filter(|group| group.contracts.iter().any(|contract| contract.covers(database)))
+            .collect();
         let mut applied =
             Self { database, groups, rules: Vec::new(), grants: Vec::new(), entities: HashMap::new(), today };
         for group in applied.groups.clone() {
@@ -53,7 +56,8 @@ impl<'a> Applied<'a> {
                 applied.entities.entry((schema, &entity.name)).or_default().push((group, entity));
             }
             for policy in &group.policies {
-                let concerning = policy.rules.iter().filter(|rule| rule.mode != Mode::Off && rule.concerns(subject, today));
+                let concerning =
+                    policy.rules.iter().filter(|rule| rule.mode != Mode::Off && rule.concerns(subject, today));
                 applied.rules.extend(concerning.map(|rule| Concern { group, policy, rule }));
                 applied.grants.extend(policy.writes.iter().filter(|grant| grant.concerns(subject, today)));
             }
@@ -68,15 +72,19 @@ impl<'a> Applied<'a> {
     pub(super) fn governs(&self, catalog: Option<&Catalog>) -> bool {
         let promised = |concern: &&Concern<'_>| {
             self.entities.iter().any(|((schema, name), known)| {
-                known.iter().flat_map(|(_, entity)| &entity.fields).any(|field| {
-                    self.selects(concern, schema, name, &field.name)
-                })
+                known
+                    .iter()
+                    .flat_map(|(_, entity)| &entity.fields)
+                    .any(|field| self.selects(concern, schema, name, &field.name))
             })
         };
         let present = |concern: &&Concern<'_>| {
             catalog.is_some_and(|catalog| {
                 catalog.relations().filter(|relation| governable(relation)).any(|relation| {
-                    relation.columns.iter().any(|column| self.selects(concern, &relation.schema, &relation.name, &column.name))
+                    relation
+                        .columns
+                        .iter()
+                        .any(|column| self.selects(concern, &relation.schema, &relation.name, &column.name))
                 })
             })
         };
@@ -85,7 +93,9 @@ impl<'a> Applied<'a> {
 
     /// Rules in force that take something away.
     fn enforced(&self) -> impl Iterator<Item = &Concern<'a>> {
-        self.rules.iter().filter(|concern| concern.rule.mode == Mode::Enforce && concern.rule.strictness() > Strictness::Allow)
+        self.rules
+            .iter()
+            .filter(|concern| concern.rule.mode == Mode::Enforce && concern.rule.strictness() > Strictness::Allow)
     }
 
     pub(super) fn grants(&self) -> &[&'a WriteGrant] {
@@ -95,7 +105,10 @@ impl<'a> Applied<'a> {
     /// Functions that the contracts of the database call safe.
     pub(super) fn functions(&self) -> HashSet<(Box<str>, Box<str>)> {
         let contracts = self.groups.iter().flat_map(|group| &group.contracts);
-        contracts.filter(|contract| contract.covers(self.database)).flat_map(|contract| contract.functions.clone()).collect()
+        contracts
+            .filter(|contract| contract.covers(self.database))
+            .flat_map(|contract| contract.functions.clone())
+            .collect()
     }
 
     pub(super) fn decide_enforced(&self, catalog: &Catalog) -> Decisions {
@@ -134,9 +147,9 @@ impl<'a> Applied<'a> {
         for relation in catalog.relations().filter(tables) {
             for column in &relation.columns {
                 let id = ColumnId { relation: relation.oid, attnum: column.attnum };
-                let known = family.with_ancestors(catalog, relation).any(|relation| {
-                    self.describes(relation, &column.name) || self.mentions(relation, &column.name)
-                });
+                let known = family
+                    .with_ancestors(catalog, relation)
+                    .any(|relation| self.describes(relation, &column.name) || self.mentions(relation, &column.name));
                 if !known {
                     let reason = Reason {
                         policy: policy.name.clone(),
@@ -170,7 +183,8 @@ impl<'a> Applied<'a> {
         // Tags and classifications count only from the contracts that lie beside the policy.
         self.entities.get(&(schema, relation)).into_iter().flatten().any(|(group, entity)| {
             let fields = || entity.fields.iter().filter(|field| &*field.name == column);
-            std::ptr::eq(*group, concern.group) && fields().any(|field| concern.rule.columns.selects_field(entity, field))
+            std::ptr::eq(*group, concern.group)
+                && fields().any(|field| concern.rule.columns.selects_field(entity, field))
         })
     }
 
@@ -190,7 +204,12 @@ impl<'a> Applied<'a> {
 
 impl Concern<'_> {
     fn reason(&self) -> Reason {
-        Reason { policy: self.policy.name.clone(), version: self.policy.version, rule: self.rule.name.clone(), note: None }
+        Reason {
+            policy: self.policy.name.clone(),
+            version: self.policy.version,
+            rule: self.rule.name.clone(),
+            note: None,
+        }
     }
 
     fn decide(&self, column: &Column, pseudonym: Pseudonym) -> Option<Decided> {
@@ -223,9 +242,10 @@ enum Pseudonym {
 }
 
 fn has_pseudonym(catalog: &Catalog) -> Pseudonym {
-    let there = catalog.functions.iter().any(|function| {
-        &*function.schema == PSEUDONYM_SCHEMA && &*function.name == PSEUDONYM_NAME
-    });
+    let there = catalog
+        .functions
+        .iter()
+        .any(|function| &*function.schema == PSEUDONYM_SCHEMA && &*function.name == PSEUDONYM_NAME);
     if there || catalog.server_version == 0 { Pseudonym::Present } else { Pseudonym::Missing }
 }
 

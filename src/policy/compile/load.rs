@@ -118,7 +118,9 @@ fn kind(file: &SourceFile, problems: &mut Problems<'_>) -> Option<Kind> {
         Some("Policy") => return Some(Kind::Policy),
         _ if file.name().contains(".odcs.") => return Some(Kind::Contract),
         _ if version.starts_with("pgcovenant/") => return Some(Kind::Policy),
-        None if document.get("upstream").is_some() || document.get("listen").is_some() => return Some(Kind::Configuration),
+        None if document.get("upstream").is_some() || document.get("listen").is_some() => {
+            return Some(Kind::Configuration);
+        }
         Some(_) | None => {}
     }
     let help = "Contracts say `kind: DataContract`, policies say `kind: Policy`.";

@@ -72,7 +72,8 @@ pub(super) fn over_generated(decisions: &mut Decisions, catalog: &Catalog) {
     let before = decisions.clone();
     for relation in catalog.relations().filter(|relation| governable(relation)) {
         for column in relation.columns.iter().filter(|column| !column.generated_from.is_empty()) {
-            let sources = column.generated_from.iter().map(|attnum| ColumnId { relation: relation.oid, attnum: *attnum });
+            let sources =
+                column.generated_from.iter().map(|attnum| ColumnId { relation: relation.oid, attnum: *attnum });
             if let Some(decided) = derived(sources, &before, catalog, column) {
                 add(decisions, ColumnId { relation: relation.oid, attnum: column.attnum }, decided);
             }
@@ -88,10 +89,18 @@ pub(super) fn derived(
     column: &crate::model::catalog::Column,
 ) -> Option<Decided> {
     let protected = sources.filter_map(|source| Some((decisions.get(&source)?, source)));
-    let (decided, source) = protected.max_by(|(one, a), (other, b)| one.strictness.cmp(&other.strictness).then(b.cmp(a)))?;
+    let (decided, source) =
+        protected.max_by(|(one, a), (other, b)| one.strictness.cmp(&other.strictness).then(b.cmp(a)))?;
     let reason = Reason {
         rule: "derived".into(),
-        note: Some(format!("computed from {}, which rule \"{}\" protects", display_column(catalog, source), decided.reason.rule).into()),
+        note: Some(
+            format!(
+                "computed from {}, which rule \"{}\" protects",
+                display_column(catalog, source),
+                decided.reason.rule
+            )
+            .into(),
+        ),
         ..(*decided.reason).clone()
     };
     Some(match decided.effect {

@@ -162,7 +162,12 @@ fn allow_makes_known_and_lifts_nothing_else() {
          \x20 - {name: allow, columns: {names: [public.customers.*, public.unknown.x]}, to: everyone, action: allow}",
     ));
     let mut catalog = catalog(&bundle);
-    catalog.insert(relation(90_000, "unknown", RelationKind::Table, vec![column("x", 1, "text"), column("y", 2, "text")]));
+    catalog.insert(relation(
+        90_000,
+        "unknown",
+        RelationKind::Table,
+        vec![column("x", 1, "text"), column("y", 2, "text")],
+    ));
     let database = database(catalog, HashMap::new());
     let view = view(&bundle, Some(&database), &subject("a"), TODAY);
     let of = |table, name| effect(&view, &database.catalog, table, name);
@@ -187,7 +192,9 @@ fn a_renamed_column_does_not_get_away() {
 
 #[test]
 fn partitions_and_parents_share_rules_siblings_do_not() {
-    let bundle = bundle(&policy("  - {name: r, columns: {names: [public.customers.email, public.part_a.extra]}, to: everyone, action: {mask: email}}\nunmodelled: allow"));
+    let bundle = bundle(&policy(
+        "  - {name: r, columns: {names: [public.customers.email, public.part_a.extra]}, to: everyone, action: {mask: email}}\nunmodelled: allow",
+    ));
     let mut catalog = catalog(&bundle);
     let parent = catalog.find("public", "customers").unwrap().oid;
     let part = |oid, name| Relation {
@@ -210,10 +217,15 @@ fn partitions_and_parents_share_rules_siblings_do_not() {
 
 #[test]
 fn a_parent_shows_what_its_children_hide() {
-    let bundle = bundle(&policy("  - {name: r, columns: {names: [public.part.email]}, to: everyone, action: deny}\nunmodelled: allow"));
+    let bundle = bundle(&policy(
+        "  - {name: r, columns: {names: [public.part.email]}, to: everyone, action: deny}\nunmodelled: allow",
+    ));
     let mut catalog = catalog(&bundle);
     let parent = catalog.find("public", "customers").unwrap().oid;
-    catalog.insert(Relation { parents: vec![parent], ..relation(90_000, "part", RelationKind::Table, vec![column("email", 1, "text")]) });
+    catalog.insert(Relation {
+        parents: vec![parent],
+        ..relation(90_000, "part", RelationKind::Table, vec![column("email", 1, "text")])
+    });
     let database = database(catalog, HashMap::new());
     let view = view(&bundle, Some(&database), &subject("a"), TODAY);
     assert_eq!(effect(&view, &database.catalog, "customers", "email"), "deny");
@@ -261,24 +273,38 @@ fn generated_columns_follow_what_they_are_computed_from() {
 fn with_views(bundle: &Bundle) -> Database {
     let mut catalog = catalog(bundle);
     let view = |oid, name, columns| relation(oid, name, RelationKind::View, columns);
-    catalog.insert(view(91_000, "contacts", vec![column("mail", 1, "varchar(9)"), column("half", 2, "text"), column("n", 3, "bigint")]));
+    catalog.insert(view(
+        91_000,
+        "contacts",
+        vec![column("mail", 1, "varchar(9)"), column("half", 2, "text"), column("n", 3, "bigint")],
+    ));
     catalog.insert(view(91_002, "nested", vec![column("mail", 1, "text")]));
     catalog.insert(view(91_004, "filtered", vec![column("id", 1, "bigint")]));
     catalog.insert(view(91_006, "over_filtered", vec![column("id", 1, "bigint")]));
     catalog.insert(view(91_008, "obscure", vec![column("id", 1, "bigint")]));
     catalog.insert(view(91_010, "calls", vec![column("id", 1, "bigint")]));
     catalog.insert(view(91_012, "closed", vec![column("x", 1, "text")]));
-    let (email, ssn, key) = (id(&catalog, "customers", "email"), id(&catalog, "customers", "ssn"), id(&catalog, "customers", "id"));
+    let (email, ssn, key) =
+        (id(&catalog, "customers", "email"), id(&catalog, "customers", "ssn"), id(&catalog, "customers", "id"));
     let customers: std::collections::BTreeSet<Oid> = [email.relation].into();
     let known = |outputs, indirect: &[ColumnId], relations: &[u32], functions: &[&str]| {
-        let relations = if relations.is_empty() { customers.clone() } else { relations.iter().map(|oid| Oid(*oid)).collect() };
+        let relations =
+            if relations.is_empty() { customers.clone() } else { relations.iter().map(|oid| Oid(*oid)).collect() };
         let functions = functions.iter().map(|name| (*name).to_owned()).collect();
         ViewLineage::Known(Lineage { outputs, indirect: indirect.iter().copied().collect(), relations, functions })
     };
     let inner = |oid, attnum| ColumnId { relation: Oid(oid), attnum };
     let identity = |name, column| derivation(name, Some(column), &[column]);
     let lineages = HashMap::from([
-        (Oid(91_000), known(vec![identity("mail", email), derivation("half", None, &[email, key]), derivation("n", None, &[])], &[key], &[], &[])),
+        (
+            Oid(91_000),
+            known(
+                vec![identity("mail", email), derivation("half", None, &[email, key]), derivation("n", None, &[])],
+                &[key],
+                &[],
+                &[],
+            ),
+        ),
         (Oid(91_002), known(vec![identity("mail", inner(91_000, 1))], &[], &[91_000], &[])),
         (Oid(91_004), known(vec![identity("id", key)], &[email], &[], &[])),
         (Oid(91_006), known(vec![identity("id", inner(91_004, 1))], &[], &[91_004], &[])),
@@ -300,7 +326,9 @@ fn views_inherit_by_lineage() {
     assert_eq!(of("contacts", "n"), "allow");
     assert_eq!(of("nested", "mail"), "mail");
     assert_eq!(of("closed", "x"), "deny");
-    let Effect::Mask(mask) = &view.rule(ColumnId { relation: Oid(91_000), attnum: 1 }).unwrap().effect else { panic!() };
+    let Effect::Mask(mask) = &view.rule(ColumnId { relation: Oid(91_000), attnum: 1 }).unwrap().effect else {
+        panic!()
+    };
     assert!(mask.render("v").ends_with("AS character varying(9)))"));
     let opaque = |oid| view.relations.get(&Oid(oid)).and_then(|rules| rules.opaque.as_deref()).unwrap_or("open");
     assert_eq!(opaque(91_000), "open");
@@ -329,7 +357,11 @@ fn views_that_read_each_other_in_a_circle_are_closed() {
     for (oid, other) in [(91_000, 91_002), (91_002, 91_000)] {
         catalog.insert(relation(oid, &format!("v{oid}"), RelationKind::View, vec![column("a", 1, "text")]));
         let source = ColumnId { relation: Oid(other), attnum: 1 };
-        let lineage = Lineage { outputs: vec![derivation("a", Some(source), &[source])], relations: [Oid(other)].into(), ..Lineage::default() };
+        let lineage = Lineage {
+            outputs: vec![derivation("a", Some(source), &[source])],
+            relations: [Oid(other)].into(),
+            ..Lineage::default()
+        };
         lineages.insert(Oid(oid), ViewLineage::Known(lineage));
     }
     let database = database(catalog, lineages);
@@ -370,12 +402,17 @@ fn a_mask_that_cannot_work_here_denies() {
     let support = view(&bundle, Some(&with_catalog), &subject("support"), TODAY);
     let rule = support.rule(id(&with_catalog.catalog, "customers", "email")).unwrap();
     assert_eq!(rule.effect, Effect::Deny);
-    assert_eq!(rule.reason.as_ref().unwrap().note.as_deref(), Some("the mask `email` does not work on the type integer"));
+    assert_eq!(
+        rule.reason.as_ref().unwrap().note.as_deref(),
+        Some("the mask `email` does not work on the type integer")
+    );
 }
 
 #[test]
 fn hash_needs_the_function_in_a_real_database() {
-    let bundle = bundle(&policy("  - {name: r, columns: {names: [public.customers.email]}, to: everyone, action: {mask: {hash: {key: k}}}}"));
+    let bundle = bundle(&policy(
+        "  - {name: r, columns: {names: [public.customers.email]}, to: everyone, action: {mask: {hash: {key: k}}}}",
+    ));
     let promised = catalog(&bundle);
     let mut live = Catalog::new("shop", 150_018);
     promised.relations().for_each(|relation| live.insert((**relation).clone()));
@@ -417,7 +454,12 @@ fn fingerprints_tell_equal_from_different() {
     let database = database(catalog(&bundle), HashMap::new());
     let print = |subject: &Subject, day| view(&bundle, Some(&database), subject, day).fingerprint;
     let support = subject("support");
-    let other = Subject { user: "anna".into(), application: "psql".into(), roles: ["anna".into(), "support".into()].into(), ..support.clone() };
+    let other = Subject {
+        user: "anna".into(),
+        application: "psql".into(),
+        roles: ["anna".into(), "support".into()].into(),
+        ..support.clone()
+    };
     assert_eq!(print(&support, TODAY), print(&other, TODAY), "treated alike, hence equal");
     assert_ne!(print(&support, TODAY), print(&subject("analyst"), TODAY));
     assert_ne!(print(&support, TODAY), print(&subject("admin"), TODAY));
@@ -434,8 +476,12 @@ fn problems_between_files_are_told() {
         ]
     );
     assert_eq!(
-        told(&policy("  - {name: r, columns: {names: [public.orders.total_amount]}, to: everyone, action: {mask: email}}")),
-        ["shop/policy.yaml:5:85: error: public.orders.total_amount cannot be masked like this: the mask `email` does not work on the type numeric(10,2) (Take another mask for it, or deny it.)"]
+        told(&policy(
+            "  - {name: r, columns: {names: [public.orders.total_amount]}, to: everyone, action: {mask: email}}"
+        )),
+        [
+            "shop/policy.yaml:5:85: error: public.orders.total_amount cannot be masked like this: the mask `email` does not work on the type numeric(10,2) (Take another mask for it, or deny it.)"
+        ]
     );
     let (bundle, found) = Bundle::from_sources(&[SourceFile::new("a/policy.yaml", &policy("  []"))]);
     assert!(bundle.is_none());
@@ -448,7 +494,17 @@ fn problems_between_files_are_told() {
 }
 
 fn any_decision() -> impl Strategy<Value = Decided> {
-    let masks = ["null", "default", "{constant: a}", "{constant: b}", "redact", "email", "{partial: {suffix: 4}}", "{partial: {suffix: 2}}", "deny"];
+    let masks = [
+        "null",
+        "default",
+        "{constant: a}",
+        "{constant: b}",
+        "redact",
+        "email",
+        "{partial: {suffix: 4}}",
+        "{partial: {suffix: 2}}",
+        "deny",
+    ];
     (0..masks.len(), 0..3u8, any::<bool>()).prop_map(move |(kind, rule, omit)| {
         let reason = Reason { policy: "p".into(), version: 1, rule: rule.to_string().into(), note: None };
         if masks[kind] == "deny" {

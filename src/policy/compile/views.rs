@@ -22,7 +22,8 @@ pub(super) fn spread(
     decisions: &mut Decisions,
     opaque: &mut HashMap<Oid, Arc<str>>,
 ) {
-    let mut walk = Walk { database, functions: applied.functions(), decisions, opaque, done: HashSet::new(), open: Vec::new() };
+    let mut walk =
+        Walk { database, functions: applied.functions(), decisions, opaque, done: HashSet::new(), open: Vec::new() };
     let mut views: Vec<&Arc<Relation>> = database.catalog.relations().filter(|relation| is_view(relation)).collect();
     views.sort_by_key(|relation| relation.oid);
     for view in views {
@@ -118,5 +119,7 @@ impl Walk<'_> {
 
 /// System columns exist in every relation.
 fn exists(catalog: &Catalog, id: ColumnId) -> bool {
-    catalog.relation(id.relation).is_some_and(|relation| id.attnum < 0 || relation.column_by_number(id.attnum).is_some())
+    catalog
+        .relation(id.relation)
+        .is_some_and(|relation| id.attnum < 0 || relation.column_by_number(id.attnum).is_some())
 }

@@ -73,7 +73,9 @@ impl Constant {
     }
 
     fn fits_number(&self, field: &Field<'_>) -> bool {
-        let whole = |limit: i64| self.0.parse::<i64>().is_ok_and(|value| value.checked_abs().is_some_and(|value| value <= limit));
+        let whole = |limit: i64| {
+            self.0.parse::<i64>().is_ok_and(|value| value.checked_abs().is_some_and(|value| value <= limit))
+        };
         match field.ty.oid.0 {
             21 => whole(i64::from(i16::MAX)),
             23 => whole(i64::from(i32::MAX)),

@@ -13,7 +13,17 @@ const TIMESTAMP: u32 = 1114;
 
 /// Types that a cast names by keywords; all others are names, which a search path could lead elsewhere.
 const KEYWORD_TYPES: &[&str] = &[
-    "character", "bit", "smallint", "integer", "bigint", "numeric", "real", "double", "boolean", "timestamp", "time",
+    "character",
+    "bit",
+    "smallint",
+    "integer",
+    "bigint",
+    "numeric",
+    "real",
+    "double",
+    "boolean",
+    "timestamp",
+    "time",
     "interval",
 ];
 

@@ -56,12 +56,16 @@ impl Mask for Hash {
             BaseType::Uuid => Ok(format!("CAST(pg_catalog.left({digest}, 32) AS pg_catalog.uuid)")),
             BaseType::Bytes => {
                 // bytea as text depends on the session's bytea_output.
-                let text = format!("pg_catalog.encode(CAST({super_hole} AS pg_catalog.bytea), 'hex')", super_hole = super::HOLE);
+                let text = format!(
+                    "pg_catalog.encode(CAST({super_hole} AS pg_catalog.bytea), 'hex')",
+                    super_hole = super::HOLE
+                );
                 let digest = format!("{PSEUDONYM_SCHEMA}.{PSEUDONYM_NAME}({text}, {})", literal(&self.key));
                 Ok(format!("pg_catalog.decode({digest}, 'hex')"))
             }
             BaseType::Number if field.ty.oid.0 == BIGINT => {
-                let bits = format!("(CAST('x' AS pg_catalog.text) OPERATOR(pg_catalog.||) pg_catalog.left({digest}, 16))");
+                let bits =
+                    format!("(CAST('x' AS pg_catalog.text) OPERATOR(pg_catalog.||) pg_catalog.left({digest}, 16))");
                 Ok(format!("CAST(CAST({bits} AS bit(64)) AS bigint)"))
             }
             // Smaller numbers would meet each other too often to join by.

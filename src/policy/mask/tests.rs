@@ -53,9 +53,31 @@ fn masks_are_listed_strictest_first() {
 #[test]
 fn results_keep_the_exact_type_and_use_nothing_unqualified() {
     let types = [
-        "text", "varchar(8)", "char(4)", "name", "smallint", "integer", "bigint", "numeric(10,2)", "numeric", "real",
-        "double precision", "boolean", "date", "timestamp(3)", "timestamptz", "time", "timetz", "uuid", "bytea", "json",
-        "jsonb", "text[]", "inet", "cidr", "public.mood",
+        "text",
+        "varchar(8)",
+        "char(4)",
+        "name",
+        "smallint",
+        "integer",
+        "bigint",
+        "numeric(10,2)",
+        "numeric",
+        "real",
+        "double precision",
+        "boolean",
+        "date",
+        "timestamp(3)",
+        "timestamptz",
+        "time",
+        "timetz",
+        "uuid",
+        "bytea",
+        "json",
+        "jsonb",
+        "text[]",
+        "inet",
+        "cidr",
+        "public.mood",
     ];
     let mut compiled = 0;
     for mask in examples() {
@@ -86,7 +108,17 @@ fn check_names(text: &str) {
         let before = plain[..at].rsplit(|c: char| !c.is_alphanumeric() && c != '_' && c != '.').next().unwrap();
         let keyword = matches!(
             before,
-            "" | "CAST" | "OPERATOR" | "WHEN" | "THEN" | "AND" | "OR" | "varying" | "character" | "numeric" | "timestamp" | "bit"
+            "" | "CAST"
+                | "OPERATOR"
+                | "WHEN"
+                | "THEN"
+                | "AND"
+                | "OR"
+                | "varying"
+                | "character"
+                | "numeric"
+                | "timestamp"
+                | "bit"
         );
         let ours = before == "pgcovenant.pseudonym";
         assert!(keyword || ours || before.starts_with("pg_catalog."), "{before} in {text}");
@@ -125,10 +157,15 @@ fn a_collation_of_its_own_stays_and_does_not_disturb() {
 
 #[test]
 fn domains_are_named_with_their_schema() {
-    let ty = ColumnType { sql: "public.email_addr".into(), oid: crate::model::catalog::Oid(16_999), ..column_type("text") };
+    let ty =
+        ColumnType { sql: "public.email_addr".into(), oid: crate::model::catalog::Oid(16_999), ..column_type("text") };
     let text = mask("email").unwrap().compile(&ty).unwrap().render("v");
     assert!(text.ends_with(" AS public.email_addr))"), "{text}");
-    let moment = ColumnType { sql: "public.moment".into(), oid: crate::model::catalog::Oid(16_998), ..column_type("timestamptz") };
+    let moment = ColumnType {
+        sql: "public.moment".into(),
+        oid: crate::model::catalog::Oid(16_998),
+        ..column_type("timestamptz")
+    };
     // Whether the domain has a time zone cannot be told, and a guess could leak.
     assert!(mask("{date_trunc: year}").unwrap().compile(&moment).is_err());
 }
@@ -191,6 +228,9 @@ fn wrong_options_are_told_with_what_was_meant() {
          (The secret itself belongs into the database only: see deploy/sql/pgcovenant.sql.)"
     );
     assert_eq!(told("{constant: \"a\\0b\"}"), "m:1:12: error: PostgreSQL holds no text with a zero byte");
-    assert_eq!(told("{email: {}, null: {}}"), "m:1:1: error: a mask is a mapping with one key, its kind (for example {round: 1000})");
+    assert_eq!(
+        told("{email: {}, null: {}}"),
+        "m:1:1: error: a mask is a mapping with one key, its kind (for example {round: 1000})"
+    );
     assert_eq!(told("[email]"), "m:1:1: error: a mask is a mapping with one key, its kind (for example {round: 1000})");
 }

@@ -123,9 +123,11 @@ impl Reader<'_, '_> {
         let action_node = fields.required("action", self.problems);
         let action = action_node.and_then(|node| self.action(node));
         let protects = !matches!(action, Some(Action::Allow));
-        let (of_to, of_except) = if protects { (OwnWord::Escapes, OwnWord::Narrows) } else { (OwnWord::Narrows, OwnWord::Escapes) };
+        let (of_to, of_except) =
+            if protects { (OwnWord::Escapes, OwnWord::Narrows) } else { (OwnWord::Narrows, OwnWord::Escapes) };
         let to = fields.required("to", self.problems).and_then(|node| audience(node, of_to, self.problems));
-        let except = fields.optional("except").map(|node| exemptions(node, of_except, self.problems)).unwrap_or_default();
+        let except =
+            fields.optional("except").map(|node| exemptions(node, of_except, self.problems)).unwrap_or_default();
         let stars = [("refuse", OnStar::Refuse), ("omit", OnStar::Omit)];
         let on_star = one_of(fields.optional("on_star"), &stars, "a way to treat `*`", self.problems);
         fields.finish(self.problems);
@@ -223,7 +225,11 @@ fn audience(node: &Node, own_word: OwnWord, problems: &mut Problems<'_>) -> Opti
     }
     let items = list(node, problems);
     if items.is_empty() {
-        problems.error_with(&node.span, "this is about nobody", "Write `to: everyone`, or a list such as [{role: support}].");
+        problems.error_with(
+            &node.span,
+            "this is about nobody",
+            "Write `to: everyone`, or a list such as [{role: support}].",
+        );
         return None;
     }
     let mut matches = Vec::new();

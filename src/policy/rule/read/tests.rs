@@ -93,7 +93,10 @@ fn what_is_missing_or_misspelt_is_told() {
              partial, email, date_trunc, round)",
         ]
     );
-    assert_eq!(rule("to: [{}], action: deny"), ["policy.yaml:5:44: error: this describes nobody (Give user, role, database, cidr or cert.)"]);
+    assert_eq!(
+        rule("to: [{}], action: deny"),
+        ["policy.yaml:5:44: error: this describes nobody (Give user, role, database, cidr or cert.)"]
+    );
     assert_eq!(
         rule("to: [{cidr: 10.0.0.0/99, role: a}], except: [{user: u, expires: 31.12.2026}], action: deny"),
         [
@@ -109,18 +112,31 @@ fn what_is_missing_or_misspelt_is_told() {
         told("rules: [{name: r, columns: {}, to: everyone, action: deny}]\n"),
         ["policy.yaml:4:28: error: columns selects nothing (Give `tags`, `names` or `classification`.)"]
     );
-    assert_eq!(told("rules: []\nmasks: {email: {redact: {}}}\n"), ["policy.yaml:5:9: error: `email` is a kind of mask, and cannot be the name of one"]);
+    assert_eq!(
+        told("rules: []\nmasks: {email: {redact: {}}}\n"),
+        ["policy.yaml:5:9: error: `email` is a kind of mask, and cannot be the name of one"]
+    );
     let twice = "{name: r, columns: {tags: a}, to: everyone, action: deny}";
-    assert_eq!(told(&format!("rules: [{twice}, {twice}]\n")), ["policy.yaml:4:75: error: there are two rules of the name `r`"]);
+    assert_eq!(
+        told(&format!("rules: [{twice}, {twice}]\n")),
+        ["policy.yaml:4:75: error: there are two rules of the name `r`"]
+    );
 }
 
 #[test]
 fn tests_say_what_they_expect() {
-    let told = |expect: &str| told(&format!("rules: []\ntests: [{{as: {{role: a}}, sql: select 1, expect: {expect}}}]\n"));
+    let told =
+        |expect: &str| told(&format!("rules: []\ntests: [{{as: {{role: a}}, sql: select 1, expect: {expect}}}]\n"));
     assert_eq!(told("{masked: [a], clear: b}"), [""; 0]);
-    assert_eq!(told("{refused: 42501}"), ["policy.yaml:5:58: error: expected a string, found a number (Put it between quotes.)"]);
+    assert_eq!(
+        told("{refused: 42501}"),
+        ["policy.yaml:5:58: error: expected a string, found a number (Put it between quotes.)"]
+    );
     assert_eq!(told("{refused: '425'}"), ["policy.yaml:5:58: error: `425` is no SQLSTATE (42501 is a denial.)"]);
     assert_eq!(told("{refused: '42501', masked: [a]}"), ["policy.yaml:5:58: error: a refused statement has no output"]);
-    assert_eq!(told("{}"), ["policy.yaml:5:48: error: nothing is expected (Give `masked`, `clear`, `allowed` or `refused`.)"]);
+    assert_eq!(
+        told("{}"),
+        ["policy.yaml:5:48: error: nothing is expected (Give `masked`, `clear`, `allowed` or `refused`.)"]
+    );
     assert_eq!(told("{allowed: false}").len(), 1);
 }
