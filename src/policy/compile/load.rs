@@ -171,7 +171,7 @@ fn check(policy: &Policy, contracts: &[Contract]) -> Vec<Diagnostic> {
     for grant in &policy.writes {
         for pattern in grant.update.iter().chain(&grant.insert).filter(|pattern| !matched(pattern, &promised)) {
             let message = format!("writes names {}, which the contract does not know", pattern.display());
-            problems.error_with(&(0..1), message, suggestion(pattern, &promised));
+            problems.error_with(&grant.span, message, suggestion(pattern, &promised));
         }
     }
     problems.into_found()

@@ -41,6 +41,9 @@ pub fn view(bundle: &Bundle, database: Option<&Database>, subject: &Subject, tod
     if let Some(database) = database {
         let protection = Protection::new(&applied, database, view.governed);
         for relation in database.catalog.relations() {
+            if !protection.touches(relation) && !applied.knows(relation) {
+                continue;
+            }
             let rules = protection.rules(relation, &applied);
             if !rules.columns.is_empty() || rules.opaque.is_some() {
                 view.relations.insert(relation.oid, Arc::new(rules));
@@ -59,6 +62,7 @@ struct Protection {
     enforced: Decisions,
     shadow: Decisions,
     opaque: HashMap<Oid, Arc<str>>,
+    touched: HashSet<Oid>,
 }
 
 impl Protection {
@@ -66,18 +70,29 @@ impl Protection {
         let catalog = &database.catalog;
         let family = spread::Family::new(catalog);
         let mut shadow = applied.decide_shadow(catalog);
-        spread::over_family(&mut shadow, catalog, &family, applied);
+        spread::over_family(&mut shadow, catalog, &family);
         if !governed {
-            return Self { enforced: Decisions::new(), shadow, opaque: HashMap::new() };
+            return Self::of(Decisions::new(), shadow, HashMap::new());
         }
         let mut enforced = applied.decide_enforced(catalog);
-        spread::over_family(&mut enforced, catalog, &family, applied);
+        spread::over_family(&mut enforced, catalog, &family);
         applied.deny_unmodelled(catalog, &family, &mut enforced);
         spread::over_generated(&mut enforced, catalog);
         let mut opaque = HashMap::new();
         system::close(catalog, &mut enforced, &mut opaque);
         views::spread(database, applied, &mut enforced, &mut opaque);
-        Self { enforced, shadow, opaque }
+        Self::of(enforced, shadow, opaque)
+    }
+
+    fn of(enforced: Decisions, shadow: Decisions, opaque: HashMap<Oid, Arc<str>>) -> Self {
+        let columns = enforced.keys().chain(shadow.keys()).map(|id| id.relation);
+        let touched = columns.chain(opaque.keys().copied()).collect();
+        Self { enforced, shadow, opaque, touched }
+    }
+
+    /// Whether anything was decided about the relation or its columns.
+    fn touches(&self, relation: &Relation) -> bool {
+        self.touched.contains(&relation.oid)
     }
 
     fn rules(&self, relation: &Relation, applied: &Applied<'_>) -> RelationRules {
