@@ -108,6 +108,16 @@ type Case = (&'static str, &'static str, &'static [(&'static str, Option<&'stati
 const CASES: &[Case] = &[
     (
         "pg_catalog.text",
+        "{regex: {pattern: '\\d', replacement: '#'}}",
+        &[("'a1b22'", Some("a#b##")), ("'abc'", Some("****")), ("''", Some("****")), ("NULL", None)],
+    ),
+    (
+        "varchar(6)",
+        "{regex: {pattern: '^(.).*@(.*)$', replacement: '\\1~\\2'}}",
+        &[("'ab@cde'", Some("a~cde")), ("'ab'", Some("****"))],
+    ),
+    (
+        "pg_catalog.text",
         "email",
         &[
             ("'ada@example.com'", Some("a****@example.com")),

@@ -200,20 +200,22 @@ impl<'a> Applied<'a> {
         })
     }
 
-    /// Whether a contract describes the relation.
-    pub(super) fn knows(&self, relation: &Relation) -> bool {
-        self.entities.contains_key(&(&*relation.schema, &*relation.name))
+    /// Whether a contract describes one of the relations.
+    pub(super) fn knows_any<'r>(&self, mut relations: impl Iterator<Item = &'r Relation>) -> bool {
+        relations.any(|relation| self.entities.contains_key(&(&*relation.schema, &*relation.name)))
     }
 
-    /// What the contracts say of a column.
-    pub(super) fn facts(&self, relation: &Relation, column: &str) -> Facts {
-        let known = self.entities.get(&(&*relation.schema, &*relation.name)).into_iter().flatten();
+    /// What the contracts say of a column of these relations: a partition and the tables that it is a part of.
+    pub(super) fn facts<'r>(&self, relations: impl Iterator<Item = &'r Relation>, column: &str) -> Facts {
         let mut facts = Facts::default();
-        let fields = known.flat_map(|(_, entity)| &entity.fields).filter(|field| &*field.name == column);
-        for Field { retirement, classification, .. } in fields {
-            let lifecycle = retirement.as_ref().map(|retirement| retirement.on(self.today));
-            facts.lifecycle = facts.lifecycle.or(lifecycle);
-            facts.classification = facts.classification.or_else(|| classification.clone());
+        for relation in relations {
+            let known = self.entities.get(&(&*relation.schema, &*relation.name)).into_iter().flatten();
+            let fields = known.flat_map(|(_, entity)| &entity.fields).filter(|field| &*field.name == column);
+            for Field { retirement, classification, .. } in fields {
+                let lifecycle = retirement.as_ref().map(|retirement| retirement.on(self.today));
+                facts.lifecycle = facts.lifecycle.or(lifecycle);
+                facts.classification = facts.classification.or_else(|| classification.clone());
+            }
         }
         facts
     }

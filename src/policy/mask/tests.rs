@@ -124,7 +124,7 @@ fn check_names(text: &str) {
         assert!(keyword || ours || before.starts_with("pg_catalog."), "{before} in {text}");
     }
     let operators = plain.replace("OPERATOR(pg_catalog.>=)", "").replace("OPERATOR(pg_catalog.<=)", "");
-    let operators = ["<", ">", "||", "/", "*"]
+    let operators = ["<", ">", "||", "/", "*", "~"]
         .iter()
         .fold(operators, |text, operator| text.replace(&format!("OPERATOR(pg_catalog.{operator})"), ""));
     assert!(!operators.contains(['<', '>', '|', '/', '*', '+', '~', '=']), "{operators}");
@@ -220,6 +220,11 @@ fn wrong_options_are_told_with_what_was_meant() {
     assert_eq!(
         told("{date_trunc: yaer}"),
         "m:1:14: error: `yaer` is not a unit of the mask `date_trunc` (did you mean `year`?)"
+    );
+    assert_eq!(
+        told("{regex: {patern: a}}"),
+        "m:1:10: error: the mask `regex` needs the key `pattern`; \
+         m:1:10: error: the mask `regex` has no key `patern` (did you mean `pattern`?)"
     );
     assert_eq!(told("{round: 0}"), "m:1:9: error: the step must be between 0.000001 and 1000000000000");
     assert_eq!(

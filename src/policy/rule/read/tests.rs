@@ -90,7 +90,7 @@ fn what_is_missing_or_misspelt_is_told() {
         [
             "policy.yaml:5:43: error: this is about nobody (Write `to: everyone`, or a list such as [{role: support}].)",
             "policy.yaml:5:62: error: there is no mask `unknown` (known masks: null, default, constant, redact, hash, \
-             partial, email, date_trunc, round)",
+             partial, email, regex, date_trunc, round)",
         ]
     );
     assert_eq!(
