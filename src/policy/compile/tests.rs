@@ -480,7 +480,7 @@ fn problems_between_files_are_told() {
             "  - {name: r, columns: {names: [public.orders.total_amount]}, to: everyone, action: {mask: email}}"
         )),
         [
-            "shop/policy.yaml:5:85: error: public.orders.total_amount cannot be masked like this: the mask `email` does not work on the type numeric(10,2) (Take another mask for it, or deny it.)"
+            "shop/policy.yaml:5:85: error: public.orders.total_amount cannot be masked like this: the mask `email` does not work on the type numeric(12,2) (Take another mask for it, or deny it.)"
         ]
     );
     let (bundle, found) = Bundle::from_sources(&[SourceFile::new("a/policy.yaml", &policy("  []"))]);
