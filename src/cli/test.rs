@@ -76,7 +76,7 @@ fn outcome(snapshot: &Snapshot, contracts: &[Contract], test: &PolicyTest) -> Re
         (Verdict::Admit(_), Expectation::Refused(code)) => Err(format!("it is admitted, not refused with {code}")),
         (Verdict::Admit(admitted), Expectation::Admitted { masked, clear }) => {
             let outputs =
-                Outputs { known: outputs(&database.catalog, &test.sql), view: &view, report: &admitted.report };
+                Outputs { known: outputs(&database.catalog, &path, &test.sql), view: &view, report: &admitted.report };
             masked.iter().try_for_each(|name| outputs.expect_masked(name))?;
             clear.iter().try_for_each(|name| outputs.expect_clear(name))
         }
@@ -84,9 +84,17 @@ fn outcome(snapshot: &Snapshot, contracts: &[Contract], test: &PolicyTest) -> Re
 }
 
 /// The output columns of a query, as those of a view over it.
-fn outputs(catalog: &Catalog, sql: &str) -> Option<Vec<Derivation>> {
-    let mut catalog = catalog.clone();
-    catalog.insert(Relation {
+///
+/// Queries of views have qualified names, and are resolved where nothing but `pg_catalog` is searched. What a session
+/// would find along its path is therefore found there as well; numbers stay what they are.
+fn outputs(catalog: &Catalog, path: &SearchPath, sql: &str) -> Option<Vec<Derivation>> {
+    let mut probe = catalog.clone();
+    for schema in path.schemas().iter().rev() {
+        for relation in catalog.relations().filter(|relation| relation.schema == *schema) {
+            probe.insert(Relation { schema: "pg_catalog".into(), ..(**relation).clone() });
+        }
+    }
+    probe.insert(Relation {
         oid: PROBE,
         schema: "public".into(),
         name: "pgcovenant test".into(),
@@ -98,7 +106,7 @@ fn outputs(catalog: &Catalog, sql: &str) -> Option<Vec<Derivation>> {
         has_rules: false,
         row_type: Oid(0),
     });
-    match lineage::of_views(&catalog).remove(&PROBE)? {
+    match lineage::of_views(&probe).remove(&PROBE)? {
         ViewLineage::Known(lineage) => Some(lineage.outputs),
         ViewLineage::Unknown(_) => None,
     }

@@ -277,14 +277,14 @@ mod tests {
         assert_eq!(
             problems(text),
             [
+                "etc/pgcovenant.yaml:1:1: error: the configuration has no key `listn` (did you mean `listen`?)",
                 "etc/pgcovenant.yaml:2:12: error: upstream needs the key `host`",
-                "etc/pgcovenant.yaml:2:27: error: `verify_full` is no way to use TLS (did you mean `verify-full`?)",
                 "etc/pgcovenant.yaml:2:12: error: upstream has no key `hots` (did you mean `host`?)",
+                "etc/pgcovenant.yaml:2:27: error: `verify_full` is no way to use TLS (did you mean `verify-full`?)",
                 "etc/pgcovenant.yaml:3:20: error: a password does not belong into this file (Put it into an environment variable, and name that in `password_env`.)",
                 "etc/pgcovenant.yaml:4:17: error: `nowhere` is no address to listen on (Write it as 127.0.0.1:9930.)",
-                "etc/pgcovenant.yaml:5:41: error: 0 is not between 1 and 1000000",
                 "etc/pgcovenant.yaml:5:25: error: this is no time span (Write it as 500ms, 30s, 5min or 1h.)",
-                "etc/pgcovenant.yaml:1:1: error: the configuration has no key `listn` (did you mean `listen`?)",
+                "etc/pgcovenant.yaml:5:42: error: 0 is not between 1 and 1000000",
             ]
         );
         assert_eq!(

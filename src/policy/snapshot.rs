@@ -12,6 +12,9 @@ use super::view::SubjectView;
 use crate::model::catalog::{Catalog, Oid};
 use crate::sql::lineage::ViewLineage;
 
+/// Views kept at once; beyond that they are compiled anew.
+const MAX_VIEWS: usize = 10_000;
+
 /// Everything that verdicts depend on, at one epoch.
 #[derive(Debug)]
 pub struct Snapshot {
@@ -66,6 +69,10 @@ impl Snapshot {
             subject,
             self.today,
         ));
+        // Clients choose their application_name: it must not fill the memory.
+        if self.views.len() >= MAX_VIEWS {
+            self.views.clear();
+        }
         self.views.insert(subject.clone(), Arc::clone(&view));
         view
     }

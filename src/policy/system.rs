@@ -4,8 +4,8 @@
 //! something of the values in user tables, or of the secrets of the server, is closed to governed sessions:
 //!
 //! - *Relations* that are nothing but values, statistics over values, credentials, or texts of other statements.
-//! - *Columns* with source text, in which people write literals, and with statements of other sessions. They are
-//!   NULL, not denied, since tools read these catalogs with `*`.
+//! - *Columns* with source text, in which people write literals, with statements of other sessions, and with values of
+//!   rows. They are NULL, not denied, since tools read these catalogs with `*`.
 //!
 //! Expressions that belong to the structure of a table stay open: defaults (`pg_attrdef.adbin`), CHECK constraints,
 //! partition bounds, index predicates, row security. psql's `\d`, ORMs and migration tools read all of them, mostly
@@ -63,6 +63,9 @@ const CLOSED_RELATIONS: &[(&str, &str)] = &[
 /// Columns with source text or statements, in `pg_catalog` and `information_schema`.
 const CLOSED_COLUMNS: &[(&str, &str, &[&str])] = &[
     ("pg_catalog", "pg_proc", &["prosrc", "probin", "prosqlbody", "proargdefaults", "proconfig"]),
+    // The value that old rows have in a column added with a default: the only values of user tables in a catalog that
+    // describes structure.
+    ("pg_catalog", "pg_attribute", &["attmissingval"]),
     ("pg_catalog", "pg_rewrite", &["ev_qual", "ev_action"]),
     ("pg_catalog", "pg_trigger", &["tgargs", "tgqual"]),
     ("pg_catalog", "pg_views", &["definition"]),
@@ -75,9 +78,10 @@ const CLOSED_COLUMNS: &[(&str, &str, &[&str])] = &[
     ("pg_catalog", "pg_foreign_server", &["srvoptions"]),
     ("information_schema", "views", &["view_definition"]),
     ("information_schema", "routines", &["routine_definition"]),
-    ("information_schema", "triggers", &["action_condition"]),
+    ("information_schema", "triggers", &["action_condition", "action_statement"]),
     ("information_schema", "parameters", &["parameter_default"]),
     ("information_schema", "foreign_server_options", &["option_value"]),
+    ("information_schema", "_pg_foreign_servers", &["srvoptions"]),
 ];
 
 /// Closes what is to be closed.

@@ -160,3 +160,6 @@ impl Contract {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -64,75 +64,85 @@ pub(super) fn validate(document: &Node, problems: &mut Problems<'_>) {
     let errors: Vec<ValidationError<'_>> = validator.iter_errors(&json).collect();
     // Where something inside an object is wrong, keywords such as unevaluatedProperties lose sight of the keys that
     // the failed branch would have accounted for, and object to them as well: such echoes are left out.
-    let real = |error: &ValidationError<'_>| !matches!(error.kind(), ValidationErrorKind::UnevaluatedProperties { .. });
-    let has_cause = errors.iter().any(real);
+    let causes: Vec<String> = errors
+        .iter()
+        .filter(|error| !matches!(error.kind(), ValidationErrorKind::UnevaluatedProperties { .. }))
+        .map(|error| format!("{}/", error.instance_path()))
+        .collect();
+    let told = Told { document, standard, causes };
     for error in &errors {
-        report(document, error, standard, has_cause, problems);
+        told.report(error, problems);
     }
 }
 
-fn report(
-    document: &Node,
-    error: &ValidationError<'_>,
-    standard: &Standard,
-    has_cause: bool,
-    problems: &mut Problems<'_>,
-) {
-    let path = steps(&error.instance_path().to_string());
-    let node = document.descend(path.iter().map(String::as_str));
-    match error.kind() {
-        ValidationErrorKind::AdditionalProperties { unexpected } => {
-            unexpected.iter().for_each(|key| unknown(node, key, standard, problems));
-        }
-        ValidationErrorKind::UnevaluatedProperties { unexpected } => {
-            let echo = |key: &String| has_cause && standard.keys.contains(key);
-            unexpected.iter().filter(|key| !echo(key)).for_each(|key| unknown(node, key, standard, problems));
-        }
-        ValidationErrorKind::Required { property } => {
-            let key = property.as_str().unwrap_or("?");
-            problems.error(&head(node), format!("the standard requires the key `{key}` here"));
-        }
-        ValidationErrorKind::Enum { options } => {
-            let words: Vec<&str> = options.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-            let help = match node.as_str().and_then(|word| nearest(word, words.iter().copied())) {
-                Some(meant) => format!("did you mean `{meant}`?"),
-                None => format!("possible values: {}", words.join(", ")),
-            };
-            problems.error_with(&head(node), "this value is not one that the standard knows", help);
-        }
-        ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
-            // The branch with the fewest complaints is the one that was meant.
-            let likely = context.iter().filter(|branch| !branch.is_empty()).min_by_key(|branch| branch.len());
-            match likely {
-                Some(branch) => branch.iter().for_each(|inner| report(document, inner, standard, has_cause, problems)),
-                None => problems.error(&head(node), "this has none of the forms that the standard allows"),
+/// What is needed to tell an error where it is.
+struct Told<'a> {
+    document: &'a Node,
+    standard: &'a Standard,
+    /// Paths of the errors that can have echoes.
+    causes: Vec<String>,
+}
+
+impl Told<'_> {
+    fn report(&self, error: &ValidationError<'_>, problems: &mut Problems<'_>) {
+        let path = steps(&error.instance_path().to_string());
+        let node = self.document.descend(path.iter().map(String::as_str));
+        match error.kind() {
+            ValidationErrorKind::AdditionalProperties { unexpected } => {
+                unexpected.iter().for_each(|key| self.unknown(node, key, problems));
             }
-        }
-        ValidationErrorKind::Type { kind } => {
-            let wanted = match kind {
-                jsonschema::error::TypeKind::Single(kind) => kind.to_string(),
-                jsonschema::error::TypeKind::Multiple(kinds) => {
-                    kinds.iter().map(|kind| kind.to_string()).collect::<Vec<_>>().join(" or ")
+            ValidationErrorKind::UnevaluatedProperties { unexpected } => {
+                let here = format!("{}/", error.instance_path());
+                let has_cause = self.causes.iter().any(|cause| cause.starts_with(&here));
+                let echo = |key: &String| has_cause && self.standard.keys.contains(key);
+                unexpected.iter().filter(|key| !echo(key)).for_each(|key| self.unknown(node, key, problems));
+            }
+            ValidationErrorKind::Required { property } => {
+                let key = property.as_str().unwrap_or("?");
+                problems.error(&head(node), format!("the standard requires the key `{key}` here"));
+            }
+            ValidationErrorKind::Enum { options } => {
+                let words: Vec<&str> = options.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+                let help = match node.as_str().and_then(|word| nearest(word, words.iter().copied())) {
+                    Some(meant) => format!("did you mean `{meant}`?"),
+                    None => format!("possible values: {}", words.join(", ")),
+                };
+                problems.error_with(&head(node), "this value is not one that the standard knows", help);
+            }
+            ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
+                // The branch with the fewest complaints is the one that was meant.
+                let likely = context.iter().filter(|branch| !branch.is_empty()).min_by_key(|branch| branch.len());
+                match likely {
+                    Some(branch) => branch.iter().for_each(|inner| self.report(inner, problems)),
+                    None => problems.error(&head(node), "this has none of the forms that the standard allows"),
                 }
-            };
-            let message = format!("the standard wants a value of type {wanted} here, this is {}", node.describe());
-            if wanted == "string" {
-                problems.error_with(&head(node), message, "Put it between quotes.");
-            } else {
-                problems.error(&head(node), message);
             }
+            ValidationErrorKind::Type { kind } => {
+                let wanted = match kind {
+                    jsonschema::error::TypeKind::Single(kind) => kind.to_string(),
+                    jsonschema::error::TypeKind::Multiple(kinds) => {
+                        kinds.iter().map(|kind| kind.to_string()).collect::<Vec<_>>().join(" or ")
+                    }
+                };
+                let message = format!("the standard wants a value of type {wanted} here, this is {}", node.describe());
+                match wanted.as_str() {
+                    "string" => problems.error_with(&head(node), message, "Put it between quotes."),
+                    "boolean" => problems.error_with(&head(node), message, "Write true or false."),
+                    _ => problems.error(&head(node), message),
+                }
+            }
+            _ => problems.error(&head(node), format!("not valid by the standard: {}", error.masked_with("this value"))),
         }
-        _ => problems.error(&head(node), format!("not valid by the standard: {}", error.masked_with("this value"))),
     }
-}
 
-fn unknown(node: &Node, key: &str, standard: &Standard, problems: &mut Problems<'_>) {
-    let span = node.entry(key).map_or_else(|| head(node), |entry| entry.key_span.clone());
-    let help = match nearest(key, standard.keys.iter().map(String::as_str).filter(|known| *known != key)) {
-        Some(meant) => format!("did you mean `{meant}`? Extensions belong into `customProperties`."),
-        None => "Extensions belong into `customProperties`.".to_owned(),
-    };
-    problems.error_with(&span, format!("the standard has no key `{key}` here"), help);
+    fn unknown(&self, node: &Node, key: &str, problems: &mut Problems<'_>) {
+        let span = node.entry(key).map_or_else(|| head(node), |entry| entry.key_span.clone());
+        let help = match nearest(key, self.standard.keys.iter().map(String::as_str).filter(|known| *known != key)) {
+            Some(meant) => format!("did you mean `{meant}`? Extensions belong into `customProperties`."),
+            None => "Extensions belong into `customProperties`.".to_owned(),
+        };
+        problems.error_with(&span, format!("the standard has no key `{key}` here"), help);
+    }
 }
 
 /// A scalar itself; of a collection, the place where it begins.

@@ -87,8 +87,9 @@ impl<'a> Problems<'a> {
         self.found.iter().any(|problem| problem.severity == Severity::Error)
     }
 
-    /// All problems.
-    pub fn into_found(self) -> Vec<Diagnostic> {
+    /// All problems, in the order of the file.
+    pub fn into_found(mut self) -> Vec<Diagnostic> {
+        self.found.sort_by_key(|problem| problem.span.start);
         self.found
     }
 

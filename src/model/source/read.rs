@@ -191,9 +191,9 @@ mod tests {
             found,
             [
                 "t:1:1: error: a thing needs the key `name`",
+                "t:1:1: error: a thing has no key `nam` (did you mean `name`?)",
                 "t:2:7: error: expected a whole number, found a string",
                 "t:3:7: error: expected true or false, found a string",
-                "t:1:1: error: a thing has no key `nam` (did you mean `name`?)",
             ]
         );
     }

@@ -80,7 +80,8 @@ impl<'a> Applied<'a> {
         };
         let present = |concern: &&Concern<'_>| {
             catalog.is_some_and(|catalog| {
-                catalog.relations().filter(|relation| governable(relation)).any(|relation| {
+                let near = |relation: &&Arc<Relation>| governable(relation) && self.is_near(concern, relation);
+                catalog.relations().filter(near).any(|relation| {
                     relation
                         .columns
                         .iter()
@@ -121,11 +122,16 @@ impl<'a> Applied<'a> {
 
     fn decide(&self, catalog: &Catalog, mode: Mode) -> Decisions {
         let mut decisions = Decisions::new();
+        let rules: Vec<&Concern<'a>> = self.rules.iter().filter(|concern| concern.rule.mode == mode).collect();
+        if rules.is_empty() {
+            return decisions;
+        }
         let pseudonym = has_pseudonym(catalog);
         for relation in catalog.relations().filter(|relation| governable(relation)) {
-            for column in &relation.columns {
+            let near: Vec<&&Concern<'a>> = rules.iter().filter(|concern| self.is_near(concern, relation)).collect();
+            for column in relation.columns.iter().filter(|_| !near.is_empty()) {
                 let id = ColumnId { relation: relation.oid, attnum: column.attnum };
-                for concern in self.rules.iter().filter(|concern| concern.rule.mode == mode) {
+                for concern in &near {
                     if self.selects(concern, &relation.schema, &relation.name, &column.name)
                         && let Some(decided) = concern.decide(column, pseudonym)
                     {
@@ -135,6 +141,12 @@ impl<'a> Applied<'a> {
             }
         }
         decisions
+    }
+
+    /// Whether a rule can select anything of a relation at all: a quick look before the one at every column.
+    fn is_near(&self, concern: &Concern<'_>, relation: &Relation) -> bool {
+        concern.rule.columns.reaches(&relation.schema, &relation.name)
+            || self.entities.contains_key(&(&*relation.schema, &*relation.name))
     }
 
     /// Denies the columns that no contract describes and no rule has anything to say about. A partition is described
@@ -188,15 +200,22 @@ impl<'a> Applied<'a> {
         })
     }
 
-    /// What the contracts say of a column.
-    pub(super) fn facts(&self, relation: &Relation, column: &str) -> Facts {
-        let known = self.entities.get(&(&*relation.schema, &*relation.name)).into_iter().flatten();
+    /// Whether a contract describes one of the relations.
+    pub(super) fn knows_any<'r>(&self, mut relations: impl Iterator<Item = &'r Relation>) -> bool {
+        relations.any(|relation| self.entities.contains_key(&(&*relation.schema, &*relation.name)))
+    }
+
+    /// What the contracts say of a column of these relations: a partition and the tables that it is a part of.
+    pub(super) fn facts<'r>(&self, relations: impl Iterator<Item = &'r Relation>, column: &str) -> Facts {
         let mut facts = Facts::default();
-        let fields = known.flat_map(|(_, entity)| &entity.fields).filter(|field| &*field.name == column);
-        for Field { retirement, classification, .. } in fields {
-            let lifecycle = retirement.as_ref().map(|retirement| retirement.on(self.today));
-            facts.lifecycle = facts.lifecycle.or(lifecycle);
-            facts.classification = facts.classification.or_else(|| classification.clone());
+        for relation in relations {
+            let known = self.entities.get(&(&*relation.schema, &*relation.name)).into_iter().flatten();
+            let fields = known.flat_map(|(_, entity)| &entity.fields).filter(|field| &*field.name == column);
+            for Field { retirement, classification, .. } in fields {
+                let lifecycle = retirement.as_ref().map(|retirement| retirement.on(self.today));
+                facts.lifecycle = facts.lifecycle.or(lifecycle);
+                facts.classification = facts.classification.or_else(|| classification.clone());
+            }
         }
         facts
     }

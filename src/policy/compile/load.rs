@@ -92,6 +92,11 @@ impl Bundle {
         self.groups.iter().flat_map(|group| group.policies.iter().map(|policy| (policy, &*group.contracts)))
     }
 
+    /// Whom to ask about a policy: `metadata.owner` of the one of that name.
+    pub fn owner(&self, policy: &str) -> Option<&str> {
+        self.policies().find(|known| &*known.name == policy)?.owner.as_deref()
+    }
+
     /// The databases that contracts are about, each once.
     pub fn databases(&self) -> BTreeSet<&str> {
         self.contracts().flat_map(Contract::databases).collect()
@@ -171,7 +176,7 @@ fn check(policy: &Policy, contracts: &[Contract]) -> Vec<Diagnostic> {
     for grant in &policy.writes {
         for pattern in grant.update.iter().chain(&grant.insert).filter(|pattern| !matched(pattern, &promised)) {
             let message = format!("writes names {}, which the contract does not know", pattern.display());
-            problems.error_with(&(0..1), message, suggestion(pattern, &promised));
+            problems.error_with(&grant.span, message, suggestion(pattern, &promised));
         }
     }
     problems.into_found()

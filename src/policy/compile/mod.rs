@@ -41,7 +41,12 @@ pub fn view(bundle: &Bundle, database: Option<&Database>, subject: &Subject, tod
     if let Some(database) = database {
         let protection = Protection::new(&applied, database, view.governed);
         for relation in database.catalog.relations() {
-            let rules = protection.rules(relation, &applied);
+            if !protection.touches(relation)
+                && !applied.knows_any(protection.family.with_ancestors(&database.catalog, relation))
+            {
+                continue;
+            }
+            let rules = protection.rules(relation, &applied, &database.catalog);
             if !rules.columns.is_empty() || rules.opaque.is_some() {
                 view.relations.insert(relation.oid, Arc::new(rules));
             }
@@ -59,6 +64,8 @@ struct Protection {
     enforced: Decisions,
     shadow: Decisions,
     opaque: HashMap<Oid, Arc<str>>,
+    touched: HashSet<Oid>,
+    family: spread::Family,
 }
 
 impl Protection {
@@ -66,21 +73,32 @@ impl Protection {
         let catalog = &database.catalog;
         let family = spread::Family::new(catalog);
         let mut shadow = applied.decide_shadow(catalog);
-        spread::over_family(&mut shadow, catalog, &family, applied);
+        spread::over_family(&mut shadow, catalog, &family);
         if !governed {
-            return Self { enforced: Decisions::new(), shadow, opaque: HashMap::new() };
+            return Self::of(Decisions::new(), shadow, HashMap::new(), family);
         }
         let mut enforced = applied.decide_enforced(catalog);
-        spread::over_family(&mut enforced, catalog, &family, applied);
+        spread::over_family(&mut enforced, catalog, &family);
         applied.deny_unmodelled(catalog, &family, &mut enforced);
         spread::over_generated(&mut enforced, catalog);
         let mut opaque = HashMap::new();
         system::close(catalog, &mut enforced, &mut opaque);
         views::spread(database, applied, &mut enforced, &mut opaque);
-        Self { enforced, shadow, opaque }
+        Self::of(enforced, shadow, opaque, family)
     }
 
-    fn rules(&self, relation: &Relation, applied: &Applied<'_>) -> RelationRules {
+    fn of(enforced: Decisions, shadow: Decisions, opaque: HashMap<Oid, Arc<str>>, family: spread::Family) -> Self {
+        let columns = enforced.keys().chain(shadow.keys()).map(|id| id.relation);
+        let touched = columns.chain(opaque.keys().copied()).collect();
+        Self { enforced, shadow, opaque, touched, family }
+    }
+
+    /// Whether anything was decided about the relation or its columns.
+    fn touches(&self, relation: &Relation) -> bool {
+        self.touched.contains(&relation.oid)
+    }
+
+    fn rules(&self, relation: &Relation, applied: &Applied<'_>, catalog: &Catalog) -> RelationRules {
         let mut rules = RelationRules { opaque: self.opaque.get(&relation.oid).cloned(), ..RelationRules::default() };
         let mut denied = Vec::new();
         for column in &relation.columns {
@@ -89,7 +107,8 @@ impl Protection {
             if let Some(decided) = enforced.filter(|decided| decided.effect == Effect::Deny) {
                 denied.push(decided.omit_on_star);
             }
-            let rule = self.column_rule(id, enforced, applied.facts(relation, &column.name));
+            let facts = applied.facts(self.family.with_ancestors(catalog, relation), &column.name);
+            let rule = self.column_rule(id, enforced, facts);
             rules.columns.extend(rule.map(|rule| (column.attnum, rule)));
         }
         rules.star_omits_denied = !denied.is_empty() && denied.iter().all(|omit| *omit);

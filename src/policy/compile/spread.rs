@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::columns::{Applied, governable};
+use super::columns::governable;
 use super::decision::{Decided, Decisions, add};
 use super::display_column;
 use crate::model::catalog::{Catalog, ColumnId, Oid, Relation};
@@ -48,7 +48,10 @@ impl Family {
 
 /// A parent shows the rows of its children, and a child holds rows that its parent shows: each gets the rules of the
 /// other, by the name of the column. Siblings show nothing of each other.
-pub(super) fn over_family(decisions: &mut Decisions, catalog: &Catalog, family: &Family, _applied: &Applied<'_>) {
+pub(super) fn over_family(decisions: &mut Decisions, catalog: &Catalog, family: &Family) {
+    if decisions.is_empty() {
+        return;
+    }
     let direct = decisions.clone();
     for relation in catalog.relations().filter(|relation| governable(relation)) {
         let above = family.ancestors.get(&relation.oid).into_iter().flatten();

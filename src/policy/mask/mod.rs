@@ -19,6 +19,7 @@ mod hash;
 mod null;
 mod partial;
 mod redact;
+mod regex;
 mod round;
 
 use std::fmt;
@@ -98,6 +99,7 @@ pub static MASKS: &[MaskKind] = &[
     hash::KIND,
     partial::KIND,
     email::KIND,
+    regex::KIND,
     date_trunc::KIND,
     round::KIND,
 ];

@@ -118,6 +118,8 @@ pub struct WriteGrant {
     pub insert: Vec<NamePattern>,
     /// Relations that DELETE may remove rows of.
     pub delete: Vec<RelationPattern>,
+    /// Where it stands in the file, for problems found later.
+    pub span: Range<usize>,
 }
 
 /// One test inside a policy.

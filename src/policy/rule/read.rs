@@ -321,7 +321,7 @@ fn write_grant(node: &Node, problems: &mut Problems<'_>) -> Option<WriteGrant> {
         }
     }
     fields.finish(problems);
-    Some(WriteGrant { to: to?, except, update, insert, delete })
+    Some(WriteGrant { to: to?, except, update, insert, delete, span: node.span.clone() })
 }
 
 fn test(node: &Node, problems: &mut Problems<'_>) -> Option<PolicyTest> {

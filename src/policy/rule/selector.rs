@@ -37,6 +37,11 @@ impl Selector {
             || field.classification.as_deref().is_some_and(|word| any(&self.classification, word))
     }
 
+    /// Whether a name in it can be that of a column of this relation.
+    pub fn reaches(&self, schema: &str, relation: &str) -> bool {
+        self.names.iter().any(|pattern| pattern.schema.matches(schema) && pattern.relation.matches(relation))
+    }
+
     /// Whether it selects a column by its name.
     pub fn selects_name(&self, schema: &str, relation: &str, column: &str) -> bool {
         self.names.iter().any(|pattern| pattern.matches(schema, relation, column))
