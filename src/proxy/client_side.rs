@@ -11,8 +11,9 @@ use super::outbox::{Begun, Harmless, Outbox, Poison};
 use super::session::{Conversation, Fatal, put_refusal};
 use crate::engine::check::Protocol;
 use crate::engine::refusal::{Refusal, SqlState};
+use crate::engine::report::Operation;
 use crate::engine::unreadable::Unreadable;
-use crate::engine::verdict::Verdict;
+use crate::engine::verdict::{Admitted, Verdict};
 use crate::wire::backend::Status;
 use crate::wire::body::Malformed;
 use crate::wire::frame::{self, HEADER, Header};
@@ -430,8 +431,39 @@ impl<J: Judge> Conversation<J> {
         timed(|| match text.map(std::str::from_utf8) {
             None => self.judge.unreadable(Unreadable::TooLarge { limit: self.judge.statement_limit() }),
             Some(Err(_)) => self.judge.unreadable(Unreadable::NotUtf8),
-            Some(Ok(sql)) => self.judge.text(sql, protocol, self.path.as_ref()),
+            Some(Ok(sql)) => match self.judge.text(sql, protocol, self.path.as_ref()) {
+                Verdict::Admit(admitted) => match self.uses_what_is_stale(sql, &admitted) {
+                    Some(refusal) => Verdict::Refuse(refusal),
+                    None => Verdict::Admit(admitted),
+                },
+                refused @ Verdict::Refuse(_) => refused,
+            },
         })
+    }
+
+    /// A governed session may not run what SQL prepared or opened under an earlier policy; it may let go of it.
+    fn uses_what_is_stale(&self, sql: &str, admitted: &Admitted) -> Option<Refusal> {
+        if !self.judge.governed() {
+            return None;
+        }
+        let epoch = self.judge.epoch();
+        let alone = admitted.report.statements.len() == 1;
+        let begins = |word: &str| {
+            alone && sql.trim_start().get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
+        };
+        let stale = |made: Option<u64>| made.is_some_and(|made| made != epoch);
+        admitted
+            .report
+            .statements
+            .iter()
+            .find_map(|statement| match statement.operation {
+                Operation::Prepare if stale(self.prepared_in_sql) && !begins("deallocate") => {
+                    Some("prepared statement")
+                }
+                Operation::Cursor if stale(self.cursor_in_sql) && !begins("close") => Some("cursor"),
+                _ => None,
+            })
+            .map(|what| earlier_policy(what, Arc::clone(&admitted.report)))
     }
 
     /// Whether a governed session must first learn its search path, and how to go on then. Where it cannot be learned

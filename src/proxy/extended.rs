@@ -214,7 +214,7 @@ impl Dialogue {
     pub fn copy_end(&mut self) {
         if self.copy_in {
             self.copy_in = false;
-        } else {
+        } else if !self.queue.is_empty() {
             self.expect(Expected::plain(Kind::CopyEnd));
         }
     }
@@ -289,7 +289,10 @@ impl Dialogue {
         }
         while let Some(expected) = self.queue.pop_front() {
             match expected.kind {
-                Kind::Query | Kind::FunctionCall | Kind::Sync | Kind::Question => return Some(expected),
+                Kind::Query | Kind::FunctionCall | Kind::Sync | Kind::Question => {
+                    self.forget_copy_ends();
+                    return Some(expected);
+                }
                 Kind::Parse
                 | Kind::Bind
                 | Kind::Describe
