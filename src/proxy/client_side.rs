@@ -14,6 +14,7 @@ use crate::engine::refusal::{Refusal, SqlState};
 use crate::engine::report::Operation;
 use crate::engine::unreadable::Unreadable;
 use crate::engine::verdict::{Admitted, Verdict};
+use crate::model::catalog::SearchPath;
 use crate::wire::backend::Status;
 use crate::wire::body::Malformed;
 use crate::wire::frame::{self, HEADER, Header};
@@ -265,6 +266,7 @@ impl<J: Judge> Conversation<J> {
                     text: parse.text.into(),
                     types: parse.types.into(),
                     sent: admitted.rewritten_text().map(Box::from),
+                    path: self.governing_path(),
                     judged,
                 };
                 self.dialogue.prepare(name, Some(Arc::new(statement)), expected);
@@ -380,7 +382,11 @@ impl<J: Judge> Conversation<J> {
         }
     }
 
-    /// Judges the statement of that name again, if the policy has changed since it was prepared.
+    fn governing_path(&self) -> Option<SearchPath> {
+        self.path.clone().filter(|_| self.judge.governed())
+    }
+
+    /// Judges the statement of that name again, if the policy or the search path has changed since it was prepared.
     fn judge_again(&mut self, name: &[u8], outbox: &mut Outbox<'_, '_>) -> Again {
         let Some(statement) = self.dialogue.statement(name).cloned() else {
             // Prepared by SQL, or not at all.
@@ -392,11 +398,15 @@ impl<J: Judge> Conversation<J> {
             self.judge.refused(&refusal, Duration::ZERO);
             return Again::Refused(refusal);
         };
-        if statement.judged.epoch == self.judge.epoch() {
+        let same_epoch = statement.judged.epoch == self.judge.epoch();
+        if same_epoch && statement.path.is_none() {
             return Again::Unchanged;
         }
         if let Some(stop) = self.path_is_due(outbox) {
             return Again::Waits(stop);
+        }
+        if same_epoch && statement.path == self.path {
+            return Again::Unchanged;
         }
         let text = Some(&*statement.text).filter(|text| text.len() <= self.judge.statement_limit());
         let (verdict, checked_in, now) = self.judge_text(text, Protocol::Extended);
@@ -412,6 +422,7 @@ impl<J: Judge> Conversation<J> {
             text: statement.text.clone(),
             types: statement.types.clone(),
             sent: admitted.rewritten_text().map(Box::from),
+            path: self.governing_path(),
             judged: judged.clone(),
         });
         if renewed.sent == statement.sent {

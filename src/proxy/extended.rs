@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use super::judge::{Ending, Judge, Judged};
 use crate::engine::refusal::Refusal;
+use crate::model::catalog::SearchPath;
 use crate::wire::backend::Status;
 
 type Map<V> = HashMap<Box<[u8]>, V, foldhash::fast::RandomState>;
@@ -21,6 +22,9 @@ pub struct Statement {
     pub types: Box<[u8]>,
     /// The text that the server has instead, if another.
     pub sent: Option<Box<str>>,
+    /// The effective search path that it was judged under, in a governed session: the server looks names up again when
+    /// the path changes.
+    pub path: Option<SearchPath>,
     /// What it was judged to be, and when.
     pub judged: Judged,
 }

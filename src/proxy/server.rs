@@ -15,6 +15,7 @@ use super::handshake::{self, Arrival, Newcomer};
 use super::judge::{EngineJudge, Judge};
 use super::listen::{self, Listener};
 use super::relay::{End, Relay};
+use super::server_side::governed_greeting;
 use super::session::{Conversation, Fatal, guess_path};
 use super::stream::{Messages, Stream};
 use super::{cancel, tls};
@@ -317,6 +318,10 @@ async fn begin(
     let judge = EngineJudge::new(Arc::clone(collaborators), number, subject);
     if let (true, Some(fatal)) = (judge.governed(), accepted.pins.violation()) {
         return tell(accepted.client.into_parts().0, fatal, "settings").await;
+    }
+    let mut accepted = accepted;
+    if judge.governed() {
+        accepted.greeting = governed_greeting(&accepted.greeting).map_err(|_| "login")?;
     }
     let who = Arc::clone(judge.subject());
     let conversation = Conversation::new(judge, accepted.pins, accepted.status, guess);

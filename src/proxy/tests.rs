@@ -316,6 +316,31 @@ fn a_statement_that_a_new_policy_rewrites_is_prepared_again_unseen() {
 }
 
 #[test]
+fn a_statement_is_judged_again_when_the_search_path_has_changed() {
+    let mut table = Table::new(true);
+    table.client(&[parse("s", "select rel"), sync()].concat()).unwrap();
+    table.server(&[message(b'1', b""), ready(b'I')].concat()).unwrap();
+    table.client(&[bind("", "s"), sync()].concat()).unwrap();
+    table.server(&[message(b'2', b""), ready(b'I')].concat()).unwrap();
+    table.sent();
+    table.shown();
+    table
+        .client(&[parse("", "set path"), bind("", ""), execute(""), bind("", "s"), execute(""), sync()].concat())
+        .unwrap();
+    let sent = table.sent();
+    assert!(sent[3].starts_with("P pgcovenant refused"), "{sent:?}");
+}
+
+#[test]
+fn a_governed_greeting_has_no_notice_of_a_function() {
+    let key = message(b'K', b"12345678");
+    let kept = super::server_side::governed_greeting(
+        &[message(b'N', b"SNOTICE\0Mx 123\0WPL\0\0"), key.clone(), ready(b'I')].concat(),
+    );
+    assert_eq!(&kept.unwrap()[..], &[key, ready(b'I')].concat()[..]);
+}
+
+#[test]
 fn an_open_portal_does_not_outlive_its_policy() {
     let mut table = Table::new(true);
     table.client(&[parse("", "select soon"), bind("p", ""), sync()].concat()).unwrap();
