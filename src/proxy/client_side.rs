@@ -398,14 +398,15 @@ impl<J: Judge> Conversation<J> {
             self.judge.refused(&refusal, Duration::ZERO);
             return Again::Refused(refusal);
         };
+        let lost = |mind: &Self| name.is_empty() && mind.dialogue.unnamed_lost;
         let same_epoch = statement.judged.epoch == self.judge.epoch();
-        if same_epoch && statement.path.is_none() {
+        if !lost(self) && same_epoch && statement.path.is_none() {
             return Again::Unchanged;
         }
         if let Some(stop) = self.path_is_due(outbox) {
             return Again::Waits(stop);
         }
-        if same_epoch && statement.path == self.path {
+        if !lost(self) && same_epoch && statement.path == self.path {
             return Again::Unchanged;
         }
         let text = Some(&*statement.text).filter(|text| text.len() <= self.judge.statement_limit());
@@ -425,7 +426,7 @@ impl<J: Judge> Conversation<J> {
             path: self.governing_path(),
             judged: judged.clone(),
         });
-        if renewed.sent == statement.sent {
+        if !lost(self) && renewed.sent == statement.sent {
             self.dialogue.renew(name, renewed);
             return Again::Unchanged;
         }
@@ -499,6 +500,7 @@ impl<J: Judge> Conversation<J> {
             return None;
         }
         outbox.ask_search_path();
+        self.dialogue.unnamed_lost = self.dialogue.statement(b"").is_some();
         self.dialogue.expect(Expected::plain(Kind::Question));
         Some(Stop::Waits)
     }

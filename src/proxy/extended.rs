@@ -134,6 +134,8 @@ pub struct Dialogue {
     pub status: Status,
     statements: Map<Arc<Statement>>,
     unnamed: Option<Arc<Statement>>,
+    /// A question of ours has cost the server its unnamed statement, as any Query does; the client does not know.
+    pub unnamed_lost: bool,
     portals: Map<Portal>,
     unnamed_portal: Option<Portal>,
 }
@@ -149,6 +151,7 @@ impl Dialogue {
             status,
             statements: Map::default(),
             unnamed: None,
+            unnamed_lost: false,
             portals: Map::default(),
             unnamed_portal: None,
         }
@@ -362,6 +365,7 @@ impl Dialogue {
 
     fn swap_statement(&mut self, name: &[u8], statement: Option<Arc<Statement>>) -> Option<Arc<Statement>> {
         if name.is_empty() {
+            self.unnamed_lost = false;
             return std::mem::replace(&mut self.unnamed, statement);
         }
         match statement {

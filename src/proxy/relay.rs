@@ -296,6 +296,8 @@ impl<J: Judge> Relay<J> {
 
     /// Server to client. Whether anything was achieved.
     fn pump_server(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Result<bool, Broken> {
+        // The client may speak again once it has fetched what was waiting for it.
+        let fetches = self.client.unsent.len() > MAX_UNFETCHED;
         match self.client.poll_drain(cx) {
             Poll::Pending => return Ok(false),
             Poll::Ready(result) => result.map_err(|_| Broken::Client)?,
@@ -304,7 +306,7 @@ impl<J: Judge> Relay<J> {
             return Ok(false);
         }
         let count = match self.server.poll_read(cx, buffer) {
-            Poll::Pending => return Ok(false),
+            Poll::Pending => return Ok(fetches),
             Poll::Ready(result) => result.map_err(|_| Broken::Server)?,
         };
         if count == 0 {

@@ -332,6 +332,29 @@ fn a_statement_is_judged_again_when_the_search_path_has_changed() {
 }
 
 #[test]
+fn the_unnamed_statement_survives_our_own_question() {
+    let mut table = Table::new(true);
+    table.client(&[parse("", "select rel"), sync()].concat()).unwrap();
+    table.server(&[message(b'1', b""), ready(b'I')].concat()).unwrap();
+    table.sent();
+    table.shown();
+    table.mind.path = None;
+    assert_eq!(table.client(&[bind("", ""), execute(""), sync()].concat()), Ok(Stop::Waits));
+    assert!(table.sent()[0].contains("current_schemas"));
+    let json = b"[\"pg_catalog\",\"public\"]";
+    let row = [&[0, 1, 0, 0, 0, json.len() as u8][..], json].concat();
+    table.server(&[message(b'D', &row), message(b'C', b"SELECT 1\0"), ready(b'I')].concat()).unwrap();
+    table.client(b"").unwrap();
+    let sent = table.sent();
+    assert_eq!(sent[0], "P select rel", "{sent:?}");
+    assert!(sent[1].starts_with('B'));
+    table
+        .server(&[message(b'1', b""), message(b'2', b""), message(b'C', b"SELECT 1\0"), ready(b'I')].concat())
+        .unwrap();
+    assert_eq!(table.shown(), ["2", "C SELECT 1", "Z I"]);
+}
+
+#[test]
 fn a_governed_greeting_has_no_notice_of_a_function() {
     let key = message(b'K', b"12345678");
     let kept = super::server_side::governed_greeting(
