@@ -1,7 +1,7 @@
 //! The data path alone, without policies: `relay LISTEN UPSTREAM_HOST:PORT [disable|prefer|require]`.
 //!
 //! For measuring and for trying the proxy without a configuration file. `RELAY_CERT` and `RELAY_KEY` name PEM files for
-//! TLS towards clients; `RELAY_EVENTS` prints what is recorded. SIGHUP puts an
+//! TLS towards clients; `RELAY_THREADS` sets the number of workers; `RELAY_EVENTS` prints what is recorded. SIGHUP puts an
 //! equal policy in force, SIGTERM drains.
 
 use std::sync::Arc;
@@ -81,7 +81,8 @@ fn main() {
         audit: None,
         limits: Limits { drain_timeout: Duration::from_secs(5), ..Limits::default() },
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let threads = std::env::var("RELAY_THREADS").map_or(2, |threads| threads.parse().unwrap());
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build().unwrap();
     runtime.block_on(async {
         let store = Arc::new(SnapshotStore::new(Arc::new(Bundle::default())));
         let recorder: Arc<dyn Recorder> =

@@ -14,6 +14,7 @@ use super::session::{Fatal, Pins};
 use super::stream::Messages;
 use crate::wire::backend::{self, Authentication, Status};
 use crate::wire::body::Body;
+use crate::wire::cancel_key::CancelKey;
 use crate::wire::frame;
 use crate::wire::frontend;
 
@@ -32,6 +33,8 @@ pub struct Accepted {
     pub pins: Pins,
     /// Status of the ReadyForQuery.
     pub status: Status,
+    /// What cancels the server's work for this session.
+    pub key: Option<CancelKey>,
 }
 
 /// How a login failed.
@@ -57,7 +60,7 @@ pub enum LoginError {
 /// The server refuses, or a connection fails.
 pub async fn log_in(mut client: Messages, mut server: Messages, packet: &[u8]) -> Result<Accepted, LoginError> {
     match exchange(&mut client, &mut server, packet).await {
-        Ok((greeting, pins, status)) => Ok(Accepted { client, server, greeting, pins, status }),
+        Ok((greeting, pins, status, key)) => Ok(Accepted { client, server, greeting, pins, status, key }),
         Err(LoginError::Told(fatal)) => {
             let mut out = BytesMut::new();
             fatal.put(&mut out);
@@ -69,7 +72,7 @@ pub async fn log_in(mut client: Messages, mut server: Messages, packet: &[u8]) -
 }
 
 /// What the server says after accepting a client, the settings among it, and the status at its end.
-type Greeting = (BytesMut, Pins, Status);
+type Greeting = (BytesMut, Pins, Status, Option<CancelKey>);
 
 async fn exchange(client: &mut Messages, server: &mut Messages, packet: &[u8]) -> Result<Greeting, LoginError> {
     server.send(packet).await?;
@@ -190,6 +193,7 @@ async fn prove(server: &mut Messages, password: &[u8], client: &mut Messages) ->
 async fn greet(client: &mut Messages, server: &mut Messages, accepted: BytesMut) -> Result<Greeting, LoginError> {
     let mut greeting = accepted;
     let mut pins = Pins { utf8: false, standard_strings: false };
+    let mut key = None;
     loop {
         let Some(message) = server.next().await? else { return Err(server_gone()) };
         let (tag, body) = split(&message);
@@ -198,6 +202,7 @@ async fn greet(client: &mut Messages, server: &mut Messages, accepted: BytesMut)
                 let (name, value) = backend::parameter_status(body).map_err(io::Error::other)?;
                 pins.note(name, value);
             }
+            b'K' => key = Some(backend::backend_key(body).map_err(io::Error::other)?),
             b'E' => {
                 greeting.extend_from_slice(&message);
                 client.send(greeting).await?;
@@ -206,7 +211,7 @@ async fn greet(client: &mut Messages, server: &mut Messages, accepted: BytesMut)
             b'Z' => {
                 let status = backend::ready_for_query(body).map_err(io::Error::other)?;
                 greeting.extend_from_slice(&message);
-                return Ok((greeting, pins, status));
+                return Ok((greeting, pins, status, key));
             }
             _ => {}
         }

@@ -11,8 +11,10 @@ use super::outbox::{Begun, Harmless, Outbox, Poison};
 use super::session::{Conversation, Fatal, put_refusal};
 use crate::engine::check::Protocol;
 use crate::engine::refusal::{Refusal, SqlState};
+use crate::engine::report::Operation;
 use crate::engine::unreadable::Unreadable;
-use crate::engine::verdict::Verdict;
+use crate::engine::verdict::{Admitted, Verdict};
+use crate::model::catalog::SearchPath;
 use crate::wire::backend::Status;
 use crate::wire::body::Malformed;
 use crate::wire::frame::{self, HEADER, Header};
@@ -264,6 +266,7 @@ impl<J: Judge> Conversation<J> {
                     text: parse.text.into(),
                     types: parse.types.into(),
                     sent: admitted.rewritten_text().map(Box::from),
+                    path: self.governing_path(),
                     judged,
                 };
                 self.dialogue.prepare(name, Some(Arc::new(statement)), expected);
@@ -379,7 +382,11 @@ impl<J: Judge> Conversation<J> {
         }
     }
 
-    /// Judges the statement of that name again, if the policy has changed since it was prepared.
+    fn governing_path(&self) -> Option<SearchPath> {
+        self.path.clone().filter(|_| self.judge.governed())
+    }
+
+    /// Judges the statement of that name again, if the policy or the search path has changed since it was prepared.
     fn judge_again(&mut self, name: &[u8], outbox: &mut Outbox<'_, '_>) -> Again {
         let Some(statement) = self.dialogue.statement(name).cloned() else {
             // Prepared by SQL, or not at all.
@@ -391,11 +398,16 @@ impl<J: Judge> Conversation<J> {
             self.judge.refused(&refusal, Duration::ZERO);
             return Again::Refused(refusal);
         };
-        if statement.judged.epoch == self.judge.epoch() {
+        let lost = |mind: &Self| name.is_empty() && mind.dialogue.unnamed_lost;
+        let same_epoch = statement.judged.epoch == self.judge.epoch();
+        if !lost(self) && same_epoch && statement.path.is_none() {
             return Again::Unchanged;
         }
         if let Some(stop) = self.path_is_due(outbox) {
             return Again::Waits(stop);
+        }
+        if !lost(self) && same_epoch && statement.path == self.path {
+            return Again::Unchanged;
         }
         let text = Some(&*statement.text).filter(|text| text.len() <= self.judge.statement_limit());
         let (verdict, checked_in, now) = self.judge_text(text, Protocol::Extended);
@@ -411,9 +423,10 @@ impl<J: Judge> Conversation<J> {
             text: statement.text.clone(),
             types: statement.types.clone(),
             sent: admitted.rewritten_text().map(Box::from),
+            path: self.governing_path(),
             judged: judged.clone(),
         });
-        if renewed.sent == statement.sent {
+        if !lost(self) && renewed.sent == statement.sent {
             self.dialogue.renew(name, renewed);
             return Again::Unchanged;
         }
@@ -430,8 +443,39 @@ impl<J: Judge> Conversation<J> {
         timed(|| match text.map(std::str::from_utf8) {
             None => self.judge.unreadable(Unreadable::TooLarge { limit: self.judge.statement_limit() }),
             Some(Err(_)) => self.judge.unreadable(Unreadable::NotUtf8),
-            Some(Ok(sql)) => self.judge.text(sql, protocol, self.path.as_ref()),
+            Some(Ok(sql)) => match self.judge.text(sql, protocol, self.path.as_ref()) {
+                Verdict::Admit(admitted) => match self.uses_what_is_stale(sql, &admitted) {
+                    Some(refusal) => Verdict::Refuse(refusal),
+                    None => Verdict::Admit(admitted),
+                },
+                refused @ Verdict::Refuse(_) => refused,
+            },
         })
+    }
+
+    /// A governed session may not run what SQL prepared or opened under an earlier policy; it may let go of it.
+    fn uses_what_is_stale(&self, sql: &str, admitted: &Admitted) -> Option<Refusal> {
+        if !self.judge.governed() {
+            return None;
+        }
+        let epoch = self.judge.epoch();
+        let alone = admitted.report.statements.len() == 1;
+        let begins = |word: &str| {
+            alone && sql.trim_start().get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
+        };
+        let stale = |made: Option<u64>| made.is_some_and(|made| made != epoch);
+        admitted
+            .report
+            .statements
+            .iter()
+            .find_map(|statement| match statement.operation {
+                Operation::Prepare if stale(self.prepared_in_sql) && !begins("deallocate") => {
+                    Some("prepared statement")
+                }
+                Operation::Cursor if stale(self.cursor_in_sql) && !begins("close") => Some("cursor"),
+                _ => None,
+            })
+            .map(|what| earlier_policy(what, Arc::clone(&admitted.report)))
     }
 
     /// Whether a governed session must first learn its search path, and how to go on then. Where it cannot be learned
@@ -456,6 +500,7 @@ impl<J: Judge> Conversation<J> {
             return None;
         }
         outbox.ask_search_path();
+        self.dialogue.unnamed_lost = self.dialogue.statement(b"").is_some();
         self.dialogue.expect(Expected::plain(Kind::Question));
         Some(Stop::Waits)
     }

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use super::judge::{Ending, Judge, Judged};
 use crate::engine::refusal::Refusal;
+use crate::model::catalog::SearchPath;
 use crate::wire::backend::Status;
 
 type Map<V> = HashMap<Box<[u8]>, V, foldhash::fast::RandomState>;
@@ -21,6 +22,9 @@ pub struct Statement {
     pub types: Box<[u8]>,
     /// The text that the server has instead, if another.
     pub sent: Option<Box<str>>,
+    /// The effective search path that it was judged under, in a governed session: the server looks names up again when
+    /// the path changes.
+    pub path: Option<SearchPath>,
     /// What it was judged to be, and when.
     pub judged: Judged,
 }
@@ -130,6 +134,8 @@ pub struct Dialogue {
     pub status: Status,
     statements: Map<Arc<Statement>>,
     unnamed: Option<Arc<Statement>>,
+    /// A question of ours has cost the server its unnamed statement, as any Query does; the client does not know.
+    pub unnamed_lost: bool,
     portals: Map<Portal>,
     unnamed_portal: Option<Portal>,
 }
@@ -145,6 +151,7 @@ impl Dialogue {
             status,
             statements: Map::default(),
             unnamed: None,
+            unnamed_lost: false,
             portals: Map::default(),
             unnamed_portal: None,
         }
@@ -214,7 +221,7 @@ impl Dialogue {
     pub fn copy_end(&mut self) {
         if self.copy_in {
             self.copy_in = false;
-        } else {
+        } else if !self.queue.is_empty() {
             self.expect(Expected::plain(Kind::CopyEnd));
         }
     }
@@ -289,7 +296,10 @@ impl Dialogue {
         }
         while let Some(expected) = self.queue.pop_front() {
             match expected.kind {
-                Kind::Query | Kind::FunctionCall | Kind::Sync | Kind::Question => return Some(expected),
+                Kind::Query | Kind::FunctionCall | Kind::Sync | Kind::Question => {
+                    self.forget_copy_ends();
+                    return Some(expected);
+                }
                 Kind::Parse
                 | Kind::Bind
                 | Kind::Describe
@@ -355,6 +365,7 @@ impl Dialogue {
 
     fn swap_statement(&mut self, name: &[u8], statement: Option<Arc<Statement>>) -> Option<Arc<Statement>> {
         if name.is_empty() {
+            self.unnamed_lost = false;
             return std::mem::replace(&mut self.unnamed, statement);
         }
         match statement {

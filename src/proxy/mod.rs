@@ -22,3 +22,6 @@ pub mod outbox;
 pub mod client_side;
 pub mod server_side;
 pub mod relay;
+
+#[cfg(test)]
+mod tests;

@@ -128,6 +128,8 @@ pub struct Relay<J> {
     waits: bool,
     /// The end of the client's bytes has been passed to the server.
     end_passed: bool,
+    /// The server takes nothing any more, but may have something left to say.
+    server_deaf: bool,
     draining: bool,
     /// Nothing is read any more: what waits for the client is written, and then it is over.
     closing: bool,
@@ -146,6 +148,7 @@ impl<J: Judge> Relay<J> {
             conversation,
             waits: false,
             end_passed: false,
+            server_deaf: false,
             draining: false,
             closing: false,
         }
@@ -182,25 +185,26 @@ impl<J: Judge> Relay<J> {
             let from_client = self.pump_client(cx, buffer);
             let from_server = self.pump_server(cx, buffer);
             match (from_client, from_server) {
-                (_, Err(Broken::Server)) | (Err(Broken::Server), _) if !self.closing => {
-                    self.server.ended = true;
-                    self.closing = true;
-                }
-                (_, Err(Broken::Server)) | (Err(Broken::Server), _) => {}
                 (Err(Broken::Client), _) | (_, Err(Broken::Client)) => {
                     return Poll::Ready(if self.conversation.dialogue.quiet() { End::Closed } else { End::ClientLost });
                 }
+                (_, Err(Broken::Server)) => self.closing = true,
+                (Err(Broken::Server), Ok(_)) => self.server_deaf = true,
                 (Ok(false), Ok(false)) => break,
-                (Ok(_), Ok(_)) => continue,
+                (Ok(_), Ok(_)) => {}
             }
-            break;
         }
         if self.draining && !self.closing && self.is_idle() {
             self.end_with(&shutting_down());
         }
         if self.closing {
+            // Both are courtesies: the session is over whether they succeed or not.
             let _ = self.server.poll_drain(cx);
-            return self.client.poll_drain(cx).map(|_| if self.draining { End::Ended } else { End::Closed });
+            let sent = ready!(self.client.poll_drain(cx));
+            if sent.is_ok() {
+                let _ = Pin::new(&mut self.client.stream).poll_shutdown(cx);
+            }
+            return Poll::Ready(if self.draining { End::Ended } else { End::Closed });
         }
         Poll::Pending
     }
@@ -220,7 +224,7 @@ impl<J: Judge> Relay<J> {
 
     /// Client to server. Whether anything was achieved.
     fn pump_client(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Result<bool, Broken> {
-        if self.closing {
+        if self.closing || self.server_deaf {
             return Ok(false);
         }
         match self.server.poll_drain(cx) {
@@ -292,6 +296,8 @@ impl<J: Judge> Relay<J> {
 
     /// Server to client. Whether anything was achieved.
     fn pump_server(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Result<bool, Broken> {
+        // The client may speak again once it has fetched what was waiting for it.
+        let fetches = self.client.unsent.len() > MAX_UNFETCHED;
         match self.client.poll_drain(cx) {
             Poll::Pending => return Ok(false),
             Poll::Ready(result) => result.map_err(|_| Broken::Client)?,
@@ -300,7 +306,7 @@ impl<J: Judge> Relay<J> {
             return Ok(false);
         }
         let count = match self.server.poll_read(cx, buffer) {
-            Poll::Pending => return Ok(false),
+            Poll::Pending => return Ok(fetches),
             Poll::Ready(result) => result.map_err(|_| Broken::Server)?,
         };
         if count == 0 {

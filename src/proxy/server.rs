@@ -15,6 +15,7 @@ use super::handshake::{self, Arrival, Newcomer};
 use super::judge::{EngineJudge, Judge};
 use super::listen::{self, Listener};
 use super::relay::{End, Relay};
+use super::server_side::governed_greeting;
 use super::session::{Conversation, Fatal, guess_path};
 use super::stream::{Messages, Stream};
 use super::{cancel, tls};
@@ -24,6 +25,7 @@ use crate::observe::event::Recorder;
 use crate::policy::store::SnapshotStore;
 use crate::policy::subject::Subject;
 use crate::upstream::keeper::CatalogKeeper;
+use crate::wire::cancel_key::CancelKey;
 use crate::wire::startup::Startup;
 
 /// Longer names of roles and databases mean another name to some versions of the server.
@@ -192,7 +194,7 @@ async fn serve_one(
         _ = stopping.wait_for(|phase| *phase == Phase::Stopping) => return,
     };
     drop(stranger);
-    let (relay, subject, permit) = match ready {
+    let Ready { relay, subject, key, permit } = match ready {
         Ok(Ok(Some(ready))) => ready,
         Ok(Ok(None)) => return,
         Ok(Err(reason)) => return recorder.connection_failed(reason),
@@ -201,14 +203,21 @@ async fn serve_one(
     recorder.session_opened(&subject);
     let end = Box::pin(relay.run(phase)).await;
     tracing::debug!(user = %subject.user, database = %subject.database, ?end, "session is over");
-    if end == End::ClientLost {
-        recorder.connection_failed("client_lost");
-    }
     recorder.session_closed(&subject);
+    if let (End::ClientLost, Some(key)) = (end, key) {
+        // Nobody waits for the answer any more. If the server cannot be told, it finishes in its own time.
+        let _ = cancel::pass_on(&shared.dialer, &key.request()).await;
+    }
     drop(permit);
 }
 
-type Ready = (Relay<EngineJudge>, Arc<Subject>, OwnedSemaphorePermit);
+/// A session that may begin.
+struct Ready {
+    relay: Relay<EngineJudge>,
+    subject: Arc<Subject>,
+    key: Option<CancelKey>,
+    permit: OwnedSemaphorePermit,
+}
 
 /// From a fresh socket to a session that may begin; none where there is nothing to serve.
 async fn admit(shared: &Shared, stream: Stream, address: Option<IpAddr>) -> Result<Option<Ready>, &'static str> {
@@ -247,7 +256,9 @@ async fn admit(shared: &Shared, stream: Stream, address: Option<IpAddr>) -> Resu
             return Err("login");
         }
     };
-    begin(shared, accepted, &startup, subject).await.map(|ready| ready.map(|(relay, who)| (relay, who, permit)))
+    let key = accepted.key.clone();
+    let begun = begin(shared, accepted, &startup, subject).await?;
+    Ok(begun.map(|(relay, subject)| Ready { relay, subject, key, permit }))
 }
 
 async fn tell<T>(stream: Stream, fatal: Fatal, reason: &'static str) -> Result<Option<T>, &'static str> {
@@ -307,6 +318,10 @@ async fn begin(
     let judge = EngineJudge::new(Arc::clone(collaborators), number, subject);
     if let (true, Some(fatal)) = (judge.governed(), accepted.pins.violation()) {
         return tell(accepted.client.into_parts().0, fatal, "settings").await;
+    }
+    let mut accepted = accepted;
+    if judge.governed() {
+        accepted.greeting = governed_greeting(&accepted.greeting).map_err(|_| "login")?;
     }
     let who = Arc::clone(judge.subject());
     let conversation = Conversation::new(judge, accepted.pins, accepted.status, guess);

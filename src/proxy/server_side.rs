@@ -1,16 +1,36 @@
 //! What the server says: headers are scanned, and only what decides something is looked into. No I/O.
 
+use bytes::BytesMut;
+
 use super::extended::Kind;
 use super::judge::Judge;
 use super::session::{Conversation, Fatal, put_refusal};
 use super::splice::Splice;
 use crate::model::catalog::SearchPath;
 use crate::wire::backend::{self, Fields};
-use crate::wire::frame::{self, Frame, Header};
+use crate::wire::frame::{self, Frame, FrameError, Header};
 use crate::wire::response::{self, Text};
 
 /// The largest message that is collected to be looked into.
 const MAX_COLLECTED: usize = 64 << 20;
+
+/// The greeting of a governed session: notices that functions raised during login are left out.
+///
+/// # Errors
+/// It does not consist of whole messages.
+pub fn governed_greeting(greeting: &[u8]) -> Result<BytesMut, FrameError> {
+    let mut kept = BytesMut::with_capacity(greeting.len());
+    let mut rest = greeting;
+    while let Some(frame) = frame::cut(rest)? {
+        if frame.tag != b'N' {
+            kept.extend_from_slice(frame.bytes);
+        } else if response::notice_is_safe(frame.body) {
+            response::put_sanitised(&mut kept, b'N', frame.body, Text::AsSent);
+        }
+        rest = rest.get(frame.bytes.len()..).unwrap_or_default();
+    }
+    Ok(kept)
+}
 
 impl<J: Judge> Conversation<J> {
     /// Deals with the server's bytes as far as they go.

@@ -131,9 +131,14 @@ impl<J: Judge> Conversation<J> {
     pub fn refresh(&mut self) -> Result<(), Fatal> {
         let before = self.judge.epoch();
         self.judge.refresh();
-        if before != self.judge.epoch() && self.judge.governed() {
+        if before == self.judge.epoch() {
+            return Ok(());
+        }
+        if self.judge.governed() {
             self.path = None;
             self.check_pins()?;
+        } else if self.path.is_none() {
+            self.path = Some(SearchPath::default());
         }
         Ok(())
     }

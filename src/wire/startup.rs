@@ -41,8 +41,11 @@ pub struct Startup {
     pub version: Version,
     /// The whole packet, length included.
     pub packet: Box<[u8]>,
-    parameters: Vec<(Box<[u8]>, Box<[u8]>)>,
+    parameters: Vec<Parameter>,
 }
+
+/// Name and value.
+type Parameter = (Box<[u8]>, Box<[u8]>);
 
 /// The announced length of a packet.
 ///
@@ -81,7 +84,7 @@ pub fn parse(packet: &[u8]) -> Result<Opening, Malformed> {
     }
 }
 
-fn parameters(mut body: Body<'_>) -> Result<Vec<(Box<[u8]>, Box<[u8]>)>, Malformed> {
+fn parameters(mut body: Body<'_>) -> Result<Vec<Parameter>, Malformed> {
     let mut found = Vec::new();
     loop {
         let name = body.c_string()?;
