@@ -173,7 +173,7 @@ cost() {
 
 report() {
     say "pgcovenant beside its peers, $(date -u +%Y-%m-%dT%H:%MZ)"
-    say "commit $(git rev-parse --short HEAD 2>/dev/null || echo unknown), profile $PGCOVENANT_PROFILE, $(nproc) cores, $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1)"
+    say "commit $(git rev-parse --short HEAD 2>/dev/null || echo unknown), ${PGCOVENANT_BIN:-profile $PGCOVENANT_PROFILE}, $(nproc) cores, $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1)"
     say "$("$(pg_bin)/postgres" --version), $(pgbouncer --version | head -1), $(haproxy -v | head -1 | cut -d' ' -f1-3)"
     say "pgbench -S, $CLIENTS clients, $ROUNDS rounds of $RUN_SECONDS s each; client, proxy and server share the machine"
     local mode name key peer user

@@ -1,5 +1,5 @@
 -- What a support team asks, one statement a line. Each must answer as if the masked values were what is stored.
--- `#` begins the name of a group in the report.
+-- `#` begins the name of a group in the report; `~` a statement that may still be refused, but never answered otherwise.
 # columns
 SELECT email FROM customers ORDER BY id
 SELECT id, name, email, phone, birth_date, country, notes, created_at FROM customers ORDER BY id

@@ -80,7 +80,8 @@ fn a_server_with_a_foreign_certificate_is_not_trusted() {
             ProxyOptions { upstream_tls: Some(mode), upstream_ca: Some(ca.clone()), ..ProxyOptions::default() };
         let proxy = Proxy::start_unready(&cluster, options);
         let complaint = psql(&cluster, &proxy, "sslmode=disable", "SELECT 1").unwrap_err();
-        assert!(complaint.contains("certificate"), "{mode}: {complaint}");
+        assert!(complaint.contains("FATAL"), "{mode}: {complaint}");
+        assert!(proxy.log().contains("certificate"), "{mode}: {}", proxy.log());
     }
 }
 
