@@ -1,7 +1,7 @@
 //! What the checker of the final text may let through, for one subject.
 
 use super::trusted;
-use crate::model::catalog::Catalog;
+use crate::model::catalog::{Catalog, SearchPath};
 use crate::policy::view::{Effect, SubjectView};
 use crate::sql::functions;
 use crate::sql::second_opinion::{Admission, ColumnAdmission, RelationAdmission, StatementKind};
@@ -10,6 +10,8 @@ use crate::sql::second_opinion::{Admission, ColumnAdmission, RelationAdmission, 
 pub(super) struct Allowed<'a> {
     pub catalog: &'a Catalog,
     pub view: &'a SubjectView,
+    /// Operators and unqualified types are found along it.
+    pub path: Option<&'a SearchPath>,
 }
 
 impl Admission for Allowed<'_> {
@@ -43,13 +45,17 @@ impl Admission for Allowed<'_> {
     }
 
     fn operator(&self, schema: Option<&str>, name: &str) -> bool {
-        trusted::operator(self.catalog, schema, name)
+        trusted::operator(self.catalog, self.path, schema, name)
     }
 
     fn type_name(&self, schema: Option<&str>, name: &str) -> bool {
-        // A whole row is cast back to its own row type, and a masked value to its own domain, by generated text.
-        schema.is_some_and(|schema| self.catalog.find(schema, name).is_some())
-            || trusted::type_name(self.catalog, schema, name)
+        // The client's own types were judged in the original text. Generated text casts whole rows back to their row type
+        // and masked values to their domain, by qualified name.
+        trusted::type_name(self.catalog, schema, name)
+            || schema.is_some_and(|schema| {
+                self.catalog.find(schema, name).is_some()
+                    || self.catalog.types.iter().any(|ty| &*ty.schema == schema && &*ty.name == name)
+            })
     }
 
     fn attribute(&self, name: &str) -> bool {

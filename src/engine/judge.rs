@@ -135,7 +135,7 @@ pub(super) fn verify(
         splice::apply(sql, tokens, splices).map_err(|error| Objection::not_understood(error.to_string()))?;
     let fragments: Vec<Fragment> = placed.iter().filter_map(fragment).collect();
     let empty = Catalog::default();
-    let allowed = Allowed { catalog: catalog.unwrap_or(&empty), view: facts.view };
+    let allowed = Allowed { catalog: catalog.unwrap_or(&empty), view: facts.view, path: facts.search_path };
     second_opinion::verify(&text, &fragments, &allowed)
         .map_err(|objection| Objection::not_understood(objection.to_string()))
 }

@@ -25,7 +25,8 @@ const COMPUTING_EXTENSIONS: &[&str] = &[
 ];
 
 fn is_computing(extension: Option<&str>, language: &str) -> bool {
-    language == "c" && extension.is_some_and(|extension| COMPUTING_EXTENSIONS.contains(&extension))
+    // Some functions of these extensions are other names of built-in ones.
+    matches!(language, "c" | "internal") && extension.is_some_and(|extension| COMPUTING_EXTENSIONS.contains(&extension))
 }
 
 /// Whether `schema.name` may be called: every overload of it must be trusted.
@@ -56,15 +57,20 @@ pub(super) fn is_foreign_function(catalog: &Catalog, view: &SubjectView, name: &
     catalog.functions.iter().any(|f| &*f.name == name && !function(catalog, view, &f.schema, name))
 }
 
-/// Whether an operator may be used: all of that name outside `pg_catalog` must be trusted, whatever the search path.
-pub(super) fn operator(catalog: &Catalog, schema: Option<&str>, name: &str) -> bool {
+/// Whether an operator may be used: all of that name that the session could mean must be trusted.
+pub(super) fn operator(catalog: &Catalog, path: Option<&SearchPath>, schema: Option<&str>, name: &str) -> bool {
     if schema == Some("pg_catalog") {
         return true;
     }
+    let reachable = |found: &str| match (schema, path) {
+        (Some(schema), _) => found == schema,
+        (None, Some(path)) => path.schemas().iter().any(|schema| **schema == *found),
+        (None, None) => true,
+    };
     catalog
         .operators
         .iter()
-        .filter(|operator| &*operator.name == name && schema.is_none_or(|schema| &*operator.schema == schema))
+        .filter(|operator| &*operator.name == name && reachable(&operator.schema))
         .all(|operator| is_computing(operator.extension.as_deref(), &operator.language))
 }
 

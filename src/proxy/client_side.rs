@@ -342,7 +342,10 @@ impl<J: Judge> Conversation<J> {
     fn execute(&mut self, header: Header, outbox: &mut Outbox<'_, '_>) -> Result<Step, Fatal> {
         let Some(body) = small(header, outbox)? else { return Ok(Step::Stop(Stop::NeedsMore)) };
         let name = frontend::execute(body).map_err(malformed)?;
-        self.refresh()?;
+        // Bind and Execute of one batch are one statement, and see one snapshot.
+        if !self.dialogue.batch_open {
+            self.refresh()?;
+        }
         let portal = self.dialogue.portal(name).cloned();
         if let Some(refusal) = self.portal_is_stale(portal.as_ref()) {
             self.judge.refused(&refusal, Duration::ZERO);

@@ -135,7 +135,11 @@ impl<J: Judge> Conversation<J> {
             return Ok(());
         }
         if self.judge.governed() {
-            self.path = None;
+            if self.dialogue.quiet() {
+                self.path = None;
+            } else {
+                self.path_touched = true;
+            }
             self.check_pins()?;
         } else if self.path.is_none() {
             self.path = Some(SearchPath::default());

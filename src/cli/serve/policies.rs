@@ -20,16 +20,19 @@ pub(super) struct Policies {
     observer: Arc<Observer>,
     /// The day that lifecycles and exemptions were last judged by.
     day: Mutex<Date>,
+    /// Held from reading to swapping: of two reloads at once the one that has read older files must not come last.
+    turn: Mutex<()>,
 }
 
 impl Policies {
     pub(super) fn new(folder: Option<PathBuf>, store: Arc<SnapshotStore>, observer: Arc<Observer>) -> Self {
-        Self { folder, store, observer, day: Mutex::new(today()) }
+        Self { folder, store, observer, day: Mutex::new(today()), turn: Mutex::new(()) }
     }
 
     /// Reads the folder and swaps the snapshot. Files with errors change nothing and are reported.
     pub(super) fn reload(&self) {
         let Some(folder) = &self.folder else { return };
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let files = match read_folder(folder) {
             Ok(files) => files,
             Err(error) => {
