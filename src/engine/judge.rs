@@ -9,6 +9,7 @@ use super::refusal::SqlState;
 use super::report::{Effects, Notice, RelationUse, StatementReport};
 use super::{rewrite, session, trusted, writes};
 use crate::model::catalog::{Catalog, SearchPath};
+use crate::policy::system::{DEFINITION_LITERAL, DEFINITION_REDACTED};
 use crate::sql::access::Resolution;
 use crate::sql::functions;
 use crate::sql::inner::{self, Around};
@@ -327,18 +328,16 @@ fn qualify(
     };
     match function.parts.as_slice() {
         [name] => {
-            let path = text.facts.search_path;
-            let found = path.and_then(|path| trusted::schema_of_function(catalog, view, path, name));
-            let schema = match found {
-                Some(schema) => schema,
-                None if functions::tells_definition(name) => {
-                    return redact_definition(text, name, place()?, "pg_catalog.", splicer);
-                }
-                None if functions::admitted(name) => "pg_catalog".to_owned(),
-                None => return Err(refused(name)),
-            };
-            let prefix = format!("{}.", crate::model::ident::display_name(&schema));
-            splicer.insert_before(place()?, prefix).map_err(misfit)
+            if functions::tells_definition(name) {
+                return redact_definition(text, name, place()?, "pg_catalog.", splicer);
+            }
+            if !functions::admitted(name) {
+                return Err(refused(name));
+            }
+            if trusted::may_be_overloaded(catalog, view, text.facts.search_path, name) {
+                return Ok(());
+            }
+            splicer.insert_before(place()?, "pg_catalog.".to_owned()).map_err(misfit)
         }
         [schema, name] if schema == "pg_catalog" && functions::tells_definition(name) => {
             redact_definition(text, name, place()?, "", splicer)
@@ -365,13 +364,10 @@ fn redact_definition(
 ) -> Result<(), Objection> {
     let end = text.end_of_call(start).ok_or_else(|| Objection::not_understood("a call without parentheses"))?;
     let before = format!("(SELECT pg_catalog.regexp_replace({prefix}");
-    let after = format!(", {DEFINITION_LITERAL}, '''****''', 'g') AS {name})");
+    let after = format!(", {DEFINITION_LITERAL}, {DEFINITION_REDACTED}, 'g') AS {name})");
     splicer.insert_before(start, before).map_err(misfit)?;
     splicer.insert_after(end, after).map_err(misfit)
 }
-
-/// A literal that is not a lower-case word and does not name a relation.
-const DEFINITION_LITERAL: &str = "'''([^'']|'''')*[^a-z_'']([^'']|'''')*''(?!::regclass)'";
 
 fn misfit(error: crate::sql::splice::SpliceError) -> Objection {
     Objection::not_understood(error.to_string())

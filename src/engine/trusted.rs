@@ -38,18 +38,21 @@ pub(super) fn function(catalog: &Catalog, view: &SubjectView, schema: &str, name
     overloads.peek().is_some() && overloads.all(|f| is_computing(f.extension.as_deref(), &f.language))
 }
 
-/// The schema of the trusted function that an unqualified call means; none: the one in `pg_catalog`, or nothing.
-pub(super) fn schema_of_function(
+/// Whether an unqualified call may stay as it is: there are functions of that name on the path outside `pg_catalog`, and
+/// every one of them is trusted, so that whichever the arguments choose is.
+pub(super) fn may_be_overloaded(
     catalog: &Catalog,
     view: &SubjectView,
-    path: &SearchPath,
+    path: Option<&SearchPath>,
     name: &str,
-) -> Option<String> {
-    path.schemas()
+) -> bool {
+    let Some(path) = path else { return false };
+    let mut schemas = path
+        .schemas()
         .iter()
-        .filter(|schema| &***schema != "pg_catalog" && !schema.starts_with("pg_temp"))
-        .find(|schema| function(catalog, view, schema, name))
-        .map(|schema| schema.to_string())
+        .filter(|schema| catalog.functions.iter().any(|f| f.schema == **schema && &*f.name == name))
+        .peekable();
+    schemas.peek().is_some() && schemas.all(|schema| function(catalog, view, schema, name))
 }
 
 /// Whether a function of that name exists outside `pg_catalog` that is not trusted: `row.name` could call it.

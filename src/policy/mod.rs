@@ -6,5 +6,5 @@ pub mod rule;
 pub mod snapshot;
 pub mod store;
 pub mod subject;
-mod system;
+pub mod system;
 pub mod view;

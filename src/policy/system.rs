@@ -7,18 +7,18 @@
 //! - *Columns* with source text, in which people write literals, with statements of other sessions, and with values of
 //!   rows. They are NULL, not denied, since tools read these catalogs with `*`.
 //!
-//! Expressions that belong to the structure of a table stay open: defaults (`pg_attrdef.adbin`), CHECK constraints,
-//! partition bounds, index predicates, row security. psql's `\d`, ORMs and migration tools read all of them, mostly
-//! through `pg_get_expr`, and they are written by the owner of the schema, not taken from rows. Counts of rows
-//! (`reltuples`, `relpages`, `n_live_tup`) stay open too: no protected value changes them.
+//! Expressions that belong to the structure of a table are shown: defaults, CHECK constraints, partition bounds, index
+//! predicates. psql's `\d`, ORMs and migration tools read all of them. People write values into them, though: a literal in
+//! such a text that is more than a lower-case word is shown as '****'. Counts of rows of tables stay open, since no
+//! protected value changes them; those of an index with a predicate depend on values, and are not shown.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::compile::{Decided, Decisions, add_decision};
 use super::mask::MaskUse;
-use super::view::Reason;
-use crate::model::catalog::{Catalog, ColumnId, Oid};
+use super::view::{MaskExpression, Reason};
+use crate::model::catalog::{Catalog, ColumnId, Oid, Relation};
 
 /// Relations without anything that may be read, by name: extensions put some of them into schemas of their own.
 const CLOSED_RELATIONS: &[(&str, &str)] = &[
@@ -84,6 +84,28 @@ const CLOSED_COLUMNS: &[(&str, &str, &[&str])] = &[
     ("information_schema", "_pg_foreign_servers", &["srvoptions"]),
 ];
 
+/// Columns with the texts of stored definitions.
+const DEFINITIONS: &[(&str, &str, &[&str])] = &[
+    ("pg_catalog", "pg_indexes", &["indexdef"]),
+    ("information_schema", "columns", &["column_default", "generation_expression"]),
+    ("information_schema", "domains", &["domain_default"]),
+    ("information_schema", "check_constraints", &["check_clause"]),
+];
+
+/// A regular expression for the literals of a definition that are not shown: all but lower-case words and the names of
+/// relations. It stands between the quotes of a standard SQL literal.
+pub const DEFINITION_LITERAL: &str = "'''([^'']|'''')*[^a-z_ '']([^'']|'''')*''(?!::regclass)'";
+
+/// What stands there instead, as a standard SQL literal.
+pub const DEFINITION_REDACTED: &str = "'''****'''";
+
+/// Columns of `pg_class` that tell how many rows an index has, and what is shown for an index.
+const INDEX_COUNTS: &[(&str, &str)] = &[
+    ("reltuples", "CAST(-1 AS pg_catalog.float4)"),
+    ("relpages", "CAST(0 AS pg_catalog.int4)"),
+    ("relallvisible", "CAST(0 AS pg_catalog.int4)"),
+];
+
 /// Closes what is to be closed.
 pub(super) fn close(catalog: &Catalog, decisions: &mut Decisions, opaque: &mut HashMap<Oid, Arc<str>>) {
     for relation in catalog.relations() {
@@ -104,7 +126,35 @@ pub(super) fn close(catalog: &Catalog, decisions: &mut Decisions, opaque: &mut H
             let id = ColumnId { relation: relation.oid, attnum: column.attnum };
             add_decision(decisions, id, Decided::mask(&MaskUse::null(), &column.ty, reason));
         }
+        for (column, parts) in redactions(relation) {
+            let reason = Reason { policy: "pgcovenant".into(), version: 0, rule: "system".into(), note: None };
+            let id = ColumnId { relation: relation.oid, attnum: column };
+            add_decision(decisions, id, Decided::generated(MaskExpression::new("system", parts), reason));
+        }
     }
+}
+
+/// The columns of a system relation that are shown in part, with the expression around each.
+fn redactions(relation: &Relation) -> Vec<(i16, Vec<Box<str>>)> {
+    let mut found = Vec::new();
+    let listed = DEFINITIONS.iter().filter(|(schema, name, _)| {
+        **schema == *relation.schema && **name == *relation.name
+    });
+    for column in listed.flat_map(|(_, _, columns)| *columns).filter_map(|name| relation.column(name)) {
+        let ty = if column.ty.sql.contains('.') { column.ty.sql.to_string() } else { format!("pg_catalog.{}", column.ty.sql) };
+        let before = "(CAST(pg_catalog.regexp_replace(CAST(";
+        let after = format!(" AS pg_catalog.text), {DEFINITION_LITERAL}, {DEFINITION_REDACTED}, 'g') AS {ty}))");
+        found.push((column.attnum, vec![before.into(), after.into()]));
+    }
+    if &*relation.schema == "pg_catalog" && &*relation.name == "pg_class" {
+        for (name, shown) in INDEX_COUNTS {
+            let Some(column) = relation.column(name) else { continue };
+            let is_index = "pg_catalog.strpos('iI', CAST(\"relkind\" AS pg_catalog.text)) OPERATOR(pg_catalog.>) 0";
+            let before = format!("(CASE WHEN {is_index} THEN {shown} ELSE ");
+            found.push((column.attnum, vec![before.into(), " END)".into()]));
+        }
+    }
+    found
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::model::catalog::{ColumnId, ColumnType};
 use crate::policy::mask::{MaskUse, Strictness};
-use crate::policy::view::{Effect, Reason};
+use crate::policy::view::{Effect, MaskExpression, Reason};
 
 /// Decisions by column; absent means allowed.
 pub(in crate::policy) type Decisions = HashMap<ColumnId, Decided>;
@@ -51,6 +51,17 @@ impl Decided {
                 reason.note = Some(unsuited.0.into());
                 Self::deny(reason)
             }
+        }
+    }
+
+    /// The column shows a value that no rule names: part of what a system catalog holds.
+    pub fn generated(expression: MaskExpression, reason: Reason) -> Self {
+        Self {
+            strictness: Strictness::Partial,
+            effect: Effect::Mask(Arc::new(expression)),
+            reason: Arc::new(reason),
+            mask: None,
+            omit_on_star: false,
         }
     }
 
