@@ -9,7 +9,7 @@ use super::refusal::SqlState;
 use super::report::{Effects, Notice, RelationUse, StatementReport};
 use super::{rewrite, session, trusted, writes};
 use crate::model::catalog::{Catalog, SearchPath};
-use crate::policy::system::{DEFINITION_LITERAL, DEFINITION_REDACTED};
+use crate::policy::system::{DEFINITION_AFTER, DEFINITION_BEFORE};
 use crate::sql::access::Resolution;
 use crate::sql::functions;
 use crate::sql::inner::{self, Around};
@@ -363,8 +363,8 @@ fn redact_definition(
     splicer: &mut Splicer<'_>,
 ) -> Result<(), Objection> {
     let end = text.end_of_call(start).ok_or_else(|| Objection::not_understood("a call without parentheses"))?;
-    let before = format!("(SELECT pg_catalog.regexp_replace({prefix}");
-    let after = format!(", {DEFINITION_LITERAL}, {DEFINITION_REDACTED}, 'g') AS {name})");
+    let before = format!("(SELECT {DEFINITION_BEFORE}{prefix}");
+    let after = format!("{DEFINITION_AFTER} AS {name})");
     splicer.insert_before(start, before).map_err(misfit)?;
     splicer.insert_after(end, after).map_err(misfit)
 }

@@ -92,12 +92,15 @@ const DEFINITIONS: &[(&str, &str, &[&str])] = &[
     ("information_schema", "check_constraints", &["check_clause"]),
 ];
 
-/// A regular expression for the literals of a definition that are not shown: all but lower-case words and the names of
-/// relations. It stands between the quotes of a standard SQL literal.
-pub const DEFINITION_LITERAL: &str = "'''([^'']|'''')*[^a-z_ '']([^'']|'''')*''(?!::regclass)'";
+/// What is put before a definition's text so that its literals are shown only if they are lower-case words or names of
+/// relations. Those are first taken out of quotes, then what still stands in quotes is replaced, then they are put back.
+pub const DEFINITION_BEFORE: &str = "pg_catalog.translate(pg_catalog.regexp_replace(pg_catalog.regexp_replace(";
 
-/// What stands there instead, as a standard SQL literal.
-pub const DEFINITION_REDACTED: &str = "'''****'''";
+/// What is put behind it.
+pub const DEFINITION_AFTER: &str = concat!(
+    r", '(?<!'')''([a-z_ ]*)''(?!'')|''([^'']*)''(?=::regclass)', E'\001\\1\\2\001', 'g')",
+    r", '''([^'']|'''')*''', '''****''', 'g'), E'\001', '''')"
+);
 
 /// Columns of `pg_class` that tell how many rows an index has, and what is shown for an index.
 const INDEX_COUNTS: &[(&str, &str)] = &[
@@ -142,8 +145,8 @@ fn redactions(relation: &Relation) -> Vec<(i16, Vec<Box<str>>)> {
     });
     for column in listed.flat_map(|(_, _, columns)| *columns).filter_map(|name| relation.column(name)) {
         let ty = if column.ty.sql.contains('.') { column.ty.sql.to_string() } else { format!("pg_catalog.{}", column.ty.sql) };
-        let before = "(CAST(pg_catalog.regexp_replace(CAST(";
-        let after = format!(" AS pg_catalog.text), {DEFINITION_LITERAL}, {DEFINITION_REDACTED}, 'g') AS {ty}))");
+        let before = format!("(CAST({DEFINITION_BEFORE}CAST(");
+        let after = format!(" AS pg_catalog.text){DEFINITION_AFTER} AS {ty}))");
         found.push((column.attnum, vec![before.into(), after.into()]));
     }
     if &*relation.schema == "pg_catalog" && &*relation.name == "pg_class" {
