@@ -6,7 +6,13 @@
 //! then the reasons of the rest, panics, the slowest statements and the peak of memory. Exits with 1 after a panic or a
 //! statement slower than a second.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::zombie_processes,
+    reason = "a report, not a server"
+)]
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};

@@ -40,12 +40,7 @@ pub(super) fn function(catalog: &Catalog, view: &SubjectView, schema: &str, name
 
 /// Whether an unqualified call may stay as it is: there are functions of that name on the path outside `pg_catalog`, and
 /// every one of them is trusted, so that whichever the arguments choose is.
-pub(super) fn may_be_overloaded(
-    catalog: &Catalog,
-    view: &SubjectView,
-    path: Option<&SearchPath>,
-    name: &str,
-) -> bool {
+pub(super) fn may_be_overloaded(catalog: &Catalog, view: &SubjectView, path: Option<&SearchPath>, name: &str) -> bool {
     let Some(path) = path else { return false };
     let mut schemas = path
         .schemas()

@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn folds_ascii_only_and_cuts_at_63_bytes() {
         assert_eq!(Ident::unquoted("EmaiL").as_str(), "email");
-        assert_eq!(Ident::unquoted("ÜNÏ").as_str(), "ÜnÏ".replace('n', "n"));
+        assert_eq!(Ident::unquoted("ÜNÏ").as_str(), "ÜnÏ");
         let long = "w".repeat(90);
         assert_eq!(Ident::unquoted(&long).as_str().len(), 63);
         let wide = "é".repeat(40);

@@ -140,11 +140,14 @@ pub(super) fn close(catalog: &Catalog, decisions: &mut Decisions, opaque: &mut H
 /// The columns of a system relation that are shown in part, with the expression around each.
 fn redactions(relation: &Relation) -> Vec<(i16, Vec<Box<str>>)> {
     let mut found = Vec::new();
-    let listed = DEFINITIONS.iter().filter(|(schema, name, _)| {
-        **schema == *relation.schema && **name == *relation.name
-    });
+    let listed =
+        DEFINITIONS.iter().filter(|(schema, name, _)| **schema == *relation.schema && **name == *relation.name);
     for column in listed.flat_map(|(_, _, columns)| *columns).filter_map(|name| relation.column(name)) {
-        let ty = if column.ty.sql.contains('.') { column.ty.sql.to_string() } else { format!("pg_catalog.{}", column.ty.sql) };
+        let ty = if column.ty.sql.contains('.') {
+            column.ty.sql.to_string()
+        } else {
+            format!("pg_catalog.{}", column.ty.sql)
+        };
         let before = format!("(CAST({DEFINITION_BEFORE}CAST(");
         let after = format!(" AS pg_catalog.text){DEFINITION_AFTER} AS {ty}))");
         found.push((column.attnum, vec![before.into(), after.into()]));

@@ -429,7 +429,7 @@ fn values_in_server_errors_do_not_reach_a_governed_client() {
     let body = b"SERROR\0VERROR\0C23505\0Mduplicate key\0DKey (ssn)=(123).\0\0";
     table
         .server(
-            &[message(b'N', b"SNOTICE\0Mx 123\0WPL\0\0"), message(b'A', b"\0\0\0\x01c\0123\0"), message(b'E', body)]
+            &[message(b'N', b"SNOTICE\0Mx 123\0WPL\0\0"), message(b'A', b"\0\0\0\x01c\x00123\0"), message(b'E', body)]
                 .concat(),
         )
         .unwrap();

@@ -244,7 +244,7 @@ mod tests {
         let splices = splicer.finish().unwrap();
         let (text, placed) = apply(first, &tokens, &splices).unwrap();
         assert_eq!(text, "SELECT x.a FROM (SELECT a, b FROM s.t) AS t WHERE b = 'long literal' ");
-        assert_eq!(&text[placed[1].start..placed[1].end], "(SELECT a, b FROM s.t) AS t");
+        assert_eq!(text.get(placed[1].start..placed[1].end).unwrap(), "(SELECT a, b FROM s.t) AS t");
         let second = "SELECT a FROM t WHERE b = ''";
         let (text, _) = apply(second, &lex(second).unwrap(), &splices).unwrap();
         assert_eq!(text, "SELECT x.a FROM (SELECT a, b FROM s.t) AS t WHERE b = ''");

@@ -22,7 +22,12 @@ impl Resolver<'_> {
                 self.function(name.as_ref(), alias.as_ref(), value.sources, scope);
             }
             From::Join { left, right, constraint, alias } => {
-                self.join(left, right, constraint, alias.as_ref(), scope, outer);
+                let first_item = scope.items.len();
+                let start = scope.columns.len();
+                self.join([left, right], constraint, scope, outer);
+                if let Some(alias) = alias {
+                    hide_behind(alias, scope, first_item, start);
+                }
             }
         }
     }
@@ -74,14 +79,11 @@ impl Resolver<'_> {
 
     fn join(
         &mut self,
-        left: &From,
-        right: &From,
+        [left, right]: [&From; 2],
         constraint: &Constraint,
-        alias: Option<&Alias>,
         scope: &mut Scope,
         outer: Option<&Chain<'_>>,
     ) {
-        let first_item = scope.items.len();
         let start = scope.columns.len();
         self.from(left, scope, outer);
         let middle = scope.columns.len();
@@ -97,9 +99,6 @@ impl Resolver<'_> {
                 let names = common_names(scope, start, middle);
                 self.merge(&names, scope, start, middle);
             }
-        }
-        if let Some(alias) = alias {
-            hide_behind(alias, scope, first_item, start);
         }
     }
 

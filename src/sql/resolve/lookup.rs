@@ -137,10 +137,9 @@ fn column_of_levels(name: &Ident, chain: Option<&Chain<'_>>) -> Found {
         (Some(column), None) => found_column(scope, &column.places),
         (Some(_), Some(_)) => Found::Ambiguous,
         (None, _) => {
-            if SYSTEM_COLUMNS.contains(&name.as_str()) {
-                if let Some(item) = scope.items.iter().find(|item| item.relation.is_some()) {
-                    return Found::System { relation: item.relation };
-                }
+            let table = scope.items.iter().find(|item| item.relation.is_some());
+            if let Some(item) = table.filter(|_| SYSTEM_COLUMNS.contains(&name.as_str())) {
+                return Found::System { relation: item.relation };
             }
             let sources = unknown_sources(scope.items.iter());
             match sources {

@@ -151,7 +151,7 @@ impl<'a, 'v, V: Visitor<'a>> Tree<'a, 'v, V> {
         let from = select.from_clause();
         let wrapper = if in_from && from.len() == 1 { Some(select) } else { None };
         for item in from {
-            self.from_item(item, wrapper)?;
+            self.source(item, wrapper)?;
         }
         for target in select.target_list() {
             self.target(target)?;
@@ -180,7 +180,7 @@ impl<'a, 'v, V: Visitor<'a>> Tree<'a, 'v, V> {
         self.expression(target.val())
     }
 
-    fn from_item(&mut self, item: Node<'a>, wrapper: Option<&'a SelectStmt>) -> Result<(), V::Stop> {
+    fn source(&mut self, item: Node<'a>, wrapper: Option<&'a SelectStmt>) -> Result<(), V::Stop> {
         self.deeper(|tree| match item {
             Node::RangeVar(relation) => tree.read(relation, wrapper),
             Node::RangeSubselect(subselect) => tree.subselect(subselect),
@@ -256,14 +256,14 @@ impl<'a, 'v, V: Visitor<'a>> Tree<'a, 'v, V> {
         if !built_in {
             return self.visitor.unknown("TABLESAMPLE method");
         }
-        self.from_item(sample.relation(), None)?;
+        self.source(sample.relation(), None)?;
         self.expressions(sample.args())?;
         self.expression(sample.repeatable())
     }
 
     fn join(&mut self, join: &'a JoinExpr) -> Result<(), V::Stop> {
-        self.from_item(join.larg(), None)?;
-        self.from_item(join.rarg(), None)?;
+        self.source(join.larg(), None)?;
+        self.source(join.rarg(), None)?;
         if join.is_natural || !join.using_clause().is_empty() {
             self.visitor.implied_operator("=")?;
         }
@@ -303,7 +303,7 @@ impl<'a, 'v, V: Visitor<'a>> Tree<'a, 'v, V> {
                 tree.target(target)?;
             }
             for item in update.from_clause() {
-                tree.from_item(item, None)?;
+                tree.source(item, None)?;
             }
             tree.expression(update.where_clause())?;
             tree.returning(update.returning_clause())
@@ -313,7 +313,7 @@ impl<'a, 'v, V: Visitor<'a>> Tree<'a, 'v, V> {
     fn delete(&mut self, delete: &'a DeleteStmt) -> Result<(), V::Stop> {
         self.change(delete.relation(), Verb::Delete, |tree| {
             for item in delete.using_clause() {
-                tree.from_item(item, None)?;
+                tree.source(item, None)?;
             }
             tree.expression(delete.where_clause())?;
             tree.returning(delete.returning_clause())
@@ -322,7 +322,7 @@ impl<'a, 'v, V: Visitor<'a>> Tree<'a, 'v, V> {
 
     fn merge(&mut self, merge: &'a MergeStmt) -> Result<(), V::Stop> {
         self.change(merge.relation(), Verb::Merge, |tree| {
-            tree.from_item(merge.source_relation(), None)?;
+            tree.source(merge.source_relation(), None)?;
             tree.expression(merge.join_condition())?;
             for when in merge.merge_when_clauses() {
                 tree.expression(when.condition())?;
