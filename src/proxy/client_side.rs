@@ -538,8 +538,8 @@ fn statement_report() -> Arc<crate::engine::report::Report> {
 fn earlier_policy(what: &str, report: Arc<crate::engine::report::Report>) -> Refusal {
     Refusal {
         sqlstate: SqlState::ObjectNotInPrerequisiteState,
-        message: format!("{what} was made under an earlier policy"),
-        detail: Some("The policy has changed since, and would treat it differently now.".to_owned()),
+        message: format!("{what} was made under an earlier policy or search path"),
+        detail: Some("What it means now has not been checked.".to_owned()),
         hint: Some("Prepare and run the statement again.".to_owned()),
         position: None,
         report,

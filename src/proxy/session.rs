@@ -77,6 +77,9 @@ impl Pins {
     }
 }
 
+/// An epoch that no snapshot has: what carries it is stale.
+const NEVER: u64 = 0;
+
 /// One session's mind: everything that decides what happens to the next message.
 #[derive(Debug)]
 pub struct Conversation<J> {
@@ -94,7 +97,8 @@ pub struct Conversation<J> {
     path_touched: bool,
     /// DDL ran in the open transaction.
     ddl_ran: bool,
-    /// Epoch of the oldest admitted text that can have prepared a statement in SQL.
+    /// Epoch of the oldest admitted text that can have prepared a statement in SQL; stale for good once the search path has
+    /// changed since.
     pub prepared_in_sql: Option<u64>,
     /// Epoch of the oldest admitted text that can have opened a cursor.
     pub cursor_in_sql: Option<u64>,
@@ -160,8 +164,15 @@ impl<J: Judge> Conversation<J> {
         if (report.effects.search_path_may_change || report.effects.ddl) && self.judge.governed() {
             self.path = None;
             self.path_touched = true;
+            // The server looks the names of prepared statements up again under another path.
+            self.prepared_in_sql = self.prepared_in_sql.map(|_| NEVER);
         }
         self.ddl_ran |= report.effects.ddl;
+        let ends = report.statements.iter().any(|statement| statement.operation == Operation::Transaction);
+        if ends && self.path_touched && self.judge.governed() {
+            // COMMIT or ROLLBACK is on its way: what comes behind it runs under the path that it leaves.
+            self.path = None;
+        }
         let epoch = self.judge.epoch();
         for statement in &report.statements {
             let unknown = statement.unanalysed.is_some();
@@ -186,14 +197,16 @@ impl<J: Judge> Conversation<J> {
         if status != Status::Idle {
             return;
         }
+        // What else is in flight can have touched it too, and has yet to settle.
+        let all = self.dialogue.quiet();
         if self.path_touched {
-            self.path_touched = false;
+            self.path_touched = !all;
             if self.judge.governed() {
                 self.path = None;
             }
         }
         if self.ddl_ran {
-            self.ddl_ran = false;
+            self.ddl_ran = !all;
             self.judge.catalog_changed();
         }
     }

@@ -13,7 +13,7 @@ use super::session::{Conversation, Fatal, Pins};
 use super::splice::Splice;
 use crate::engine::check::Protocol;
 use crate::engine::refusal::{Refusal, SqlState};
-use crate::engine::report::{Effects, Notice, Report};
+use crate::engine::report::{Effects, Notice, Operation, Report, StatementReport};
 use crate::engine::unreadable::Unreadable;
 use crate::engine::verdict::{Admitted, Verdict};
 use crate::model::catalog::SearchPath;
@@ -40,6 +40,16 @@ impl Judge for Fake {
     }
     fn text(&self, sql: &str, _: Protocol, path: Option<&SearchPath>) -> Verdict {
         let mut report = Report {
+            statements: operation(sql)
+                .map(|operation| StatementReport {
+                    operation,
+                    fingerprint: 0,
+                    relations: Vec::new(),
+                    columns: Vec::new(),
+                    unanalysed: None,
+                })
+                .into_iter()
+                .collect(),
             effects: Effects { search_path_may_change: sql.contains("set"), ddl: sql.contains("create") },
             ..Report::default()
         };
@@ -80,6 +90,15 @@ impl Judge for Fake {
     }
     fn statement_limit(&self) -> usize {
         1000
+    }
+}
+
+fn operation(sql: &str) -> Option<Operation> {
+    match sql.split(' ').next()? {
+        "begin" | "rollback" => Some(Operation::Transaction),
+        "prepare" | "execute" | "deallocate" => Some(Operation::Prepare),
+        "declare" | "fetch" | "close" => Some(Operation::Cursor),
+        _ => None,
     }
 }
 
@@ -408,6 +427,48 @@ fn a_failed_transaction_makes_the_path_unknown_again() {
     table.mind.path = Some(SearchPath::default());
     table.server(&[error("22012"), ready(b'E')].concat()).unwrap();
     assert_eq!(table.mind.path, None);
+}
+
+#[test]
+fn a_path_that_a_transaction_set_is_forgotten_when_its_end_is_sent() {
+    let mut table = Table::new(true);
+    for text in ["begin", "set search_path = x"] {
+        table.client(&query(text)).unwrap();
+        table.server(&[message(b'C', b"OK\0"), ready(b'T')].concat()).unwrap();
+    }
+    table.mind.path = Some(SearchPath::new(["x"]));
+    table.client(&query("rollback")).unwrap();
+    assert_eq!(table.client(&query("select rel")), Ok(Stop::Waits), "judged under the path that ROLLBACK takes away");
+}
+
+#[test]
+fn an_earlier_reply_does_not_settle_what_is_still_in_flight() {
+    let mut table = Table::new(true);
+    table.client(&[query("select 1"), query("begin"), query("set search_path = x")].concat()).unwrap();
+    for status in *b"ITT" {
+        table.server(&[message(b'C', b"OK\0"), ready(status)].concat()).unwrap();
+    }
+    table.mind.path = Some(SearchPath::new(["x"]));
+    table.client(&query("rollback")).unwrap();
+    assert_eq!(table.mind.path, None);
+}
+
+#[test]
+fn what_sql_prepared_or_opened_does_not_outlive_its_policy() {
+    for (make, uses, gives_up) in [("prepare x", "execute x", "deallocate x"), ("declare c", "fetch c", "close c")] {
+        let mut table = Table::new(true);
+        table.client(&query(make)).unwrap();
+        table.server(&[message(b'C', b"OK\0"), ready(b'I')].concat()).unwrap();
+        table.mind.judge.next_epoch = 2;
+        table.mind.refresh().unwrap();
+        table.mind.path = Some(SearchPath::default());
+        table.sent();
+        table.shown();
+        table.client(&query(uses)).unwrap();
+        assert!(table.sent().is_empty() && table.shown()[0].contains("55000"));
+        table.client(&query(gives_up)).unwrap();
+        assert_eq!(table.sent(), [format!("Q {gives_up}")]);
+    }
 }
 
 #[test]
