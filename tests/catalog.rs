@@ -1,5 +1,14 @@
 //! Reads catalogs, keeps them fresh and counts the use of indexes on a real server.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test may panic"
+)]
+
 #[allow(dead_code, unused_imports)]
 mod support;
 

@@ -1,5 +1,14 @@
 //! The policies that come with the project are without a problem.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test may panic"
+)]
+
 use std::path::Path;
 
 use pgcovenant::policy::compile::Bundle;

@@ -4,6 +4,15 @@
 //! catalog), then has one heading per case: a `sql as=user` block followed by an `expect` block. `BLESS=1 cargo test --test
 //! golden` writes the answers into the pages; reading the difference is the review.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test may panic"
+)]
+
 #[path = "../support/pages.rs"]
 mod pages;
 
