@@ -210,6 +210,18 @@ mod tests {
     }
 
     #[test]
+    fn grouping_by_a_primary_key_makes_the_other_columns_decide_nothing() {
+        assert_eq!(
+            show("SELECT c.id, c.email, count(*) AS n FROM public.customers c GROUP BY c.id, c.email"),
+            "id = customers.id, email = customers.email, n <- {}; rows: customers.id"
+        );
+        assert_eq!(
+            show("SELECT c.email FROM public.customers c GROUP BY c.email"),
+            "email = customers.email; rows: customers.email"
+        );
+    }
+
+    #[test]
     fn recursion_reaches_its_fixed_point() {
         assert_eq!(
             show(

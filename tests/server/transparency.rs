@@ -55,7 +55,7 @@ fn psql() {
         "\\dp",
         "\\conninfo",
         "\\encoding",
-        "EXPLAIN (COSTS OFF) SELECT * FROM orders WHERE customer_id = 3",
+        "EXPLAIN (COSTS OFF) SELECT order_id FROM orders WHERE customer_id = 3",
     ] {
         if command == "\\conninfo" {
             assert!(client(&shop, "psql", proxy.port(), &["-Xc", command]).status.success());
@@ -150,7 +150,7 @@ fn odd_but_legal_traffic_passes() {
         (&[raw::close(b'S', "a"), raw::close(b'S', "never"), raw::bind("", "a"), raw::sync()], 1),
         (&[raw::parse("", "SELECT 1; SELECT 2"), raw::sync()], 1),
         (&[raw::query("PREPARE q AS SELECT 7"), raw::query("EXECUTE q"), raw::query("DEALLOCATE ALL")], 3),
-        (&[raw::query("BEGIN; DECLARE c CURSOR FOR SELECT * FROM orders; FETCH 3 FROM c; COMMIT")], 1),
+        (&[raw::query("BEGIN; DECLARE c CURSOR FOR SELECT * FROM payments; FETCH 3 FROM c; COMMIT")], 1),
         (&[raw::query("COPY (SELECT 1, 2) TO STDOUT")], 1),
         (&[raw::query("CREATE TEMP TABLE t (a int)"), raw::query("COPY t FROM STDIN")], 1),
     ];

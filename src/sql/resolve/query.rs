@@ -145,47 +145,72 @@ impl Resolver<'_> {
         chain: &Chain<'_>,
     ) -> Vec<(ColumnId, RelationIndex, u32)> {
         let mut keys = Vec::new();
+        let mut grouped = Vec::new();
         for expr in &select.group_by {
             let first = self.out.columns.len();
             let mut end = None;
-            if let (Some(at), Expr::Number { span, .. }) = (ordinal(expr), expr) {
-                if let Some(column) = outputs.get(at) {
-                    self.depend(&column.sources.clone());
+            let value = match (ordinal(expr), expr) {
+                (Some(at), Expr::Number { span, .. }) => {
+                    keys.extend(self.key_at(select, at, span.end, chain));
+                    let sources = outputs.get(at).map(|column| column.sources.clone()).unwrap_or_default();
+                    Value { sources, ..Value::default() }
                 }
-                if let Some(Item::Expr { expr: Expr::Column(path), .. }) = item_at(select, at) {
-                    // Looked up once more for its number only: what stands in the text was noted before.
-                    let before = self.out.clone();
-                    self.column(path, Some(chain), Place::inside(Clause::OrderGroup));
-                    keys.extend(
-                        self.out
-                            .columns
-                            .get(first..)
-                            .into_iter()
-                            .flatten()
-                            .map(|found| (found.column, found.via, span.end)),
-                    );
-                    self.out = before;
-                }
-                continue;
-            }
-            let value = match output_named(expr, outputs) {
-                Some(column) if !self.is_input(expr, chain) => {
-                    self.skip_output_name(expr);
-                    Value { sources: column.sources.clone(), ..Value::default() }
-                }
-                _ => self.expr(expr, Some(chain), Place::inside(Clause::OrderGroup)),
+                _ => match output_named(expr, outputs) {
+                    Some(column) if !self.is_input(expr, chain) => {
+                        self.skip_output_name(expr);
+                        Value { sources: column.sources.clone(), ..Value::default() }
+                    }
+                    _ => {
+                        end = if let Expr::Column(path) = expr { Some(path.span().end) } else { None };
+                        self.expr(expr, Some(chain), Place::inside(Clause::OrderGroup))
+                    }
+                },
             };
-            if let Expr::Column(path) = expr {
-                end = Some(path.span().end);
-            }
-            self.depend(&value.sources);
             if let Some(end) = end {
                 keys.extend(
                     self.out.columns.get(first..).into_iter().flatten().map(|found| (found.column, found.via, end)),
                 );
             }
+            grouped.extend(value.sources);
         }
+        // Grouped by its whole primary key, a relation's other columns decide nothing more.
+        let decided = |source: &ColumnId| {
+            !select.grouping_sets
+                && self.catalog.relation(source.relation).is_some_and(|relation| {
+                    let is_key = |key: &i16| {
+                        keys.iter().any(|(id, ..)| *id == ColumnId { relation: relation.oid, attnum: *key })
+                    };
+                    !relation.primary_key.is_empty()
+                        && !relation.primary_key.contains(&source.attnum)
+                        && relation.primary_key.iter().all(is_key)
+                        && self.mentions_of(relation.oid) == 1
+                })
+        };
+        let deciding: Vec<_> = grouped.into_iter().filter(|source| !decided(source)).collect();
+        self.depend(&deciding);
         keys
+    }
+
+    /// The column that an output position means, where it is one, for its number only: what stands in the text was noted
+    /// before.
+    fn key_at(
+        &mut self,
+        select: &Select,
+        at: usize,
+        end: u32,
+        chain: &Chain<'_>,
+    ) -> Vec<(ColumnId, RelationIndex, u32)> {
+        let Some(Item::Expr { expr: Expr::Column(path), .. }) = item_at(select, at) else { return Vec::new() };
+        let before = self.out.clone();
+        let first = before.columns.len();
+        self.column(path, Some(chain), Place::inside(Clause::OrderGroup));
+        let found = std::mem::replace(&mut self.out, before).columns;
+        found.get(first..).into_iter().flatten().map(|found| (found.column, found.via, end)).collect()
+    }
+
+    /// How often a relation is mentioned: with two mentions, the key of one says nothing about the columns of the other.
+    fn mentions_of(&self, relation: crate::model::catalog::Oid) -> usize {
+        self.out.relations.iter().filter(|mention| mention.relation == Some(relation)).count()
     }
 
     fn is_input(&mut self, expr: &Expr, chain: &Chain<'_>) -> bool {
