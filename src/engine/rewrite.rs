@@ -88,7 +88,7 @@ impl Rewriter<'_, '_, '_, '_> {
 
     /// Puts a projection in place of a relation.
     fn wrap(&mut self, mention: &RelationRef, relation: &Relation) -> Done {
-        self.check_alias_list(mention, relation)?;
+        self.shorten_alias_list(mention, relation)?;
         let (span, only) = self.with_only(mention.path.span())?;
         let projection = self.projection(mention, relation, only)?;
         let generated = projection.generated(0);
@@ -147,19 +147,29 @@ impl Rewriter<'_, '_, '_, '_> {
         self.replace(span, text, generated)
     }
 
-    /// A column list behind an alias counts columns: it must not reach beyond one that is left out.
-    fn check_alias_list(&self, mention: &RelationRef, relation: &Relation) -> Done {
-        let omitted = relation
-            .columns
-            .iter()
-            .position(|column| self.case.rule(relation, column).is_some_and(|rule| rule.effect == Effect::Deny));
-        match omitted {
-            Some(first) if mention.column_aliases > first => {
-                let name = relation.columns.get(first).map(|column| column.name.to_string()).unwrap_or_default();
-                Err(Objection::denied_column(&name, &relation.name, None).at(mention.path.span().start))
-            }
-            _ => Ok(()),
+    /// A column list behind an alias counts columns: the names of those that are left out go with them.
+    fn shorten_alias_list(&mut self, mention: &RelationRef, relation: &Relation) -> Done {
+        let (Some(first), Some(last)) = (mention.alias_columns.first(), mention.alias_columns.last()) else {
+            return Ok(());
+        };
+        let columns = || relation.columns.iter().zip(&mention.alias_columns);
+        let hidden = |column: &Column| self.case.rule(relation, column).is_some_and(super::decide::is_hidden);
+        if columns().any(|(column, _)| hidden(column)) {
+            let why = "a column list counts a column that is treated as dropped";
+            return Err(Objection::not_understood(why).at(first.span.start));
         }
+        let kept: Vec<_> = columns()
+            .filter(|(column, _)| !is_omitted(self.case.rule(relation, column)))
+            .map(|(_, name)| name.ident.to_string())
+            .collect();
+        if kept.len() == columns().count() {
+            return Ok(());
+        }
+        if kept.is_empty() {
+            let why = "a column list names only denied columns";
+            return Err(Objection::not_understood(why).at(first.span.start));
+        }
+        self.replace(first.span.to(last.span), kept.join(", "), Generated::Plain)
     }
 
     /// Widens a relation's range by an ONLY that stands before it.

@@ -46,8 +46,8 @@ pub struct RelationRef {
     pub path: Path,
     /// Its alias.
     pub alias: Option<Name>,
-    /// The alias has a column list of this length.
-    pub column_aliases: usize,
+    /// The column list behind the alias.
+    pub alias_columns: Vec<Name>,
     /// Where it stands.
     pub role: Role,
     /// System columns that are used of it.

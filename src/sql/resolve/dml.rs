@@ -10,7 +10,7 @@ use crate::sql::tree::{Conflict, Dml, Name, Verb};
 impl Resolver<'_> {
     /// Resolves a data-modifying statement and gives the columns that it returns.
     pub(super) fn dml(&mut self, dml: &Dml, outer: Option<&Chain<'_>>) -> Vec<Column> {
-        let target = self.mention(&dml.target, dml.alias.as_ref(), 0, Role::Target(dml.verb));
+        let target = self.mention(&dml.target, dml.alias.as_ref(), Vec::new(), Role::Target(dml.verb));
         let written = if dml.verb == Verb::Insert { Clause::Insert } else { Clause::Set };
         for name in &dml.columns {
             self.name_column(name, target, written);

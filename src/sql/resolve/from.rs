@@ -43,7 +43,7 @@ impl Resolver<'_> {
                 return;
             }
         }
-        let aliases = alias.map_or(0, |alias| alias.columns.len());
+        let aliases = alias.map(|alias| alias.columns.clone()).unwrap_or_default();
         let index = self.mention(path, alias.map(|alias| &alias.name), aliases, Role::Source);
         match self.find_relation(path) {
             Some(relation) => {

@@ -113,14 +113,14 @@ impl<'a> Resolver<'a> {
     }
 
     /// Notes a mention of a relation.
-    fn mention(&mut self, path: &Path, alias: Option<&Name>, column_aliases: usize, role: Role) -> RelationIndex {
+    fn mention(&mut self, path: &Path, alias: Option<&Name>, alias_columns: Vec<Name>, role: Role) -> RelationIndex {
         self.out.relation_starts.push(path.span().start);
         let relation = self.find_relation(path).map(|relation| relation.oid);
         self.out.relations.push(RelationRef {
             relation,
             path: path.clone(),
             alias: alias.cloned(),
-            column_aliases,
+            alias_columns,
             role,
             system_columns: Vec::new(),
         });
@@ -143,7 +143,7 @@ impl<'a> Resolver<'a> {
 
     fn copy(&mut self, path: &Path, columns: &[Name], to: bool) {
         let (role, clause) = if to { (Role::CopyTo, Clause::Output) } else { (Role::CopyFrom, Clause::Insert) };
-        let via = self.mention(path, None, 0, role);
+        let via = self.mention(path, None, Vec::new(), role);
         for name in columns {
             self.name_column(name, via, clause);
         }
