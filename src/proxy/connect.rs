@@ -10,8 +10,8 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::{TlsConnector, TlsStream};
 
 use super::stream::Stream;
-use super::tls;
 use crate::config::{TlsMode, Upstream};
+use crate::upstream::tls;
 
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 
@@ -28,7 +28,7 @@ impl Dialer {
     /// # Errors
     /// A file cannot be used.
     pub fn new(upstream: &Upstream) -> Result<Self, tls::TlsError> {
-        Ok(Self { upstream: upstream.clone(), tls: tls::towards_server(upstream)? })
+        Ok(Self { upstream: upstream.clone(), tls: tls::client_config(upstream)? })
     }
 
     /// Connects, up to the point where the startup packet is due.
@@ -57,7 +57,7 @@ impl Dialer {
             (b'N', _) => return Err(io::Error::other("server does not support TLS, but it is required")),
             _ => return Err(io::Error::other("unexpected answer to the request for TLS")),
         }
-        let name = tls::server_name(&self.upstream.host)?;
+        let name = tls::server_name(&self.upstream.host).map_err(io::Error::other)?;
         let stream = TlsConnector::from(Arc::clone(config)).connect(name, stream).await?;
         Ok(Stream::Tls(Box::new(TlsStream::Client(stream))))
     }

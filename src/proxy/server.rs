@@ -71,9 +71,12 @@ pub enum StartError {
     /// A listener.
     #[error(transparent)]
     Listen(#[from] io::Error),
-    /// A certificate or a key.
+    /// Our certificate or its key.
     #[error(transparent)]
     Tls(#[from] tls::TlsError),
+    /// What the server's certificate is checked against.
+    #[error(transparent)]
+    Upstream(#[from] crate::upstream::tls::TlsError),
 }
 
 /// A proxy that is bound to its addresses and ready to serve.

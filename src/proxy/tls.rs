@@ -1,18 +1,15 @@
-//! TLS on both hops.
+//! TLS towards clients. The hop to the server is set up in `upstream`, for sessions and our own questions alike.
 
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring};
+use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
+use rustls::{RootCertStore, ServerConfig};
 
-use crate::config::{ServerTls, TlsMode, Upstream};
+use crate::config::ServerTls;
 
 /// The only protocol that is spoken here.
 const ALPN: &[u8] = b"postgresql";
@@ -31,7 +28,7 @@ pub enum TlsError {
     /// The parts do not fit together.
     #[error(transparent)]
     Setup(#[from] rustls::Error),
-    /// Client or server verification cannot be set up.
+    /// Verification of client certificates cannot be set up.
     #[error("{0}")]
     Verifier(String),
 }
@@ -76,91 +73,4 @@ pub fn towards_clients(tls: &ServerTls) -> Result<Arc<ServerConfig>, TlsError> {
     let mut config = builder.with_single_cert(certificates(&tls.cert)?, key)?;
     config.alpn_protocols = vec![ALPN.to_vec()];
     Ok(Arc::new(config))
-}
-
-/// How the server is spoken to; none when never with TLS.
-///
-/// # Errors
-/// A file cannot be used.
-pub fn towards_server(upstream: &Upstream) -> Result<Option<Arc<ClientConfig>>, TlsError> {
-    let provider = Arc::new(ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
-    let verifier: Arc<dyn ServerCertVerifier> = match upstream.tls {
-        TlsMode::Disable => return Ok(None),
-        TlsMode::Prefer | TlsMode::Require => Arc::new(Lenient { provider, chain: None }),
-        TlsMode::VerifyCa | TlsMode::VerifyFull => {
-            let store = match &upstream.ca {
-                Some(path) => roots(path)?,
-                None => {
-                    let mut store = RootCertStore::empty();
-                    store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-                    store
-                }
-            };
-            let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(&provider))
-                .build()
-                .map_err(|error| TlsError::Verifier(error.to_string()))?;
-            if upstream.tls == TlsMode::VerifyFull { chain } else { Arc::new(Lenient { provider, chain: Some(chain) }) }
-        }
-    };
-    let mut config = builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
-    config.alpn_protocols = vec![ALPN.to_vec()];
-    Ok(Some(Arc::new(config)))
-}
-
-/// The name that the server's certificate is held against.
-///
-/// # Errors
-/// The configured host is neither a name nor an address.
-pub fn server_name(host: &str) -> io::Result<ServerName<'static>> {
-    ServerName::try_from(host.to_owned()).map_err(io::Error::other)
-}
-
-/// libpq's `require` and `verify-ca`: the handshake must be the key holder's own, but the host name does not count, and
-/// without a chain the authority does not either.
-#[derive(Debug)]
-struct Lenient {
-    provider: Arc<CryptoProvider>,
-    chain: Option<Arc<WebPkiServerVerifier>>,
-}
-
-impl ServerCertVerifier for Lenient {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let Some(chain) = &self.chain else { return Ok(ServerCertVerified::assertion()) };
-        match chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
-            Err(rustls::Error::InvalidCertificate(
-                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) => Ok(ServerCertVerified::assertion()),
-            other => other,
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
-    }
 }

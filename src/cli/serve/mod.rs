@@ -3,7 +3,6 @@
 mod policies;
 mod watch;
 
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -218,9 +217,4 @@ async fn obey_signals(
         tracing::info!(phase = ?next, "told to stop");
         phase.send_replace(next);
     }
-}
-
-/// Whether a configuration names policies, for messages.
-pub(super) fn describe(path: Option<&Path>) -> String {
-    path.map_or_else(|| "no policies".to_owned(), |path| path.display().to_string())
 }

@@ -36,7 +36,7 @@ impl Policies {
         let files = match read_folder(folder) {
             Ok(files) => files,
             Err(error) => {
-                tracing::error!(%error, folder = %super::describe(Some(folder)), "cannot read the policies; what is in force stays");
+                tracing::error!(%error, folder = %folder.display(), "cannot read the policies; what is in force stays");
                 self.observer.policy_refused();
                 return;
             }
