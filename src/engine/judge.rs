@@ -116,7 +116,9 @@ fn judge(
             let span = copied_span(text, path.span(), columns);
             rewrite::copy_out(&case, text.sql, text.tokens, splicer, (columns, span))?;
         }
-        if around == Around::Explain && resolution.relations.iter().any(|mention| case.is_wrapped(mention)) {
+        let protects = |oid| text.facts.view.protects(oid);
+        if around == Around::Explain && resolution.relations.iter().filter_map(|mention| mention.relation).any(protects)
+        {
             return Err(Objection::not_understood("a plan shows statistics of protected columns"));
         }
         return Ok(());

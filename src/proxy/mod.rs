@@ -9,6 +9,7 @@ pub mod server;
 pub mod listen;
 pub mod stream;
 pub mod tls;
+mod workers;
 pub mod certificate;
 pub mod connect;
 pub mod handshake;

@@ -18,6 +18,7 @@ use super::relay::{End, Relay};
 use super::server_side::governed_greeting;
 use super::session::{Conversation, Fatal, guess_path};
 use super::stream::{Messages, Stream};
+use super::workers::{Parcel, Workers};
 use super::{cancel, tls};
 use crate::config::Config;
 use crate::engine::cache::VerdictCache;
@@ -65,10 +66,13 @@ pub enum Phase {
     Stopping,
 }
 
+/// Stack of a thread that serves sessions: both parsers recurse, and the caps on the token stream are chosen for this.
+pub const STACK_BYTES: usize = 16 << 20;
+
 /// Why the proxy could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// A listener.
+    /// A listener or a thread.
     #[error(transparent)]
     Listen(#[from] io::Error),
     /// Our certificate or its key.
@@ -94,6 +98,7 @@ struct Shared {
     sessions: Arc<Semaphore>,
     strangers: Arc<Semaphore>,
     next_session: AtomicU64,
+    workers: Workers,
 }
 
 impl Proxy {
@@ -115,6 +120,7 @@ impl Proxy {
                 sessions,
                 strangers: Arc::new(Semaphore::new(MAX_STRANGERS)),
                 next_session: AtomicU64::new(1),
+                workers: Workers::start(STACK_BYTES)?,
             }),
             listeners,
         })
@@ -168,9 +174,20 @@ async fn accept(
                     shared.collaborators.recorder.connection_failed("too_many_strangers");
                     continue;
                 };
+                let parcel = match Parcel::pack(stream) {
+                    Ok(parcel) => parcel,
+                    Err(error) => {
+                        tracing::warn!(%error, "cannot hand over a connection");
+                        continue;
+                    }
+                };
+                let worker = shared.workers.next();
                 let (shared, phase, alive) = (Arc::clone(&shared), phase.clone(), alive.clone());
-                tokio::spawn(async move {
-                    serve_one(shared, (stream, address), stranger, phase).await;
+                worker.spawn(async move {
+                    match parcel.unpack() {
+                        Ok(stream) => serve_one(shared, (stream, address), stranger, phase).await,
+                        Err(error) => tracing::warn!(%error, "cannot take over a connection"),
+                    }
                     drop(alive);
                 });
             }

@@ -20,14 +20,11 @@ use crate::observe::metrics::Caps;
 use crate::observe::observer::Observer;
 use crate::policy::compile::Bundle;
 use crate::policy::store::SnapshotStore;
-use crate::proxy::server::{Collaborators, Phase, Proxy};
+use crate::proxy::server::{Collaborators, Phase, Proxy, STACK_BYTES};
 use crate::upstream::connect::ServiceAccount;
 use crate::upstream::index_stats;
 use crate::upstream::keeper::{CatalogKeeper, Reading};
 use policies::Policies;
-
-/// Stack of a worker: both parsers recurse, and the caps on the token stream are chosen for this.
-const STACK_BYTES: usize = 16 << 20;
 
 /// How often metrics are brought up to date and the day is looked at.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -45,7 +42,9 @@ pub fn run(arguments: &Serve) -> anyhow::Result<ExitCode> {
     }
     let config = input.config.context("no configuration")?;
     let bundle = input.bundle.unwrap_or_default();
+    // Sessions have threads of their own; here run the listeners, the catalog reader and the admin pages.
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
         .enable_all()
         .thread_stack_size(STACK_BYTES)
         .build()
