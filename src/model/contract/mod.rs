@@ -1,6 +1,6 @@
 //! What was promised: a data contract in the Open Data Contract Standard, v3.0 and v3.1.
 //!
-//! The published JSON Schema of the version decides whether a document is valid ([`schema`]); what is valid is then
+//! The published JSON Schema of the version decides whether a document is valid (`schema`); what is valid is then
 //! read into plain values. Our own extension lives in `customProperties` and is read with strict keys:
 //! `pgcovenantLifecycle` of a property, and `pgcovenantFunctions` of the contract.
 

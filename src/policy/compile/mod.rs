@@ -1,8 +1,8 @@
 //! From the files' meaning to the rules of one subject in one database.
 //!
-//! The steps, each in its own file: what the rules say of each column by itself ([`columns`]); protection spreads
-//! over inheritance and generated columns ([`spread`]), over views by the lineage of their columns ([`views`]), and
-//! the server's own schemas are closed where they hold values ([`system`](super::system)). What comes out is the form
+//! The steps, each in its own file: what the rules say of each column by itself (`columns`); protection spreads
+//! over inheritance and generated columns (`spread`), over views by the lineage of their columns (`views`), and
+//! the server's own schemas are closed where they hold values ([`super::system`]). What comes out is the form
 //! in which the engine asks.
 
 mod columns;
