@@ -8,6 +8,7 @@ pub mod function_call;
 mod judge;
 mod kind;
 mod objection;
+pub mod parameters;
 pub mod refusal;
 pub mod report;
 mod rewrite;

@@ -148,13 +148,23 @@ fn value_of(sql: &str, token: &Token) -> String {
     value.to_ascii_lowercase()
 }
 
-/// EXECUTE evaluates its arguments: they must be plain values, since a call in them was never checked.
+/// EXECUTE evaluates its arguments, which stand in no tree that is checked: each must be a literal, or a number with a sign.
 fn execute(text: &Text<'_>, tokens: &[Token]) -> Result<(), Objection> {
-    let opened = tokens.iter().filter(|token| token.text(text.sql) == "(").count();
-    if opened > 1 {
-        return Err(Objection::not_understood("an argument of EXECUTE is more than a plain value"));
-    }
-    Ok(())
+    let arguments = tokens.get(2..).unwrap_or_default();
+    let plain = arguments.iter().enumerate().all(|(at, token)| match token.kind {
+        TokenKind::Integer | TokenKind::Numeric | TokenKind::Param => true,
+        TokenKind::Word => ["null", "true", "false"].iter().any(|word| token.is_word(text.sql, word)),
+        TokenKind::Punctuation => matches!(token.text(text.sql), "(" | ")" | "," | ";"),
+        TokenKind::Operator => {
+            let before = at.checked_sub(1).and_then(|before| arguments.get(before));
+            let number = arguments.get(at + 1).map(|next| next.kind);
+            token.text(text.sql) == "-"
+                && before.is_some_and(|before| matches!(before.text(text.sql), "(" | ","))
+                && matches!(number, Some(TokenKind::Integer | TokenKind::Numeric))
+        }
+        kind => kind.is_string(),
+    });
+    if plain { Ok(()) } else { Err(Objection::not_understood("an argument of EXECUTE is more than a plain value")) }
 }
 
 fn denied(what: String) -> Objection {

@@ -3,7 +3,7 @@
 //! A function of the database's own can read anything that its owner may. So only two kinds are admitted: what the contract
 //! lists, and the C functions of extensions that are known to compute on their arguments alone.
 
-use crate::model::catalog::{Catalog, SearchPath};
+use crate::model::catalog::{Catalog, SearchPath, UserType};
 use crate::policy::view::SubjectView;
 
 /// Extensions of the PostgreSQL distribution whose C functions read nothing but their arguments.
@@ -77,12 +77,16 @@ pub(super) fn type_name(catalog: &Catalog, schema: Option<&str>, name: &str) -> 
     if schema == Some("pg_catalog") {
         return true;
     }
-    catalog.types.iter().filter(|ty| &*ty.name == name && schema.is_none_or(|schema| &*ty.schema == schema)).all(|ty| {
-        match ty.kind {
-            'e' => true,
-            'b' => ty.extension.as_deref().is_some_and(|extension| COMPUTING_EXTENSIONS.contains(&extension)),
-            'd' => !ty.has_check,
-            _ => false,
-        }
-    })
+    let named = |ty: &&UserType| &*ty.name == name && schema.is_none_or(|schema| &*ty.schema == schema);
+    catalog.types.iter().filter(named).all(runs_no_code)
+}
+
+/// Whether making a value of a type runs no code that reads anything but that value.
+pub(super) fn runs_no_code(ty: &UserType) -> bool {
+    match ty.kind {
+        'e' => true,
+        'b' => ty.extension.as_deref().is_some_and(|extension| COMPUTING_EXTENSIONS.contains(&extension)),
+        'd' => !ty.has_check,
+        _ => false,
+    }
 }

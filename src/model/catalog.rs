@@ -186,6 +186,8 @@ pub struct UserOperator {
 /// A type outside `pg_catalog`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserType {
+    /// `pg_type.oid`: a Parse message declares parameters by it.
+    pub oid: Oid,
     /// `nspname`.
     pub schema: Box<str>,
     /// `typname`.

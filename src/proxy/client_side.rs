@@ -248,6 +248,10 @@ impl<J: Judge> Conversation<J> {
         }
         let text = parse.map(|parse| parse.text).filter(|text| text.len() <= limit);
         let (verdict, checked_in, now) = self.judge_text(text, Protocol::Extended);
+        let verdict = match parse.and_then(|parse| self.judge.parameter_types(parse.types)) {
+            Some(refusal) => Verdict::Refuse(refusal),
+            None => verdict,
+        };
         self.dialogue.batch_open = true;
         let name = parse.map_or(&b""[..], |parse| parse.name);
         match verdict {

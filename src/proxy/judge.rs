@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::server::Collaborators;
 use crate::engine::check::{Facts, Protocol};
 use crate::engine::function_call::check_function_call;
+use crate::engine::parameters::check_parameter_types;
 use crate::engine::refusal::Refusal;
 use crate::engine::report::{Outcome, Report};
 use crate::engine::unreadable::{Unreadable, check_unreadable};
@@ -53,6 +54,8 @@ pub trait Judge {
     fn governed(&self) -> bool;
     /// Judges a text.
     fn text(&self, sql: &str, protocol: Protocol, path: Option<&SearchPath>) -> Verdict;
+    /// Judges the parameter types of a Parse message, four bytes each.
+    fn parameter_types(&self, types: &[u8]) -> Option<Refusal>;
     /// Judges a text that cannot be read.
     fn unreadable(&self, why: Unreadable) -> Verdict;
     /// Judges a FunctionCall.
@@ -174,6 +177,12 @@ impl Judge for EngineJudge {
     fn text(&self, sql: &str, protocol: Protocol, path: Option<&SearchPath>) -> Verdict {
         let facts = Facts { database: &self.subject.database, view: &self.view, search_path: path, protocol };
         self.collaborators.cache.check(&self.snapshot, &facts, sql)
+    }
+
+    fn parameter_types(&self, types: &[u8]) -> Option<Refusal> {
+        let oids = types.chunks_exact(4).filter_map(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes);
+        let database = self.snapshot.database(&self.subject.database);
+        check_parameter_types(&self.view, database.map(|database| &*database.catalog), oids)
     }
 
     fn unreadable(&self, why: Unreadable) -> Verdict {

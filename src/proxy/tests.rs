@@ -75,6 +75,9 @@ impl Judge for Fake {
             Verdict::Admit(Admitted::for_test(None, Report::default()))
         }
     }
+    fn parameter_types(&self, _: &[u8]) -> Option<Refusal> {
+        None
+    }
     fn function_call(&self) -> Verdict {
         self.unreadable(Unreadable::NotUtf8)
     }

@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use crate::support::raw::{self, Raw};
 use crate::support::sql::{Refused, Session};
 use crate::support::{Shop, project, shop};
 
@@ -169,4 +170,25 @@ async fn two_databases_that_differ_in_protected_values_answer_alike() {
     for statement in legitimate() {
         assert_eq!(simple(&one, &statement.sql).await, simple(&two, &statement.sql).await, "{}", statement.sql);
     }
+}
+
+/// The CHECK of a domain runs with the rights of the user when a parameter of that type is bound, and may answer a question.
+#[test]
+fn parameter_types_by_number_are_judged_like_types_by_name() {
+    let Some(shop) = shop("types") else { return };
+    shop.cluster.sql(
+        &shop.database,
+        "CREATE FUNCTION is_mail(text) RETURNS boolean LANGUAGE sql AS \
+         'SELECT EXISTS (SELECT FROM public.customers WHERE email = $1)'; \
+         CREATE DOMAIN known_mail AS text CHECK (is_mail(VALUE)); CREATE TYPE mood AS ENUM ('sad', 'happy')",
+    );
+    let oid = |name: &str| -> u32 {
+        shop.cluster.sql(&shop.database, &format!("SELECT '{name}'::regtype::oid")).trim().parse().unwrap()
+    };
+    let (proxy, _policies) = shop.proxy();
+    let mut session = Raw::connect(proxy.port(), "support", &shop.database);
+    let trace = session.exchange(&[raw::parse_typed("a", "SELECT $1", &[oid("known_mail")]), raw::sync()], 1);
+    assert!(trace.iter().any(|line| line.contains("0A000")), "{trace:?}");
+    let trace = session.exchange(&[raw::parse_typed("b", "SELECT $1", &[oid("mood")]), raw::sync()], 1);
+    assert!(!trace.iter().any(|line| line.starts_with('E')), "{trace:?}");
 }

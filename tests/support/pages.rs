@@ -169,6 +169,7 @@ fn extend(catalog: &mut Catalog, line: &str) {
             let words: Vec<_> = rest.split_whitespace().collect();
             let (schema, name) = words[0].split_once('.').unwrap();
             catalog.types.push(UserType {
+                oid: Oid(30_000 + u32::try_from(catalog.types.len()).unwrap()),
                 schema: schema.into(),
                 name: name.into(),
                 kind: words[1].chars().next().unwrap(),

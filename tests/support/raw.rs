@@ -123,6 +123,14 @@ pub fn parse(name: &str, sql: &str) -> Vec<u8> {
     frame(b'P', body)
 }
 
+/// Parse with declared parameter types.
+pub fn parse_typed(name: &str, sql: &str, types: &[u32]) -> Vec<u8> {
+    let mut body = strings(&[name, sql]);
+    body.extend(u16::try_from(types.len()).unwrap().to_be_bytes());
+    body.extend(types.iter().flat_map(|oid| oid.to_be_bytes()));
+    frame(b'P', body)
+}
+
 /// Bind without parameters, text results.
 pub fn bind(portal: &str, statement: &str) -> Vec<u8> {
     let mut body = strings(&[portal, statement]);

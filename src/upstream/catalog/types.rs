@@ -90,6 +90,7 @@ impl TypeTable {
         let user_type = |oid: &Oid| {
             let entry = self.types.get(oid).filter(wanted)?;
             Some(UserType {
+                oid: *oid,
                 schema: entry.schema.clone(),
                 name: entry.name.clone(),
                 kind: entry.kind,

@@ -1,0 +1,34 @@
+//! Parameter types that a Parse message declares by number, beside the text.
+//!
+//! The server makes a value of the declared type from what Bind brings. For a domain that runs its CHECK constraints, which
+//! may read anything: a type by number is judged like one by name.
+
+use std::sync::Arc;
+
+use super::objection::Objection;
+use super::refusal::Refusal;
+use super::report::Report;
+use super::trusted;
+use crate::model::catalog::{Catalog, Oid};
+use crate::policy::view::SubjectView;
+
+/// The first number that the server gives to objects that are not its own (`FirstNormalObjectId`).
+const FIRST_USER_OID: u32 = 16_384;
+
+/// Why a governed session may not declare these types; none if it may. Types of the server itself always may.
+pub fn check_parameter_types(
+    view: &SubjectView,
+    catalog: Option<&Catalog>,
+    types: impl Iterator<Item = u32>,
+) -> Option<Refusal> {
+    if !view.governed {
+        return None;
+    }
+    let admitted = |oid: Oid| {
+        let found = catalog.and_then(|catalog| catalog.types.iter().find(|ty| ty.oid == oid));
+        found.is_some_and(trusted::runs_no_code)
+    };
+    let oid = types.filter(|oid| *oid >= FIRST_USER_OID).find(|oid| !admitted(Oid(*oid)))?;
+    let objection = Objection::not_understood(format!("parameter type {oid} may run code"));
+    Some(objection.into_refusal("", Arc::new(Report::default())))
+}
