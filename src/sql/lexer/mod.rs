@@ -10,6 +10,9 @@ mod normalise;
 mod scan;
 mod tokens;
 
+#[cfg(test)]
+mod tests;
+
 pub use caps::{Cap, CapExceeded, Caps};
 pub use decode::{decode_string, ident};
 pub use normalise::{Shape, shape};

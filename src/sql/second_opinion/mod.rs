@@ -74,3 +74,6 @@ fn guarded<T>(sql: &str, then: impl FnOnce(&pg_raw_parse::ParseResult) -> T) -> 
 fn offset(location: i32) -> Option<u32> {
     u32::try_from(location).ok()
 }
+
+#[cfg(test)]
+mod tests;

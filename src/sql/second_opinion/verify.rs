@@ -18,7 +18,7 @@ pub(super) fn verify(parsed: &ParseResult, generated: &[Fragment], admission: &d
         if !admission.statement(&kind) {
             return Err(objection(ObjectionKind::Statement, kind.as_str(), offset(raw.stmt_location)));
         }
-        let mut checker = Checker { generated, admission, changes: Vec::new() };
+        let mut checker = Checker { generated, admission, changes: Vec::new(), queries: 0 };
         let mut tree = Tree::new(&mut checker);
         match node {
             Node::CopyStmt(copy) => {
@@ -30,15 +30,34 @@ pub(super) fn verify(parsed: &ParseResult, generated: &[Fragment], admission: &d
                 tree.expression(copy.where_clause())?;
             }
             Node::ExplainStmt(explain) => tree.query(explain.query())?,
-            Node::PrepareStmt(prepare) => tree.query(prepare.query())?,
+            Node::PrepareStmt(prepare) => {
+                for parameter in prepare.argtypes() {
+                    tree.optional_type(Some(parameter))?;
+                }
+                tree.query(prepare.query())?;
+            }
+            // Its arguments are expressions that the server evaluates.
+            Node::ExecuteStmt(execute) => tree.expressions(execute.params())?,
             Node::DeclareCursorStmt(declare) => tree.query(declare.query())?,
             Node::SelectStmt(_)
             | Node::InsertStmt(_)
             | Node::UpdateStmt(_)
             | Node::DeleteStmt(_)
             | Node::MergeStmt(_) => tree.query(node)?,
-            // The kinds that hold no query were judged on the original text.
-            _ => {}
+            // These hold neither a query nor an expression.
+            Node::DeallocateStmt(_)
+            | Node::FetchStmt(_)
+            | Node::ClosePortalStmt(_)
+            | Node::TransactionStmt(_)
+            | Node::VariableSetStmt(_)
+            | Node::VariableShowStmt(_)
+            | Node::DiscardStmt(_)
+            | Node::ListenStmt(_)
+            | Node::UnlistenStmt(_)
+            | Node::NotifyStmt(_)
+            | Node::ConstraintsSetStmt(_) => {}
+            // Any other may reach further than this walk.
+            _ => return Err(objection(ObjectionKind::Statement, kind.as_str(), offset(raw.stmt_location))),
         }
     }
     Ok(())
@@ -54,12 +73,23 @@ struct Change {
     relation: String,
     visible: String,
     protected: bool,
+    /// How many queries the change itself stands in.
+    queries: u32,
+}
+
+impl Change {
+    /// The target's rows under any of their names; `old` and `new` are those of newer servers.
+    fn is_row_name(&self, name: &str) -> bool {
+        name == self.visible || matches!(name, "excluded" | "old" | "new")
+    }
 }
 
 struct Checker<'g> {
     generated: &'g [Fragment],
     admission: &'g dyn Admission,
     changes: Vec<Change>,
+    /// Queries that the walk is in.
+    queries: u32,
 }
 
 impl Checker<'_> {
@@ -90,22 +120,18 @@ impl Checker<'_> {
     /// offsets of one fragment, so all that lies between was read as it was written.
     fn is_wrapped(&self, relation: &RangeVar, wrapper: Option<&SelectStmt>) -> bool {
         let (Some(place), Some(select)) = (offset(relation.location), wrapper) else { return false };
-        let first = select.target_list().iter().next().and_then(|target| offset(target.location));
-        let bare = matches!(select.where_clause(), Node::None)
-            && matches!(select.having_clause(), Node::None)
-            && matches!(select.limit_count(), Node::None)
-            && matches!(select.limit_offset(), Node::None)
-            && select.group_clause().is_empty()
-            && select.distinct_clause().is_empty()
-            && select.sort_clause().is_empty()
-            && select.locking_clause().is_empty()
-            && select.with_clause().is_none()
-            && relation.alias().is_none();
-        bare && self.generated.iter().any(|fragment| match fragment {
+        self.generated.iter().any(|fragment| match *fragment {
             Fragment::Wrapper { start, end, relation_offset, first_target_offset } => {
-                place == start.saturating_add(*relation_offset)
-                    && place < *end
-                    && first == first_target_offset.map(|offset| start.saturating_add(offset))
+                let mut targets = select.target_list().iter().map(|target| offset(target.location));
+                let first = targets.next().flatten();
+                let within = |place: Option<u32>| place.is_some_and(|place| start < place && place < end);
+                start.checked_add(relation_offset) == Some(place)
+                    && place < end
+                    && first.is_some() == first_target_offset.is_some()
+                    && first == first_target_offset.and_then(|offset| start.checked_add(offset))
+                    && targets.all(within)
+                    && relation.alias().is_none()
+                    && is_bare(select)
             }
             Fragment::DmlTarget { .. } | Fragment::Expression { .. } => false,
         })
@@ -121,24 +147,61 @@ impl Checker<'_> {
 
     /// Whether a reference may reach a protected column of the target of a change around it.
     fn reaches_target(&self, column: &ColumnRef) -> bool {
-        let fields: Vec<Option<&str>> = column.fields().iter().map(|field| field.as_str()).collect();
-        let Some(last) = fields.last() else { return true };
-        let qualifier = fields.len().checked_sub(2).and_then(|at| fields.get(at)).copied().flatten();
-        self.changes.iter().filter(|change| change.protected).any(|change| {
-            let names_target = qualifier.is_none_or(|qualifier| qualifier == change.visible || qualifier == "excluded");
-            match last {
-                // A star: of everything, or of the target.
-                None => names_target,
-                Some(name) => {
-                    let whole_row = fields.len() == 1 && (*name == change.visible || *name == "excluded");
-                    let admitted = self.admission.column(&change.schema, &change.relation, name);
-                    // Behind a point, a name that is no column calls a function on the row.
-                    let called = qualifier.is_some() && admitted == ColumnAdmission::Unknown;
-                    names_target && (whole_row || called || admitted == ColumnAdmission::Protected)
-                }
-            }
-        })
+        let fields = parts(column.fields());
+        let star = fields.len() < column.fields().len();
+        self.changes
+            .iter()
+            .filter(|change| change.protected)
+            .any(|change| if star { self.star_reaches(change, &fields) } else { self.name_reaches(change, &fields) })
     }
+
+    fn star_reaches(&self, change: &Change, qualifier: &[&str]) -> bool {
+        match qualifier {
+            // A sub-query's bare star covers its own FROM list only.
+            [] => self.queries == change.queries,
+            [row] => change.is_row_name(row),
+            [schema, row] => *schema == change.schema && change.is_row_name(row),
+            _ => true,
+        }
+    }
+
+    fn name_reaches(&self, change: &Change, fields: &[&str]) -> bool {
+        // Behind a point, a name that is no column calls a function on the row.
+        let clear =
+            |name: &str| self.admission.column(&change.schema, &change.relation, name) == ColumnAdmission::Clear;
+        match fields {
+            [] => false,
+            [name] => match self.admission.column(&change.schema, &change.relation, name) {
+                ColumnAdmission::Protected => true,
+                ColumnAdmission::Clear => false,
+                ColumnAdmission::Unknown => change.is_row_name(name),
+            },
+            [row, name] if change.is_row_name(row) => !clear(name),
+            // The whole row, with its schema.
+            [schema, row] => *schema == change.schema && change.is_row_name(row),
+            [schema, row, name] => *schema == change.schema && change.is_row_name(row) && !clear(name),
+            _ => true,
+        }
+    }
+}
+
+/// Nothing but output expressions and one FROM item.
+fn is_bare(select: &SelectStmt) -> bool {
+    select.distinct_clause().is_empty()
+        && select.into_clause().is_none()
+        && select.from_clause().len() == 1
+        && matches!(select.where_clause(), Node::None)
+        && select.group_clause().is_empty()
+        && matches!(select.having_clause(), Node::None)
+        && select.window_clause().is_empty()
+        && select.values_lists().is_empty()
+        && select.sort_clause().is_empty()
+        && matches!(select.limit_offset(), Node::None)
+        && matches!(select.limit_count(), Node::None)
+        && select.locking_clause().is_empty()
+        && select.with_clause().is_none()
+        && select.larg().is_none()
+        && select.rarg().is_none()
 }
 
 fn parts(names: &NodeList) -> Vec<&str> {
@@ -250,7 +313,7 @@ impl<'a> Visitor<'a> for Checker<'_> {
         let relation = target.relname().unwrap_or_default().to_owned();
         let protected = self.admission.relation(&schema, &relation) != RelationAdmission::Clear;
         let visible = visible_name(target).unwrap_or_default().to_owned();
-        self.changes.push(Change { schema, relation, visible, protected });
+        self.changes.push(Change { schema, relation, visible, protected, queries: self.queries });
         Ok(())
     }
 
@@ -258,9 +321,13 @@ impl<'a> Visitor<'a> for Checker<'_> {
         self.changes.pop();
     }
 
-    fn enter_query(&mut self) {}
+    fn enter_query(&mut self) {
+        self.queries += 1;
+    }
 
-    fn leave_query(&mut self) {}
+    fn leave_query(&mut self) {
+        self.queries = self.queries.saturating_sub(1);
+    }
 
     fn unknown(&mut self, what: &'static str) -> Result<(), Objection> {
         Err(objection(ObjectionKind::Construct, what, None))
