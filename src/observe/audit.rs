@@ -1,4 +1,4 @@
-//! The audit: one JSON line for every decision that touched a protected or deprecated column, or that was a refusal.
+//! The audit: one JSON line for every statement that was refused, or in which a policy changed what was seen.
 //!
 //! A line says who, when, from where, under which policy and rule, which columns and what became of them. It holds no SQL text and no
 //! value; statements are told apart by the fingerprint of their shape.
@@ -18,7 +18,7 @@ use metrics::Counter;
 use serde::Serialize;
 
 use super::event::{Decision, Event};
-use crate::engine::report::ColumnUse;
+use crate::engine::report::{ColumnUse, Outcome};
 
 /// Records that may wait for the writer.
 const QUEUE: usize = 8192;
@@ -134,9 +134,12 @@ impl Audit {
     }
 }
 
-/// Refusals, and statements that touched a column that some rule, lifecycle or classification is about.
+/// Refusals, and statements in which a rule of a policy changed what was seen, or would have in shadow mode. Those who see
+/// everything read protected columns all day, and are counted by the metrics; so are system catalogs shown in part.
 fn is_relevant(event: &Event) -> bool {
-    event.decision == Decision::Deny || event.report.statements.iter().any(|statement| !statement.columns.is_empty())
+    let mut columns = event.report.statements.iter().flat_map(|statement| &statement.columns);
+    let by_policy = |column: &ColumnUse| column.outcome != Outcome::Clear && column.rule.as_deref() != Some("system");
+    event.decision == Decision::Deny || columns.any(by_policy)
 }
 
 /// Opens for appending. A line that was cut off by a crash or a full disk is ended, so that the next one stands alone.

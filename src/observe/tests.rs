@@ -241,6 +241,8 @@ fn the_audit_has_one_line_per_relevant_decision_and_no_more() {
     observer.policy_loaded(9, vec![PolicyVersion { name: "shop-privacy".into(), version: "5".into() }]);
     let plain = statement(vec![relation(2, "orders")], Vec::new());
     observer.statement(&event(vec![plain], Decision::Allow));
+    let clear = statement(vec![relation(1, "customers")], vec![column("email", Outcome::Clear)]);
+    observer.statement(&event(vec![clear], Decision::Allow));
     let masked = statement(vec![relation(1, "customers")], vec![column("email", Outcome::Masked)]);
     observer.statement(&event(vec![masked], Decision::Mask));
     let syntax = Event {
