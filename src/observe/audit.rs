@@ -1,4 +1,4 @@
-//! The audit: one JSON line for every decision that touched a protected or deprecated column, or that was a refusal.
+//! The audit: one JSON line for every decision that touched a protected, deprecated or classified column, or that was a refusal.
 //!
 //! A line says who, when, from where, under which policy and rule, which columns and what became of them. It holds no SQL text and no
 //! value; statements are told apart by the fingerprint of their shape.
