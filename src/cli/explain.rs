@@ -25,10 +25,7 @@ use crate::policy::view::{Effect, SubjectView};
 pub fn run(arguments: &Explain) -> anyhow::Result<ExitCode> {
     let input = Input::read(arguments.source.config.as_deref())?;
     let mut out = std::io::stdout().lock();
-    let Some(bundle) = &input.bundle else {
-        write!(out, "{}", input.report())?;
-        bail!("the policies have errors, or none are configured");
-    };
+    let bundle = input.usable()?;
     let snapshot = snapshot(bundle, arguments.on.unwrap_or_else(today));
     let mut subject = parse_subject(&arguments.subject)?;
     if subject.database.is_empty() {
@@ -37,6 +34,11 @@ pub fn run(arguments: &Explain) -> anyhow::Result<ExitCode> {
             (Some(only), None) => subject.database = only.into(),
             _ => bail!("--as needs database="),
         }
+    }
+    let known = bundle.databases();
+    if !known.contains(&*subject.database) {
+        let known = known.into_iter().collect::<Vec<_>>().join(", ");
+        bail!("--as: no contract is about the database {}; known: {known}", subject.database);
     }
     let view = snapshot.view(&subject);
     let path = SearchPath::default();
@@ -52,7 +54,7 @@ pub fn run(arguments: &Explain) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Reads `user=support,database=shop,role=a,role=b`.
+/// Reads `user=support,database=shop,role=a,role=b`. No server is asked, so memberships are what is said here.
 fn parse_subject(text: &str) -> anyhow::Result<Subject> {
     let mut subject = Subject::default();
     for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use jiff::civil::Date;
 
 use crate::config::{self, Config};
@@ -36,11 +36,21 @@ impl Input {
     /// # Errors
     /// A file cannot be read at all.
     pub fn read(path: Option<&Path>) -> anyhow::Result<Self> {
-        let path = path.unwrap_or(Path::new(DEFAULT));
+        let path = match path {
+            Some(path) => path,
+            None if Path::new(DEFAULT).exists() => Path::new(DEFAULT),
+            None => {
+                bail!("there is no {DEFAULT} here: name a configuration file, or a folder of contracts and policies")
+            }
+        };
         let mut input = Self { files: Vec::new(), config: None, bundle: None, diagnostics: Vec::new() };
         let folder = if path.is_dir() { Some(path.to_owned()) } else { input.read_config(path)? };
         if let Some(folder) = folder {
             let files = read_folder(&folder).context("cannot read the policies")?;
+            if files.is_empty() && path.is_dir() {
+                // Whoever names a folder expects something in it: a mistyped one must not look like a good one.
+                bail!("there are no contracts or policies in {}", folder.display());
+            }
             let (bundle, diagnostics) = Bundle::from_sources(&files);
             input.bundle = bundle.map(Arc::new);
             input.diagnostics.extend(diagnostics);
@@ -63,6 +73,18 @@ impl Input {
     pub fn count(&self) -> (usize, usize) {
         let errors = self.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
         (errors, self.diagnostics.len() - errors)
+    }
+
+    /// Contracts and policies without errors, for commands that work on them.
+    ///
+    /// # Errors
+    /// There are none; the problems are in the message.
+    pub fn usable(&self) -> anyhow::Result<&Arc<Bundle>> {
+        match &self.bundle {
+            Some(bundle) => Ok(bundle),
+            None if self.count().0 > 0 => bail!("there are problems in the files\n{}", self.report()),
+            None => bail!("the configuration names no `policies`"),
+        }
     }
 
     /// The problems, for people.

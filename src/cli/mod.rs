@@ -28,7 +28,7 @@ pub struct Cli {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run the proxy.
+    /// Run the proxy. SIGTERM lets open sessions finish, SIGINT and SIGQUIT do not, SIGHUP reads policies again.
     Serve(Serve),
     /// Report every problem of configuration, contracts and policies. Exit code 0: no errors, 1: errors, 2: cannot run.
     Check(Check),
@@ -48,6 +48,7 @@ pub struct Source {
 
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
+#[command(after_help = "Logs go to standard error; RUST_LOG chooses what is logged (error, warn, info, debug).")]
 pub struct Serve {
     /// The configuration file.
     #[arg(short, long, value_name = "FILE", env = "PGCOVENANT_CONFIG", default_value = "pgcovenant.yaml")]
@@ -88,7 +89,7 @@ pub struct Explain {
     /// Which files to read.
     #[command(flatten)]
     pub source: Source,
-    /// Who asks: user=, database=, role= (any number), application=, address=, cert=.
+    /// Who asks: user=, database=, role= (each role it is a member of; no server is asked), application=, address=, cert=.
     #[arg(long = "as", value_name = "KEY=VALUE,…")]
     pub subject: String,
     /// How to report.

@@ -3,8 +3,6 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use anyhow::bail;
-
 use super::input::{Input, snapshot};
 use super::{PROBLEMS, Test};
 use crate::engine::check::{Facts, Protocol, check};
@@ -28,10 +26,7 @@ const PROBE: Oid = Oid(u32::MAX);
 pub fn run(arguments: &Test) -> anyhow::Result<ExitCode> {
     let input = Input::read(arguments.source.config.as_deref().or(arguments.path.as_deref()))?;
     let mut out = std::io::stdout().lock();
-    let Some(bundle) = &input.bundle else {
-        write!(out, "{}", input.report())?;
-        bail!("the policies have errors, or none are configured");
-    };
+    let bundle = input.usable()?;
     let today = arguments.on.unwrap_or_else(crate::policy::snapshot::today);
     let snapshot = snapshot(bundle, today);
     let (mut passed, mut failed) = (0, 0);

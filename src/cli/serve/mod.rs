@@ -3,6 +3,7 @@
 mod policies;
 mod watch;
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,6 +36,9 @@ const UPKEEP: Duration = Duration::from_secs(5);
 /// It cannot start: files with errors, an address in use, certificates that cannot be read.
 pub fn run(arguments: &Serve) -> anyhow::Result<ExitCode> {
     start_logging();
+    if arguments.config.is_dir() {
+        bail!("{} is a folder: serve needs a configuration file", arguments.config.display());
+    }
     let input = Input::read(Some(&arguments.config))?;
     let (errors, _) = input.count();
     if errors > 0 {
@@ -53,11 +57,13 @@ pub fn run(arguments: &Serve) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Colours are for a terminal only: files and journals would keep them as noise.
 fn start_logging() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     // A second initialisation can only come from a test, where the first one is as good.
-    _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    _ = log.with_ansi(std::io::stderr().is_terminal()).try_init();
 }
 
 async fn serve(config: Config, bundle: Arc<Bundle>) -> anyhow::Result<()> {

@@ -14,8 +14,11 @@ use tokio::sync::mpsc;
 /// How often the directory is looked at without being told.
 const POLL: Duration = Duration::from_millis(500);
 
-/// Editors write in several steps: this long after the last event the directory is read.
+/// Editors and `cp` write in several steps: what the directory holds must stay the same for this long.
 const SETTLE: Duration = Duration::from_millis(50);
+
+/// How often it is waited for that: somebody who never stops writing must be heard as well.
+const PATIENCE: usize = 8;
 
 /// Calls `changed` whenever the directory holds something else than before. Ends when the returned future is dropped.
 pub async fn watch(directory: PathBuf, mut changed: impl FnMut()) {
@@ -34,15 +37,31 @@ pub async fn watch(directory: PathBuf, mut changed: impl FnMut()) {
     let mut known = content(&directory);
     loop {
         tokio::select! {
-            Some(()) = told.recv() => tokio::time::sleep(SETTLE).await,
+            Some(()) = told.recv() => {}
             () = tokio::time::sleep(POLL) => {}
         }
-        let now = content(&directory);
+        let now = settled(&directory, known).await;
         if now != known {
             known = now;
             changed();
         }
     }
+}
+
+/// What the directory holds once it does not change any more: a file that is half written is none.
+async fn settled(directory: &Path, known: u64) -> u64 {
+    let mut now = content(directory);
+    for _ in 0..PATIENCE {
+        if now == known {
+            break;
+        }
+        tokio::time::sleep(SETTLE).await;
+        let before = std::mem::replace(&mut now, content(directory));
+        if now == before {
+            break;
+        }
+    }
+    now
 }
 
 /// A number over names and contents of all files below a directory.
@@ -94,6 +113,26 @@ mod tests {
         std::fs::write(&file, "a: 2").unwrap();
         tokio::time::sleep(Duration::from_millis(700)).await;
         assert_eq!(count.load(Ordering::SeqCst), 1);
+        task.abort();
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_half_written_is_not_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("policy.yaml");
+        std::fs::write(&file, "a: 1").unwrap();
+        let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let (read, path) = (Arc::clone(&seen), file.clone());
+        let task = tokio::spawn(watch(directory.path().to_owned(), move || {
+            read.lock().unwrap().push(std::fs::read_to_string(&path).unwrap());
+        }));
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        for text in ["", "a", "a: 2"] {
+            std::fs::write(&file, text).unwrap();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(900)).await;
+        assert_eq!(*seen.lock().unwrap(), ["a: 2"]);
         task.abort();
     }
 }
