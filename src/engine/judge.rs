@@ -10,7 +10,7 @@ use super::report::{Effects, Notice, RelationUse, StatementReport};
 use super::{rewrite, session, trusted, writes};
 use crate::model::catalog::{Catalog, SearchPath};
 use crate::policy::system::{DEFINITION_AFTER, DEFINITION_BEFORE};
-use crate::sql::access::Resolution;
+use crate::sql::access::{RelationRef, Resolution};
 use crate::sql::functions;
 use crate::sql::inner::{self, Around};
 use crate::sql::lexer::{self, Token};
@@ -77,6 +77,10 @@ fn judge(
     }
     let Form::Query(around) = form else {
         found.report.relations = text.named_relations(outline);
+        // The arguments of EXECUTE are expressions.
+        if governed {
+            qualify_functions(text, outline, splicer)?;
+        }
         return Ok(());
     };
     let tree = match inner::statement(text.sql, tokens, around) {
@@ -116,7 +120,10 @@ fn judge(
             let span = copied_span(text, path.span(), columns);
             rewrite::copy_out(&case, text.sql, text.tokens, splicer, (columns, span))?;
         }
-        if around == Around::Explain && resolution.relations.iter().any(|mention| case.is_wrapped(mention)) {
+        let tells = |mention: &RelationRef| {
+            case.is_wrapped(mention) || mention.relation.is_some_and(|oid| case.view.protects(oid))
+        };
+        if around == Around::Explain && resolution.relations.iter().any(tells) {
             return Err(Objection::not_understood("a plan shows statistics of protected columns"));
         }
         return Ok(());

@@ -30,7 +30,12 @@ pub(super) fn verify(parsed: &ParseResult, generated: &[Fragment], admission: &d
                 tree.expression(copy.where_clause())?;
             }
             Node::ExplainStmt(explain) => tree.query(explain.query())?,
-            Node::PrepareStmt(prepare) => tree.query(prepare.query())?,
+            Node::PrepareStmt(prepare) => {
+                tree.types(prepare.argtypes())?;
+                tree.query(prepare.query())?;
+            }
+            // Its arguments are evaluated at once.
+            Node::ExecuteStmt(execute) => tree.expressions(execute.params())?,
             Node::DeclareCursorStmt(declare) => tree.query(declare.query())?,
             Node::SelectStmt(_)
             | Node::InsertStmt(_)
