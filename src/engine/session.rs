@@ -133,7 +133,8 @@ fn setting(text: &Text<'_>, name: &str, tokens: &[Token]) -> Result<(), Objectio
         return Err(denied(format!("setting {name}")));
     };
     let value = tokens.last().map(|token| value_of(text.sql, token)).unwrap_or_default();
-    if values.contains(&value.as_str()) {
+    let alone = tokens.iter().all(|token| token.text(text.sql) != ",");
+    if alone && values.contains(&value.as_str()) {
         return Ok(());
     }
     Err(denied(format!("setting {name} to {value}")).hint(format!("Allowed values: {}.", values.join(", "))))

@@ -41,7 +41,7 @@ fn simplify(text: &str, tokens: &[Token]) -> Result<Vec<TokenWithSpan>, ParseErr
     let mut stream = Vec::with_capacity(tokens.len() + 4);
     let mut rest = tokens;
     while let Some((token, tail)) = rest.split_first() {
-        let skipped = skippable(text, rest);
+        let skipped = skippable(text, rest).max(skip_after(text, &stream, rest));
         if skipped > 0 {
             rest = rest.get(skipped..).unwrap_or_default();
             continue;
@@ -95,6 +95,36 @@ fn skippable(text: &str, tokens: &[Token]) -> usize {
         }
     }
     skip_only(text, tokens)
+}
+
+/// What is left out because of what stands before it: the names behind FOR UPDATE OF, which are names of FROM items, and
+/// the parentheses around the number of FETCH FIRST.
+fn skip_after(text: &str, stream: &[TokenWithSpan], tokens: &[Token]) -> usize {
+    let before = |back: usize, words: &[&str]| {
+        let found = stream.len().checked_sub(back).and_then(|at| stream.get(at)).map(|token| &token.token);
+        matches!(found, Some(AstToken::Word(word)) if word.quote_style.is_none()
+            && words.iter().any(|wanted| word.value.eq_ignore_ascii_case(wanted)))
+    };
+    let kind = |at: usize| tokens.get(at).map(|token| token.kind);
+    let symbol = |at: usize, wanted: &str| tokens.get(at).is_some_and(|token| token.is_symbol(text, wanted));
+    let rows =
+        |at: usize| tokens.get(at).is_some_and(|token| token.is_word(text, "rows") || token.is_word(text, "row"));
+    let is_name = |at: usize| matches!(kind(at), Some(TokenKind::Word | TokenKind::QuotedIdent));
+    if tokens.first().is_some_and(|token| token.is_word(text, "of"))
+        && before(1, &["update", "share"])
+        && before(2, &["for"])
+        && is_name(1)
+    {
+        let mut end = 2;
+        while symbol(end, ",") && is_name(end + 1) {
+            end += 2;
+        }
+        return end;
+    }
+    let is_count = |at: usize| matches!(kind(at), Some(TokenKind::Integer | TokenKind::Param));
+    let opens = symbol(0, "(") && is_count(1) && symbol(2, ")") && rows(3);
+    let closes = symbol(0, ")") && rows(1) && before(2, &["first", "next"]) && before(3, &["fetch"]);
+    usize::from((opens && before(1, &["first", "next"]) && before(2, &["fetch"])) || closes)
 }
 
 /// ONLY before a relation; the relation's own range is widened again when it is wrapped.

@@ -239,6 +239,12 @@ pub(super) fn function_args(args: &[ast::FunctionArg]) -> Lowered<Vec<Expr>> {
     for arg in args {
         let inner = match arg {
             ast::FunctionArg::Named { name: _, arg, operator: _ } => arg,
+            // `name => value`: a name there is the parameter's own; behind a colon it is a key, and may be a column.
+            ast::FunctionArg::ExprNamed {
+                name: ast::Expr::Identifier(_),
+                arg,
+                operator: ast::FunctionArgOperator::RightArrow | ast::FunctionArgOperator::Assignment,
+            } => arg,
             ast::FunctionArg::ExprNamed { .. } => return Err(Unsupported("argument named by an expression")),
             ast::FunctionArg::Unnamed(arg) => arg,
         };

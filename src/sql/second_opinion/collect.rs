@@ -49,11 +49,7 @@ fn statement(start: u32, end: u32, node: Node<'_>) -> OutlineStatement {
             relation.and_then(|()| tree.query(copy.query())).and_then(|()| tree.expression(copy.where_clause()))
         }
         Node::ExplainStmt(explain) => tree.query(explain.query()),
-        Node::PrepareStmt(prepare) => {
-            let types: Result<(), Infallible> =
-                prepare.argtypes().iter().try_for_each(|parameter| tree.optional_type(Some(parameter)));
-            types.and_then(|()| tree.query(prepare.query()))
-        }
+        Node::PrepareStmt(prepare) => tree.types(prepare.argtypes()).and_then(|()| tree.query(prepare.query())),
         Node::ExecuteStmt(execute) => tree.expressions(execute.params()),
         Node::DeclareCursorStmt(declare) => tree.query(declare.query()),
         Node::CreateTableAsStmt(create) => tree.query(create.query()),

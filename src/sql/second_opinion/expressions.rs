@@ -1,7 +1,7 @@
 //! The walk over PostgreSQL's tree: expressions.
 
 use pg_raw_parse::Node;
-use pg_raw_parse::list::NodeList;
+use pg_raw_parse::list::{CastNodeList, NodeList};
 use pg_raw_parse::nodes::{A_Expr, CaseExpr, FuncCall, SortBy, SubLink, TypeName, WindowDef, XmlExpr};
 
 use super::tree::{Tree, Visitor};
@@ -164,6 +164,14 @@ impl<'a, V: Visitor<'a>> Tree<'a, '_, V> {
                 }
                 _ => return self.visitor.unknown("indirection"),
             }
+        }
+        Ok(())
+    }
+
+    /// The types of parameters: a value is made of each.
+    pub(super) fn types(&mut self, list: &'a CastNodeList<TypeName>) -> Result<(), V::Stop> {
+        for name in list {
+            self.optional_type(Some(name))?;
         }
         Ok(())
     }

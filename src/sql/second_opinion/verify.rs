@@ -31,9 +31,7 @@ pub(super) fn verify(parsed: &ParseResult, generated: &[Fragment], admission: &d
             }
             Node::ExplainStmt(explain) => tree.query(explain.query())?,
             Node::PrepareStmt(prepare) => {
-                for parameter in prepare.argtypes() {
-                    tree.optional_type(Some(parameter))?;
-                }
+                tree.types(prepare.argtypes())?;
                 tree.query(prepare.query())?;
             }
             // Its arguments are expressions that the server evaluates.
