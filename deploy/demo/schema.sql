@@ -75,7 +75,7 @@ CREATE VIEW active_customers AS
     SELECT c.id, c.name, c.email, c.country, count(o.order_id) AS orders, max(o.created_at) AS last_order_at
     FROM customers c
     JOIN orders o ON o.customer_id = c.id
-    GROUP BY c.id, c.name, c.email, c.country;
+    GROUP BY c.id;
 
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO support, analyst;
 GRANT UPDATE (name, country, notes), INSERT, DELETE ON customers TO support;

@@ -77,7 +77,8 @@ fn judge(
     }
     let Form::Query(around) = form else {
         found.report.relations = text.named_relations(outline);
-        return Ok(());
+        // The arguments of EXECUTE are expressions that the server evaluates.
+        return if governed { qualify_functions(text, outline, splicer) } else { Ok(()) };
     };
     let tree = match inner::statement(text.sql, tokens, around) {
         Ok(tree) => tree,

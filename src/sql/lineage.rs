@@ -210,14 +210,14 @@ mod tests {
     }
 
     #[test]
-    fn grouping_by_a_primary_key_makes_the_other_columns_decide_nothing() {
+    fn grouping_by_a_column_makes_it_decide_rows_and_their_order() {
         assert_eq!(
-            show("SELECT c.id, c.email, count(*) AS n FROM public.customers c GROUP BY c.id, c.email"),
+            show("SELECT c.id, c.email, count(*) AS n FROM public.customers c GROUP BY c.id"),
             "id = customers.id, email = customers.email, n <- {}; rows: customers.id"
         );
         assert_eq!(
-            show("SELECT c.email FROM public.customers c GROUP BY c.email"),
-            "email = customers.email; rows: customers.email"
+            show("SELECT c.id, c.email FROM public.customers c GROUP BY c.id, c.email"),
+            "id = customers.id, email = customers.email; rows: customers.id customers.email"
         );
     }
 

@@ -173,21 +173,8 @@ impl Resolver<'_> {
             }
             grouped.extend(value.sources);
         }
-        // Grouped by its whole primary key, a relation's other columns decide nothing more.
-        let decided = |source: &ColumnId| {
-            !select.grouping_sets
-                && self.catalog.relation(source.relation).is_some_and(|relation| {
-                    let is_key = |key: &i16| {
-                        keys.iter().any(|(id, ..)| *id == ColumnId { relation: relation.oid, attnum: *key })
-                    };
-                    !relation.primary_key.is_empty()
-                        && !relation.primary_key.contains(&source.attnum)
-                        && relation.primary_key.iter().all(is_key)
-                        && self.mentions_of(relation.oid) == 1
-                })
-        };
-        let deciding: Vec<_> = grouped.into_iter().filter(|source| !decided(source)).collect();
-        self.depend(&deciding);
+        // Even a column that the primary key beside it decides counts: the order in which groups come out depends on it.
+        self.depend(&grouped);
         keys
     }
 
@@ -206,11 +193,6 @@ impl Resolver<'_> {
         self.column(path, Some(chain), Place::inside(Clause::OrderGroup));
         let found = std::mem::replace(&mut self.out, before).columns;
         found.get(first..).into_iter().flatten().map(|found| (found.column, found.via, end)).collect()
-    }
-
-    /// How often a relation is mentioned: with two mentions, the key of one says nothing about the columns of the other.
-    fn mentions_of(&self, relation: crate::model::catalog::Oid) -> usize {
-        self.out.relations.iter().filter(|mention| mention.relation == Some(relation)).count()
     }
 
     fn is_input(&mut self, expr: &Expr, chain: &Chain<'_>) -> bool {
