@@ -51,8 +51,11 @@ pub fn client_config(upstream: &Upstream) -> Result<Option<Arc<ClientConfig>>, T
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier: Arc<dyn ServerCertVerifier> = match upstream.tls {
         TlsMode::Disable => return Ok(None),
-        TlsMode::Prefer | TlsMode::Require => Arc::new(AnyCertificate { provider: Arc::clone(&provider) }),
-        TlsMode::VerifyCa => Arc::new(AnyName { inner: chain_verifier(upstream, &provider)? }),
+        TlsMode::Prefer | TlsMode::Require => Arc::new(Lenient { provider: Arc::clone(&provider), chain: None }),
+        TlsMode::VerifyCa => {
+            let chain = Some(chain_verifier(upstream, &provider)?);
+            Arc::new(Lenient { provider: Arc::clone(&provider), chain })
+        }
         TlsMode::VerifyFull => chain_verifier(upstream, &provider)?,
     };
     let mut config = ClientConfig::builder_with_provider(provider)
@@ -100,22 +103,31 @@ fn system_roots() -> Result<RootCertStore, TlsError> {
     if roots.is_empty() { Err(TlsError::NothingTrusted("the system has none and no \"ca\" is set")) } else { Ok(roots) }
 }
 
-/// Accepts any certificate; the handshake's own signature is still checked, so that the peer holds the key it shows.
+/// `require` and `verify-ca`: the host name does not count, and without a chain the authority does not either. The
+/// handshake's own signature is checked in any case, so that the peer holds the key it shows.
 #[derive(Debug)]
-struct AnyCertificate {
+struct Lenient {
     provider: Arc<CryptoProvider>,
+    chain: Option<Arc<WebPkiServerVerifier>>,
 }
 
-impl ServerCertVerifier for AnyCertificate {
+impl ServerCertVerifier for Lenient {
     fn verify_server_cert(
         &self,
-        _certificate: &CertificateDer<'_>,
-        _chain: &[CertificateDer<'_>],
-        _name: &ServerName<'_>,
-        _ocsp: &[u8],
-        _now: UnixTime,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
+        let Some(chain) = &self.chain else { return Ok(ServerCertVerified::assertion()) };
+        // The name is looked at last, so an error about it says that the chain is good.
+        match chain.verify_server_cert(certificate, intermediates, name, ocsp, now) {
+            Err(rustls::Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            )) => Ok(ServerCertVerified::assertion()),
+            other => other,
+        }
     }
 
     fn verify_tls12_signature(
@@ -140,53 +152,6 @@ impl ServerCertVerifier for AnyCertificate {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
-    }
-}
-
-/// Checks the chain but not the host name: `verify-ca`.
-#[derive(Debug)]
-struct AnyName {
-    inner: Arc<WebPkiServerVerifier>,
-}
-
-impl ServerCertVerifier for AnyName {
-    fn verify_server_cert(
-        &self,
-        certificate: &CertificateDer<'_>,
-        chain: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        ocsp: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        // The name is looked at last, so an error about it says that the chain is good.
-        match self.inner.verify_server_cert(certificate, chain, name, ocsp, now) {
-            Err(rustls::Error::InvalidCertificate(
-                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) => Ok(ServerCertVerified::assertion()),
-            other => other,
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.inner.verify_tls12_signature(message, certificate, signed)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.inner.verify_tls13_signature(message, certificate, signed)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.inner.supported_verify_schemes()
     }
 }
 
