@@ -261,8 +261,8 @@ mod tests {
         let (good, bad) = (issue(&trusted), issue(&stranger));
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let full = chain_verifier(&upstream(TlsMode::VerifyFull, Some(path)), &provider).unwrap();
-        let chain_only = AnyName { inner: Arc::clone(&full) };
-        let any = AnyCertificate { provider };
+        let chain_only = Lenient { provider: Arc::clone(&provider), chain: Some(Arc::clone(&full)) };
+        let any = Lenient { provider, chain: None };
         let outcomes = |certificate, name| {
             [
                 accepts(&any, certificate, name),
