@@ -38,7 +38,12 @@ pub async fn watch(directory: PathBuf, mut changed: impl FnMut()) {
     loop {
         tokio::select! {
             Some(()) = told.recv() => {}
-            () = tokio::time::sleep(POLL) => {}
+            () = tokio::time::sleep(POLL) => {
+                // This look may have come in the middle of a file's writing.
+                if content(&directory) != known {
+                    tokio::time::sleep(SETTLE).await;
+                }
+            }
         }
         let now = settled(&directory, known).await;
         if now != known {
