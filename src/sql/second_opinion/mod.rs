@@ -18,6 +18,9 @@ mod outline;
 mod tree;
 mod verify;
 
+#[cfg(test)]
+mod tests;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use admission::{Admission, ColumnAdmission, Fragment, Objection, ObjectionKind, RelationAdmission};
