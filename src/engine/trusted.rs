@@ -65,11 +65,11 @@ pub(super) fn operator(catalog: &Catalog, path: Option<&SearchPath>, schema: Opt
         (None, Some(path)) => path.schemas().iter().any(|schema| **schema == *found),
         (None, None) => true,
     };
-    catalog
-        .operators
-        .iter()
-        .filter(|operator| &*operator.name == name && reachable(&operator.schema))
-        .all(|operator| is_computing(operator.extension.as_deref(), &operator.language))
+    let mut found =
+        catalog.operators.iter().filter(|operator| &*operator.name == name && reachable(&operator.schema)).peekable();
+    // One that is named by its schema must be known; without a schema, it is that of pg_catalog.
+    (schema.is_none() || found.peek().is_some())
+        && found.all(|operator| is_computing(operator.extension.as_deref(), &operator.language))
 }
 
 /// Whether a type may be named: those that run code of the database when a value is made of them are refused.

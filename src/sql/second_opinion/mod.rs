@@ -18,6 +18,11 @@ mod outline;
 mod tree;
 mod verify;
 
+#[cfg(test)]
+mod forged;
+#[cfg(test)]
+mod tests;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use admission::{Admission, ColumnAdmission, Fragment, Objection, ObjectionKind, RelationAdmission};
@@ -74,6 +79,3 @@ fn guarded<T>(sql: &str, then: impl FnOnce(&pg_raw_parse::ParseResult) -> T) -> 
 fn offset(location: i32) -> Option<u32> {
     u32::try_from(location).ok()
 }
-
-#[cfg(test)]
-mod tests;
