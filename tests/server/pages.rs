@@ -73,7 +73,7 @@ async fn columns(session: &Session, text: &str) -> Result<Vec<String>, String> {
             .as_db_error()
             .map_or_else(|| error.to_string(), |error| format!("{} {}", error.code().code(), error.message()))
     };
-    let first = text.trim_start().split_whitespace().next().unwrap_or_default().to_ascii_uppercase();
+    let first = text.split_whitespace().next().unwrap_or_default().to_ascii_uppercase();
     if first.starts_with("COPY") {
         return match text.contains(" TO STDOUT") {
             true => session.client.copy_out(text).await.map(|_| Vec::new()).map_err(message),
