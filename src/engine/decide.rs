@@ -9,8 +9,8 @@ use crate::model::catalog::{Catalog, Column, ColumnId, Relation};
 use crate::model::ident::display_name;
 use crate::model::lifecycle::{Lifecycle, Phase};
 use crate::policy::view::{ColumnRule, Effect, RelationRules, SubjectView};
-use crate::sql::access::{Clause, ColumnRef, RelationIndex, RelationRef, Resolution, Role, StarRef};
-use crate::sql::tree::Verb;
+use crate::sql::access::{Clause, ColumnRef, RelationIndex, RelationRef, Resolution, Role, StarRef, WholeRowRef};
+use crate::sql::tree::{Name, Verb};
 
 /// The decision on one statement.
 #[derive(Debug, Default)]
@@ -86,8 +86,10 @@ pub(super) fn decide(case: &Case<'_>) -> Decision {
         decider.every_column(mention, mention.path.span().start);
     }
     for row in &case.resolution.whole_rows {
-        if let (None, Some(mention)) = (&row.field, case.mention(row.via)) {
-            decider.every_column(mention, row.path.span().start);
+        match (&row.field, case.mention(row.via)) {
+            (None, Some(mention)) => decider.every_column(mention, row.path.span().start),
+            (Some(field), Some(mention)) if mention.column_aliases == 0 => decider.field(mention, field, row),
+            (Some(_) | None, _) => {}
         }
     }
     decider.decision
@@ -137,6 +139,18 @@ impl Decider<'_, '_> {
             self.object(Objection::denied_column(&column.name, &relation.name, rule.reason.as_deref()).at(offset));
         }
         self.note(relation, column, rule, access(reference.clause));
+    }
+
+    /// `(row).column` reaches one column.
+    fn field(&mut self, mention: &RelationRef, field: &Name, row: &WholeRowRef) {
+        let Some(relation) = self.case.relation(mention) else { return };
+        let Some(column) = relation.column(field.as_str()) else { return };
+        let Some(rule) = self.case.rule(relation, column).filter(|rule| !is_hidden(rule)) else { return };
+        if self.case.view.governed && rule.effect == Effect::Deny {
+            let objection = Objection::denied_column(&column.name, &relation.name, rule.reason.as_deref());
+            self.object(objection.at(field.span.start));
+        }
+        self.note(relation, column, rule, access(row.clause));
     }
 
     fn star(&mut self, star: &StarRef) {

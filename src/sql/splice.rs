@@ -318,12 +318,12 @@ mod tests {
                         expected.push("new");
                     }
                     1 => {
-                        splicer.insert_before(range.start, "new ".to_owned()).unwrap();
+                        splicer.insert_before(range.start, " new ".to_owned()).unwrap();
                         expected.push("new");
                         expected.extend(kept);
                     }
                     2 => {
-                        splicer.insert_after(range.end, " new".to_owned()).unwrap();
+                        splicer.insert_after(range.end, " new ".to_owned()).unwrap();
                         expected.extend(kept);
                         expected.push("new");
                     }

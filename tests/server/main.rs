@@ -16,6 +16,7 @@ mod tls;
 mod drivers;
 mod metrics;
 mod masking;
+mod pages;
 mod refusal;
 mod hot_swap;
 mod deprecated;
