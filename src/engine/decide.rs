@@ -88,7 +88,7 @@ pub(super) fn decide(case: &Case<'_>) -> Decision {
     for row in &case.resolution.whole_rows {
         match (&row.field, case.mention(row.via)) {
             (None, Some(mention)) => decider.every_column(mention, row.path.span().start),
-            (Some(field), Some(mention)) if mention.column_aliases == 0 => decider.field(mention, field, row),
+            (Some(field), Some(mention)) if mention.alias_columns.is_empty() => decider.field(mention, field, row),
             (Some(_) | None, _) => {}
         }
     }
@@ -133,6 +133,7 @@ impl Decider<'_, '_> {
         let offset = reference.path.span().start;
         if is_hidden(rule) {
             self.object(retired(relation, column, reference, rule).at(offset));
+            self.note(relation, column, rule, access(reference.clause));
             return;
         }
         if self.case.view.governed && rule.effect == Effect::Deny && !reference.clause.is_write() {
@@ -235,14 +236,14 @@ fn retired(relation: &Relation, column: &Column, reference: &ColumnRef, rule: &C
     };
     let objection = Objection::new(SqlState::UndefinedColumn, message);
     let Some(lifecycle) = &rule.lifecycle else { return objection };
-    let when = lifecycle.sunset.as_ref().map(|date| format!(" on {date}")).unwrap_or_default();
     let instead =
         lifecycle.replaced_by.as_ref().map(|other| format!(": use {}", display_name(other))).unwrap_or_default();
-    objection.hint(format!("The column was retired{when}{instead}."))
+    objection.hint(format!("The column is retired{instead}."))
 }
 
 fn outcome(rule: &ColumnRule, governed: bool, access: Access) -> Outcome {
     match (&rule.effect, &rule.shadow) {
+        (_, _) if is_hidden(rule) => Outcome::Denied,
         (_, _) if access == Access::Write => Outcome::Clear,
         (Effect::Deny, _) if governed => Outcome::Denied,
         (Effect::Mask(_), _) if governed => Outcome::Masked,

@@ -77,6 +77,7 @@ fn judge(
     }
     let Form::Query(around) = form else {
         found.report.relations = text.named_relations(outline);
+        found.report.unanalysed = kind::blind_spot(&outline.kind);
         // The arguments of EXECUTE are expressions that the server evaluates.
         return if governed { qualify_functions(text, outline, splicer) } else { Ok(()) };
     };

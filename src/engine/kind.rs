@@ -37,7 +37,7 @@ pub(super) fn form(kind: &K) -> Form {
     match kind {
         K::Select | K::Insert | K::Update | K::Delete => Form::Query(Around::Plain),
         K::Explain => Form::Query(Around::Explain),
-        K::Prepare => Form::Query(Around::Prepare),
+        K::Prepare | K::CreateTableAs => Form::Query(Around::As),
         K::DeclareCursor => Form::Query(Around::Declare),
         K::Copy { .. } => Form::Query(Around::Copy),
         K::SelectInto
@@ -50,7 +50,6 @@ pub(super) fn form(kind: &K) -> Form {
         | K::Show { .. }
         | K::Discard
         | K::Ddl
-        | K::CreateTableAs
         | K::Fetch
         | K::ClosePortal
         | K::Execute
@@ -63,6 +62,16 @@ pub(super) fn form(kind: &K) -> Form {
         | K::Do
         | K::Vacuum
         | K::Other => Form::Other,
+    }
+}
+
+/// Why columns behind a statement of this kind are not found, where it may read or write some.
+pub(super) fn blind_spot(kind: &K) -> Option<&'static str> {
+    match kind {
+        K::Merge => Some("merge"),
+        K::SelectInto => Some("select_into"),
+        K::Do | K::Call => Some("procedural"),
+        _ => None,
     }
 }
 

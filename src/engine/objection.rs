@@ -47,10 +47,11 @@ impl Objection {
     }
 
     pub(super) fn denied_by_star(columns: &[String], relation: &str, reason: Option<&Reason>) -> Self {
+        let noun = if columns.len() == 1 { "column" } else { "columns" };
         let list = columns.iter().map(|column| display_name(column)).collect::<Vec<_>>().join(", ");
         Self::new(
             SqlState::InsufficientPrivilege,
-            format!("permission denied for column {list} of relation {}", display_name(relation)),
+            format!("permission denied for {noun} {list} of relation {}", display_name(relation)),
         )
         .because(reason)
         .hint(format!("Name the columns that are needed, and leave out: {list}."))
@@ -70,8 +71,9 @@ impl Objection {
     fn because(self, reason: Option<&Reason>) -> Self {
         match reason {
             None => self,
-            Some(Reason { policy, version, rule, note: _ }) => {
-                self.detail(format!("Rule \"{rule}\" of policy \"{policy}\", version {version}, protects it."))
+            Some(Reason { policy, version, rule, note }) => {
+                let note = note.as_ref().map(|note| format!(" Note: {note}.")).unwrap_or_default();
+                self.detail(format!("Rule \"{rule}\" of policy \"{policy}\", version {version}, protects it.{note}"))
             }
         }
     }

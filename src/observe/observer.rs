@@ -256,7 +256,10 @@ impl Observer {
 impl Recorder for Observer {
     fn statement(&self, event: &Event) {
         let database = self.metrics.database(&event.subject.database);
-        self.metrics.checked_in(event.checked_in);
+        // A prepared statement is judged once and executed many times.
+        if !event.checked_in.is_zero() {
+            self.metrics.checked_in(event.checked_in);
+        }
         for statement in &event.report.statements {
             self.one_statement(&database, event, statement);
         }

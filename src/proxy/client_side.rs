@@ -1,6 +1,7 @@
 //! What the client says: every message is passed on, judged first, or replaced by poison. No I/O.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -272,6 +273,7 @@ impl<J: Judge> Conversation<J> {
                     sent: admitted.rewritten_text().map(Box::from),
                     path: self.governing_path(),
                     judged,
+                    reported: AtomicBool::new(false),
                 };
                 self.dialogue.prepare(name, Some(Arc::new(statement)), expected);
                 outbox.parse(header.total(), parse, &admitted);
@@ -361,7 +363,11 @@ impl<J: Judge> Conversation<J> {
         let expected = match portal {
             Some(Portal { statement }) => {
                 self.will_run(&statement.judged.report);
-                Expected::judged(Kind::Execute, statement.judged.clone(), std::time::Instant::now())
+                let mut judged = statement.judged.clone();
+                if statement.reported.swap(true, Ordering::Relaxed) {
+                    judged.checked_in = Duration::ZERO;
+                }
+                Expected::judged(Kind::Execute, judged, std::time::Instant::now())
             }
             None => Expected::plain(Kind::Execute),
         };
@@ -432,6 +438,7 @@ impl<J: Judge> Conversation<J> {
             sent: admitted.rewritten_text().map(Box::from),
             path: self.governing_path(),
             judged: judged.clone(),
+            reported: AtomicBool::new(false),
         });
         if !lost(self) && renewed.sent == statement.sent {
             self.dialogue.renew(name, renewed);

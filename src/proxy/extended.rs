@@ -4,6 +4,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use super::judge::{Ending, Judge, Judged};
@@ -27,6 +28,8 @@ pub struct Statement {
     pub path: Option<SearchPath>,
     /// What it was judged to be, and when.
     pub judged: Judged,
+    /// The time that judging took was reported with an execution: it is spent once, however often the statement runs.
+    pub reported: AtomicBool,
 }
 
 /// What a portal runs.

@@ -321,7 +321,8 @@ async fn begin(
     subject: Subject,
 ) -> Result<Option<(Relay<EngineJudge>, Arc<Subject>)>, &'static str> {
     let collaborators = &shared.collaborators;
-    if let Err(error) = collaborators.keeper.ensure(&subject.database).await {
+    let wanted = collaborators.keeper.has_account() || collaborators.config.policies.is_some();
+    if wanted && let Err(error) = collaborators.keeper.ensure(&subject.database).await {
         tracing::error!(%error, database = %subject.database, "cannot read the catalog");
         // Without the catalog nobody knows who is governed.
         if collaborators.config.policies.is_some() {

@@ -14,8 +14,8 @@ pub enum Around {
     Plain,
     /// EXPLAIN.
     Explain,
-    /// PREPARE name (types) AS.
-    Prepare,
+    /// PREPARE name (types) AS, CREATE TABLE name AS: everything up to the first AS.
+    As,
     /// DECLARE name … CURSOR … FOR.
     Declare,
     /// COPY.
@@ -30,7 +30,7 @@ pub fn statement(text: &str, tokens: &[Token], around: Around) -> Result<Stateme
     match around {
         Around::Plain => query(text, tokens).map(Statement::Query),
         Around::Explain => query(text, after_explain(text, tokens)).map(Statement::Explain),
-        Around::Prepare => query(text, after_word(text, tokens, "as")?).map(Statement::Prepare),
+        Around::As => query(text, after_word(text, tokens, "as")?).map(Statement::Prepare),
         Around::Declare => query(text, after_word(text, tokens, "for")?).map(Statement::Declare),
         Around::Copy => copy(text, tokens),
     }

@@ -8,7 +8,7 @@
 
 use sqlparser::ast::Statement;
 use sqlparser::dialect::PostgreSqlDialect;
-use sqlparser::parser::Parser;
+use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Span, Token as AstToken, TokenWithSpan};
 
 use super::lexer::{self, Token, TokenKind};
@@ -29,11 +29,21 @@ pub fn statement(text: &str, tokens: &[Token]) -> Result<Statement, ParseError> 
     let stream = simplify(text, tokens)?;
     let dialect = PostgreSqlDialect {};
     let mut parser = Parser::new(&dialect).with_recursion_limit(RECURSION_LIMIT).with_tokens_with_locations(stream);
-    let statement = parser.parse_statement().map_err(|error| ParseError(error.to_string()))?;
+    let statement = parser.parse_statement().map_err(unknown)?;
     match parser.peek_token().token {
         AstToken::EOF => Ok(statement),
         other => Err(ParseError(format!("unexpected `{other}` after the statement"))),
     }
+}
+
+fn unknown(error: ParserError) -> ParseError {
+    ParseError(match error {
+        ParserError::TokenizerError(message) | ParserError::ParserError(message) => {
+            // The place behind it is that of a token stream, which nobody sees.
+            message.split(" at Line:").next().unwrap_or_default().to_owned()
+        }
+        ParserError::RecursionLimitExceeded => "nested too deeply".to_owned(),
+    })
 }
 
 /// Translates the tokens, leaving out clauses that carry no names.

@@ -422,7 +422,7 @@ fn an_outline_names_everything_with_its_place() {
         ("LOCK t", "LOCK TABLE[0..6];"),
         ("CALL f()", "CALL[0..8];"),
         ("DO ''", "DO[0..5];"),
-        ("VACUUM t", "VACUUM[0..8];"),
+        ("VACUUM t", "VACUUM or ANALYZE[0..8];"),
         ("SET CONSTRAINTS ALL DEFERRED", "SET CONSTRAINTS[0..28];"),
         ("CREATE TABLE x AS SELECT a FROM t", "CREATE TABLE AS[0..33] Read:t@32 @25;"),
         ("CREATE VIEW v AS SELECT a FROM t", "a change of structure[0..32] Read:t@31 @24;"),
