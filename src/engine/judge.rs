@@ -7,15 +7,14 @@ use super::kind::{self, Form};
 use super::objection::Objection;
 use super::refusal::SqlState;
 use super::report::{Effects, Notice, RelationUse, StatementReport};
-use super::{rewrite, session, trusted, writes};
+use super::{calls, rewrite, session, trusted, writes};
 use crate::model::catalog::{Catalog, SearchPath};
-use crate::policy::system::{DEFINITION_AFTER, DEFINITION_BEFORE};
 use crate::sql::access::Resolution;
 use crate::sql::functions;
 use crate::sql::inner::{self, Around};
 use crate::sql::lexer::{self, Token};
 use crate::sql::resolve;
-use crate::sql::second_opinion::{self, Fragment, NamedObject, OutlineStatement};
+use crate::sql::second_opinion::{self, Fragment, OutlineStatement};
 use crate::sql::splice::{self, Generated, Placed, Splice, Splicer};
 use crate::sql::tree::{Name, Span, Statement};
 
@@ -79,11 +78,11 @@ fn judge(
         found.report.relations = text.named_relations(outline);
         found.report.unanalysed = kind::blind_spot(&outline.kind);
         // The arguments of EXECUTE are expressions that the server evaluates.
-        return if governed { qualify_functions(text, outline, splicer) } else { Ok(()) };
+        return if governed { calls::qualify(text, outline, splicer) } else { Ok(()) };
     };
     let tree = match inner::statement(text.sql, tokens, around) {
         Ok(tree) => tree,
-        Err(_) if governed && outline.relations.is_empty() => return qualify_functions(text, outline, splicer),
+        Err(_) if governed && outline.relations.is_empty() => return calls::qualify(text, outline, splicer),
         Err(why) if governed => return Err(Objection::not_understood(why)),
         Err(_) => {
             found.report.unanalysed = Some("parser");
@@ -112,7 +111,7 @@ fn judge(
     }
     if governed {
         writes::admit(&case)?;
-        qualify_functions(text, outline, splicer)?;
+        calls::qualify(text, outline, splicer)?;
         rewrite::rewrite(&case, text.sql, text.tokens, splicer)?;
         if let Statement::CopyRelation { path, columns, to: true } = &tree {
             let span = copied_span(text, path.span(), columns);
@@ -172,25 +171,6 @@ impl Text<'_> {
     fn token_at(&self, start: u32) -> Option<&Token> {
         let at = self.tokens.binary_search_by_key(&start, |token| token.start).ok()?;
         self.tokens.get(at)
-    }
-
-    /// Where the call that starts here ends: after its closing parenthesis.
-    fn end_of_call(&self, start: u32) -> Option<u32> {
-        let at = self.tokens.binary_search_by_key(&start, |token| token.start).ok()?;
-        let mut depth = 0usize;
-        for token in self.tokens.get(at..)? {
-            match token.text(self.sql) {
-                "(" => depth += 1,
-                ")" => {
-                    depth = depth.checked_sub(1)?;
-                    if depth == 0 {
-                        return Some(token.end);
-                    }
-                }
-                _ => {}
-            }
-        }
-        None
     }
 
     /// The search path that names are resolved along. Governed sessions must know it; others lose nothing by a guess.
@@ -293,94 +273,6 @@ fn exist(case: &Case<'_>, text: &Text<'_>) -> Result<(), Objection> {
         }
     }
     Ok(())
-}
-
-/// Puts the schema before every function, so that a call means what was checked.
-fn qualify_functions(text: &Text<'_>, outline: &OutlineStatement, splicer: &mut Splicer<'_>) -> Result<(), Objection> {
-    let empty = Catalog::default();
-    let catalog = text.catalog.unwrap_or(&empty);
-    for function in &outline.functions {
-        qualify(text, catalog, function, splicer)?;
-    }
-    for named in &outline.types {
-        let admitted = match named.parts.as_slice() {
-            [name] => trusted::type_name(catalog, None, name),
-            [schema, name] => trusted::type_name(catalog, Some(schema), name),
-            _ => false,
-        };
-        if !admitted {
-            let objection = Objection::not_understood(format!("type {} may run code", named.parts.join(".")));
-            return Err(named.start.map_or(objection.clone(), |start| objection.at(start)));
-        }
-    }
-    Ok(())
-}
-
-/// Judges one call; without a schema it means the trusted function on the search path, or the one in `pg_catalog`.
-fn qualify(
-    text: &Text<'_>,
-    catalog: &Catalog,
-    function: &NamedObject,
-    splicer: &mut Splicer<'_>,
-) -> Result<(), Objection> {
-    let view = text.facts.view;
-    let start = function.start;
-    let place = || start.ok_or_else(|| Objection::not_understood("a call without a place"));
-    let refused = |name: &str| {
-        let objection = denied_function(name);
-        start.map_or(objection.clone(), |start| objection.at(start))
-    };
-    match function.parts.as_slice() {
-        [name] => {
-            if functions::tells_definition(name) {
-                return redact_definition(text, name, place()?, "pg_catalog.", splicer);
-            }
-            if !functions::admitted(name) {
-                return Err(refused(name));
-            }
-            if trusted::may_be_overloaded(catalog, view, text.facts.search_path, name) {
-                return Ok(());
-            }
-            splicer.insert_before(place()?, "pg_catalog.".to_owned()).map_err(misfit)
-        }
-        [schema, name] if schema == "pg_catalog" && functions::tells_definition(name) => {
-            redact_definition(text, name, place()?, "", splicer)
-        }
-        [schema, name] => {
-            let admitted = match schema.as_str() {
-                "pg_catalog" => functions::admitted(name),
-                _ => trusted::function(catalog, view, schema, name),
-            };
-            if admitted { Ok(()) } else { Err(refused(&format!("{schema}.{name}"))) }
-        }
-        _ => Err(Objection::not_understood("a function with a longer name")),
-    }
-}
-
-/// The text of a stored definition, with literals that are more than a word left out. A scalar subquery keeps the name
-/// that the call would give an output column.
-fn redact_definition(
-    text: &Text<'_>,
-    name: &str,
-    start: u32,
-    prefix: &str,
-    splicer: &mut Splicer<'_>,
-) -> Result<(), Objection> {
-    let end = text.end_of_call(start).ok_or_else(|| Objection::not_understood("a call without parentheses"))?;
-    let before = format!("(SELECT {DEFINITION_BEFORE}{prefix}");
-    let after = format!("{DEFINITION_AFTER} AS {name})");
-    splicer.insert_before(start, before).map_err(misfit)?;
-    splicer.insert_after(end, after).map_err(misfit)
-}
-
-fn misfit(error: crate::sql::splice::SpliceError) -> Objection {
-    Objection::not_understood(error.to_string())
-}
-
-fn denied_function(name: &str) -> Objection {
-    Objection::new(SqlState::InsufficientPrivilege, format!("permission denied for function {name}"))
-        .detail("It can read or change what the policy protects, or run SQL of its own.")
-        .hint("Ask the owner of the contract to list it, if it is safe.")
 }
 
 /// From the relation of a COPY to the end of its column list.

@@ -2,6 +2,7 @@
 
 mod admission;
 pub mod cache;
+mod calls;
 pub mod check;
 mod decide;
 pub mod function_call;

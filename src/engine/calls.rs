@@ -1,0 +1,118 @@
+//! Calls and types of one statement of a governed session: each is judged, and means to the server what was judged.
+
+use super::judge::Text;
+use super::objection::Objection;
+use super::refusal::SqlState;
+use super::trusted;
+use crate::model::catalog::Catalog;
+use crate::policy::system::{DEFINITION_AFTER, DEFINITION_BEFORE};
+use crate::sql::functions;
+use crate::sql::second_opinion::{NamedObject, OutlineStatement};
+use crate::sql::splice::{SpliceError, Splicer};
+
+/// Puts the schema before every function, so that a call means what was checked.
+pub(super) fn qualify(text: &Text<'_>, outline: &OutlineStatement, splicer: &mut Splicer<'_>) -> Result<(), Objection> {
+    let empty = Catalog::default();
+    let catalog = text.catalog.unwrap_or(&empty);
+    for function in &outline.functions {
+        call(text, catalog, function, splicer)?;
+    }
+    for named in &outline.types {
+        let admitted = match named.parts.as_slice() {
+            [name] => trusted::type_name(catalog, None, name),
+            [schema, name] => trusted::type_name(catalog, Some(schema), name),
+            _ => false,
+        };
+        if !admitted {
+            let objection = Objection::not_understood(format!("type {} may run code", named.parts.join(".")));
+            return Err(named.start.map_or(objection.clone(), |start| objection.at(start)));
+        }
+    }
+    Ok(())
+}
+
+/// Judges one call; without a schema it means the trusted function on the search path, or the one in `pg_catalog`.
+fn call(
+    text: &Text<'_>,
+    catalog: &Catalog,
+    function: &NamedObject,
+    splicer: &mut Splicer<'_>,
+) -> Result<(), Objection> {
+    let view = text.facts.view;
+    let start = function.start;
+    let place = || start.ok_or_else(|| Objection::not_understood("a call without a place"));
+    let refused = |name: &str| {
+        let objection = denied_function(name);
+        start.map_or(objection.clone(), |start| objection.at(start))
+    };
+    match function.parts.as_slice() {
+        [name] => {
+            if functions::tells_definition(name) {
+                return redact_definition(text, name, place()?, "pg_catalog.", splicer);
+            }
+            if !functions::admitted(name) {
+                return Err(refused(name));
+            }
+            if trusted::may_be_overloaded(catalog, view, text.facts.search_path, name) {
+                return Ok(());
+            }
+            splicer.insert_before(place()?, "pg_catalog.".to_owned()).map_err(misfit)
+        }
+        [schema, name] if schema == "pg_catalog" && functions::tells_definition(name) => {
+            redact_definition(text, name, place()?, "", splicer)
+        }
+        [schema, name] => {
+            let admitted = match schema.as_str() {
+                "pg_catalog" => functions::admitted(name),
+                _ => trusted::function(catalog, view, schema, name),
+            };
+            if admitted { Ok(()) } else { Err(refused(&format!("{schema}.{name}"))) }
+        }
+        _ => Err(Objection::not_understood("a function with a longer name")),
+    }
+}
+
+/// The text of a stored definition, with literals that are more than a word left out. A scalar subquery keeps the name
+/// that the call would give an output column.
+fn redact_definition(
+    text: &Text<'_>,
+    name: &str,
+    start: u32,
+    prefix: &str,
+    splicer: &mut Splicer<'_>,
+) -> Result<(), Objection> {
+    let end = end_of_call(text, start).ok_or_else(|| Objection::not_understood("a call without parentheses"))?;
+    let before = format!("(SELECT {DEFINITION_BEFORE}{prefix}");
+    let after = format!("{DEFINITION_AFTER} AS {name})");
+    splicer.insert_before(start, before).map_err(misfit)?;
+    splicer.insert_after(end, after).map_err(misfit)
+}
+
+fn misfit(error: SpliceError) -> Objection {
+    Objection::not_understood(error.to_string())
+}
+
+fn denied_function(name: &str) -> Objection {
+    Objection::new(SqlState::InsufficientPrivilege, format!("permission denied for function {name}"))
+        .detail("It can read or change what the policy protects, or run SQL of its own.")
+        .hint("Ask the owner of the contract to list it, if it is safe.")
+}
+
+/// Where the call that starts here ends: after its closing parenthesis.
+fn end_of_call(text: &Text<'_>, start: u32) -> Option<u32> {
+    let at = text.tokens.binary_search_by_key(&start, |token| token.start).ok()?;
+    let mut depth = 0usize;
+    for token in text.tokens.get(at..)? {
+        match token.text(text.sql) {
+            "(" => depth += 1,
+            ")" => {
+                depth = depth.checked_sub(1)?;
+                if depth == 0 {
+                    return Some(token.end);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
