@@ -135,3 +135,22 @@ fn readiness_and_health() {
     assert_eq!(proxy.get("/readyz").unwrap().0, 200);
     assert_eq!(proxy.get("/nowhere").unwrap().0, 404);
 }
+
+/// Processor time of a process so far, in ticks of a hundredth of a second.
+fn ticks(pid: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields: Vec<_> = stat.rsplit(')').next().unwrap().split_whitespace().map(str::to_owned).collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+/// Looking at the policies must not look like a change of them.
+#[test]
+fn an_idle_proxy_is_idle() {
+    let Some(shop) = shop("idle") else { return };
+    let (proxy, _policies) = shop.proxy();
+    std::thread::sleep(Duration::from_secs(1));
+    let before = ticks(proxy.pid());
+    std::thread::sleep(Duration::from_secs(3));
+    let spent = ticks(proxy.pid()) - before;
+    assert!(spent < 60, "{spent} ticks in three idle seconds");
+}

@@ -23,7 +23,11 @@ const PATIENCE: usize = 8;
 /// Calls `changed` whenever the directory holds something else than before. Ends when the returned future is dropped.
 pub async fn watch(directory: PathBuf, mut changed: impl FnMut()) {
     let (tell, mut told) = mpsc::channel(1);
-    let watcher = notify::recommended_watcher(move |_| {
+    let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        // Our own look at the files is an event as well, and no reason for another one.
+        if event.is_ok_and(|event| event.kind.is_access()) {
+            return;
+        }
         // A full channel means that a look is due anyway.
         let _ = tell.try_send(());
     });
