@@ -79,10 +79,35 @@ pub(super) fn effects(kind: &StatementKind) -> Effects {
 /// Refuses what a governed session may not send, whatever it refers to.
 pub(super) fn admit(text: &Text<'_>, outline: &OutlineStatement, tokens: &[Token]) -> Result<(), Objection> {
     match &outline.kind {
+        kind if is_open(kind) => value(text, kind, tokens),
+        StatementKind::Copy { filtered: true, .. } => Err(denied("COPY with a condition".to_owned())),
+        StatementKind::Copy { .. } => Err(denied("COPY with a file or program".to_owned())),
+        StatementKind::Merge => Err(Objection::not_understood("MERGE is not analysed")),
+        other => Err(denied(other.as_str().to_owned())),
+    }
+}
+
+/// Settings are open by name and value.
+fn value(text: &Text<'_>, kind: &StatementKind, tokens: &[Token]) -> Result<(), Objection> {
+    match kind {
+        StatementKind::Set { name } => setting(text, name, tokens),
+        StatementKind::Reset { name } => {
+            let known = SETTABLE.contains(&name.as_str()) || PINNED.iter().any(|(pinned, _)| pinned == name);
+            if known { Ok(()) } else { Err(denied(format!("setting {name}"))) }
+        }
+        StatementKind::Show { name } if SECRET.contains(&name.as_str()) => Err(denied(format!("setting {name}"))),
+        _ => Ok(()),
+    }
+}
+
+/// The kinds of statements that a governed session may send at all; asked of the original text and of the final one.
+pub(super) fn is_open(kind: &StatementKind) -> bool {
+    match kind {
         StatementKind::Select
         | StatementKind::Insert
         | StatementKind::Update
         | StatementKind::Delete
+        | StatementKind::Copy { file: false, program: false, filtered: false }
         | StatementKind::Explain
         | StatementKind::Prepare
         | StatementKind::Execute
@@ -90,28 +115,17 @@ pub(super) fn admit(text: &Text<'_>, outline: &OutlineStatement, tokens: &[Token
         | StatementKind::DeclareCursor
         | StatementKind::Fetch
         | StatementKind::ClosePortal
-        | StatementKind::Discard
+        | StatementKind::Set { .. }
+        | StatementKind::Reset { .. }
         | StatementKind::ResetAll
+        | StatementKind::Show { .. }
+        | StatementKind::Discard
         | StatementKind::SetConstraints
         | StatementKind::Unlisten
-        | StatementKind::Transaction(TransactionKind::Plain | TransactionKind::RollbackTo) => Ok(()),
-        StatementKind::Set { name } => setting(text, name, tokens),
-        StatementKind::Reset { name } => {
-            let known = SETTABLE.contains(&name.as_str()) || PINNED.iter().any(|(pinned, _)| pinned == name);
-            if known { Ok(()) } else { Err(denied(format!("setting {name}"))) }
-        }
-        StatementKind::Show { name } => {
-            if SECRET.contains(&name.as_str()) {
-                Err(denied(format!("setting {name}")))
-            } else {
-                Ok(())
-            }
-        }
-        StatementKind::Copy { file: false, program: false, filtered: false } => Ok(()),
-        StatementKind::Copy { filtered: true, .. } => Err(denied("COPY with a condition".to_owned())),
-        StatementKind::Copy { .. } => Err(denied("COPY with a file or program".to_owned())),
-        StatementKind::Merge => Err(Objection::not_understood("MERGE is not analysed")),
-        StatementKind::SelectInto
+        | StatementKind::Transaction(TransactionKind::Plain | TransactionKind::RollbackTo) => true,
+        StatementKind::Copy { .. }
+        | StatementKind::SelectInto
+        | StatementKind::Merge
         | StatementKind::CreateTableAs
         | StatementKind::Transaction(TransactionKind::TwoPhase)
         | StatementKind::Listen
@@ -121,7 +135,7 @@ pub(super) fn admit(text: &Text<'_>, outline: &OutlineStatement, tokens: &[Token
         | StatementKind::Do
         | StatementKind::Vacuum
         | StatementKind::Ddl
-        | StatementKind::Other => Err(denied(outline.kind.as_str().to_owned())),
+        | StatementKind::Other => false,
     }
 }
 
