@@ -106,16 +106,32 @@ pub fn notice_is_safe(body: &[u8]) -> bool {
     !Fields::new(body).any(|(code, _)| matches!(code, b'W' | b'q' | b'p'))
 }
 
+/// Whether an error was raised while values were computed, by a condition whose message quotes the value.
+///
+/// What the parser says about a literal of the client has a position. Without one the value may be of a row, and the
+/// function that choked on it (of a view, say) need not leave a context.
+fn quotes_a_computed_value(body: &[u8]) -> bool {
+    let quotes = Fields::new(body).sqlstate().is_some_and(|sqlstate| {
+        matches!(
+            &sqlstate,
+            // Casts of text to syntax (tsquery, regclass, regtype, ...) fail with conditions of class 42 and 3F000.
+            [b'2', b'2', ..] | b"42601" | b"42602" | b"42704" | b"42725" | b"42883" | b"42P01" | b"3F000"
+        )
+    });
+    quotes && !Fields::new(body).any(|(code, _)| code == b'P')
+}
+
 /// Appends an error or notice of the server without the parts that can carry values of protected columns: detail,
-/// hint, context and internal query; what remains of a message raised inside a function is a text for its SQLSTATE.
+/// hint, context and internal query; what remains of a message that was raised inside a function, or that can quote a
+/// computed value, is a text for its SQLSTATE.
 pub fn put_sanitised(out: &mut BytesMut, tag: u8, body: &[u8], text: Text) {
-    let inside_function = !notice_is_safe(body);
+    let message_may_tell = !notice_is_safe(body) || quotes_a_computed_value(body);
     let generic = Fields::new(body).sqlstate().map_or("error", generic_message);
     super::frame::put(out, tag, |out| {
         use bytes::BufMut;
         for (code, value) in Fields::new(body) {
             let value = match code {
-                b'M' if inside_function => generic.as_bytes(),
+                b'M' if message_may_tell => generic.as_bytes(),
                 b'S' | b'V' | b'C' | b'M' | b's' | b't' | b'c' | b'd' | b'n' => value,
                 b'P' if text == Text::AsSent => value,
                 _ => continue,
@@ -192,6 +208,21 @@ mod tests {
         let codes: Vec<u8> = fields.iter().map(|(code, _)| *code).collect();
         assert_eq!(codes, b"SVCMDP");
         assert_eq!(fields[3].1, "permission deniedD injected");
+    }
+
+    #[test]
+    fn a_value_that_was_computed_is_not_quoted() {
+        let message = |body: &[u8]| {
+            let mut wire = BytesMut::new();
+            put_sanitised(&mut wire, b'E', body, Text::AsSent);
+            fields(&wire).into_iter().find(|(code, _)| *code == b'M').unwrap().1
+        };
+        let computed = b"SERROR\0VERROR\0C22P02\0Minvalid input syntax for type integer: \"078-05-1120\"\0\0";
+        assert_eq!(message(computed), "invalid input syntax");
+        let cast = b"SERROR\0VERROR\0C42P01\0Mrelation \"alice\" does not exist\0\0";
+        assert_eq!(message(cast), "syntax error or access rule violation");
+        let literal = b"SERROR\0VERROR\0C22P02\0Minvalid input syntax for type integer: \"abc\"\0P8\0\0";
+        assert_eq!(message(literal), "invalid input syntax for type integer: \"abc\"");
     }
 
     #[test]
