@@ -3,7 +3,7 @@
 pub mod file;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The whole configuration. Relative paths are relative to the directory of the file.
@@ -34,6 +34,24 @@ pub enum Listen {
     Tcp(SocketAddr),
     /// `unix:/dir`: the socket is `/dir/.s.PGSQL.<port>` with the port of the first TCP listener, or 6432.
     Unix(PathBuf),
+}
+
+impl Listen {
+    /// The TCP address; port 0 lets the system choose.
+    pub fn tcp(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(address) => Some(*address),
+            Self::Unix(_) => None,
+        }
+    }
+
+    /// The directory of the unix socket.
+    pub fn unix(&self) -> Option<&Path> {
+        match self {
+            Self::Tcp(_) => None,
+            Self::Unix(directory) => Some(directory),
+        }
+    }
 }
 
 /// The server behind us.

@@ -38,28 +38,21 @@ impl std::fmt::Display for Listener {
     }
 }
 
-/// Binds all listeners, or none.
+/// Binds all listeners, or none: TCP first, since a unix socket is named after the first port, which the system may have
+/// chosen.
 ///
 /// # Errors
 /// An address or a path is taken or not ours to use.
 pub async fn bind(listen: &[Listen]) -> io::Result<Vec<Listener>> {
-    let port = listen
-        .iter()
-        .find_map(|listen| match listen {
-            Listen::Tcp(address) => Some(address.port()),
-            Listen::Unix(_) => None,
-        })
-        .unwrap_or(DEFAULT_PORT);
     let mut bound = Vec::new();
-    for listen in listen {
-        bound.push(match listen {
-            Listen::Tcp(address) => Listener::Tcp(bind_tcp(*address).map_err(|error| named(&address, &error))?),
-            Listen::Unix(directory) => {
-                let path = directory.join(format!(".s.PGSQL.{port}"));
-                let listener = bind_unix(&path).await.map_err(|error| named(&path.display(), &error))?;
-                Listener::Unix(listener, path)
-            }
-        });
+    for address in listen.iter().filter_map(Listen::tcp) {
+        bound.push(Listener::Tcp(bind_tcp(address).map_err(|error| named(&address, &error))?));
+    }
+    let port = bound.first().and_then(Listener::address).map_or(DEFAULT_PORT, |address| address.port());
+    for directory in listen.iter().filter_map(Listen::unix) {
+        let path = directory.join(format!(".s.PGSQL.{port}"));
+        let listener = bind_unix(&path).await.map_err(|error| named(&path.display(), &error))?;
+        bound.push(Listener::Unix(listener, path));
     }
     Ok(bound)
 }

@@ -126,7 +126,7 @@ impl Proxy {
         })
     }
 
-    /// The listeners, in the order of the configuration.
+    /// The listeners, with the addresses that they have.
     pub fn listeners(&self) -> &[Listener] {
         &self.listeners
     }

@@ -19,11 +19,18 @@ pub use shop::{Shop, shop};
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU16, Ordering};
 
-/// A TCP port of the loopback address that nobody uses at this moment.
+/// A TCP port of the loopback address that nobody uses at this moment, for programs that cannot choose one themselves.
+///
+/// It is none that the system gives to outgoing connections: one of those would take it before the program does.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("no free port");
-    listener.local_addr().expect("listener has no address").port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 11_000 + (std::process::id() % 100) as u16 * 200;
+    (0..200)
+        .map(|_| first + NEXT.fetch_add(1, Ordering::Relaxed) % 200)
+        .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
+        .expect("no free port")
 }
 
 /// A path inside the project.

@@ -175,7 +175,7 @@ fn admin(
     let listener = std::net::TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?;
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    tracing::info!(%address, "admin listener");
+    tracing::info!(address = %listener.local_addr()?, "admin listener");
     Ok(tokio::spawn(async move {
         if let Err(error) = http::serve_on(listener, state, std::future::pending()).await {
             tracing::error!(%error, "the admin listener has failed");
