@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
@@ -74,6 +74,7 @@ impl<J: Judge> Conversation<J> {
     /// # Errors
     /// The session has to end.
     pub fn from_client(&mut self, outbox: &mut Outbox<'_, '_>, to_client: &mut BytesMut) -> Result<Stop, Fatal> {
+        self.moment = None;
         loop {
             match self.client_body {
                 Streaming::Nothing => {}
@@ -310,7 +311,7 @@ impl<J: Judge> Conversation<J> {
         self.dialogue.batch_open = true;
         let statement = self.dialogue.statement(names.statement).cloned();
         let expected = match &statement {
-            Some(statement) => Expected::judged(Kind::Bind, statement.judged.clone(), std::time::Instant::now()),
+            Some(statement) => Expected::judged(Kind::Bind, statement.judged.clone(), self.now()),
             None => Expected::plain(Kind::Bind),
         };
         self.dialogue.bind(names.portal, statement.map(|statement| Portal { statement }), expected);
@@ -367,7 +368,7 @@ impl<J: Judge> Conversation<J> {
                 if statement.reported.swap(true, Ordering::Relaxed) {
                     judged.checked_in = Duration::ZERO;
                 }
-                Expected::judged(Kind::Execute, judged, std::time::Instant::now())
+                Expected::judged(Kind::Execute, judged, self.now())
             }
             None => Expected::plain(Kind::Execute),
         };
@@ -376,7 +377,7 @@ impl<J: Judge> Conversation<J> {
     }
 
     /// A portal that was bound under an earlier policy may run for a governed session only if that makes no difference.
-    fn portal_is_stale(&self, portal: Option<&Portal>) -> Option<Refusal> {
+    fn portal_is_stale(&mut self, portal: Option<&Portal>) -> Option<Refusal> {
         if !self.judge.governed() {
             return None;
         }
@@ -453,8 +454,8 @@ impl<J: Judge> Conversation<J> {
         Again::Changed
     }
 
-    fn judge_text(&self, text: Option<&[u8]>, protocol: Protocol) -> (Verdict, Duration, std::time::Instant) {
-        timed(|| match text.map(std::str::from_utf8) {
+    fn judge_text(&mut self, text: Option<&[u8]>, protocol: Protocol) -> (Verdict, Duration, Instant) {
+        let timed = timed(|| match text.map(std::str::from_utf8) {
             None => self.judge.unreadable(Unreadable::TooLarge { limit: self.judge.statement_limit() }),
             Some(Err(_)) => self.judge.unreadable(Unreadable::NotUtf8),
             Some(Ok(sql)) => match self.judge.text(sql, protocol, self.path.as_ref()) {
@@ -464,7 +465,14 @@ impl<J: Judge> Conversation<J> {
                 },
                 refused @ Verdict::Refuse(_) => refused,
             },
-        })
+        });
+        self.moment = Some(timed.2);
+        timed
+    }
+
+    /// The time, as of the first question for it since bytes came: they are dealt with faster than a clock is worth.
+    fn now(&mut self) -> Instant {
+        *self.moment.get_or_insert_with(Instant::now)
     }
 
     /// A governed session may not run what SQL prepared or opened under an earlier policy; it may let go of it.

@@ -166,6 +166,12 @@ impl Dialogue {
         self.queue.is_empty() && !self.skipping && !self.copy_in && !self.batch_open
     }
 
+    /// How many replies are due.
+    #[inline]
+    pub fn due(&self) -> usize {
+        self.queue.len()
+    }
+
     /// Whether a question of ours is under way.
     pub fn asking(&self) -> bool {
         self.front_kind() == Some(Kind::Question)

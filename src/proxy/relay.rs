@@ -9,10 +9,12 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
+use tokio::time::Sleep;
 
 use super::auth::Accepted;
 use super::client_side::Stop;
@@ -22,6 +24,7 @@ use super::server::Phase;
 use super::session::{Conversation, Fatal};
 use super::splice::Splice;
 use super::stream::Stream;
+use super::workers::Seat;
 use crate::wire::backend::Status;
 
 /// Read at once.
@@ -29,6 +32,14 @@ const SCRATCH: usize = 32 * 1024;
 
 /// Local answers that a client does not fetch, beyond which nothing more is read from it.
 const MAX_UNFETCHED: usize = 256 * 1024;
+
+/// Replies that are due, beyond which nothing more is read from the client. The server sends what it has to say at the
+/// latest when its own buffer is full, so that the number always falls again.
+const MAX_DUE: usize = 16 * 1024;
+
+/// How long the server may go on with what it is doing for a client that has gone without a good-bye. Short statements
+/// end as they would without us; what takes longer is cancelled, since nobody waits for it.
+const GRACE: Duration = Duration::from_secs(1);
 
 thread_local! {
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; SCRATCH]);
@@ -110,9 +121,11 @@ impl Side {
 /// How a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
+    /// Not at all: it should go on on another thread.
+    Moves,
     /// In the ordinary way, by either side.
     Closed,
-    /// The client's connection broke while the server was at work.
+    /// The client went away while the server was at work.
     ClientLost,
     /// We ended it.
     Ended,
@@ -126,6 +139,10 @@ pub struct Relay<J> {
     conversation: Conversation<J>,
     /// The client's bytes wait for the server.
     waits: bool,
+    /// The client has said good-bye.
+    finished: bool,
+    /// Runs while the server is at work for a client that went away without a good-bye.
+    grace: Option<Pin<Box<Sleep>>>,
     /// The end of the client's bytes has been passed to the server.
     end_passed: bool,
     /// The server takes nothing any more, but may have something left to say.
@@ -147,6 +164,8 @@ impl<J: Judge> Relay<J> {
             server: Side::new(server, from_server),
             conversation,
             waits: false,
+            finished: false,
+            grace: None,
             end_passed: false,
             server_deaf: false,
             draining: false,
@@ -154,12 +173,21 @@ impl<J: Judge> Relay<J> {
         }
     }
 
-    /// Relays until either side is gone, or the process drains.
-    pub async fn run(mut self, mut phase: watch::Receiver<Phase>) -> End {
+    /// Moves the sockets to the thread that this is called on.
+    ///
+    /// # Errors
+    /// The system has no descriptor left.
+    pub fn move_here(&mut self) -> io::Result<()> {
+        self.client.stream.move_here()?;
+        self.server.stream.move_here()
+    }
+
+    /// Relays until either side is gone, the process drains, or the session should sit elsewhere.
+    pub async fn run(&mut self, seat: &mut Seat, phase: &mut watch::Receiver<Phase>) -> End {
         loop {
             tokio::select! {
                 biased;
-                end = poll_fn(|cx| self.poll(cx)) => return end,
+                end = poll_fn(|cx| self.poll(seat, cx)) => return end,
                 changed = phase.changed() => if changed.is_err() { return End::Ended },
             }
             let now = *phase.borrow_and_update();
@@ -169,15 +197,16 @@ impl<J: Judge> Relay<J> {
                 Phase::Stopping => {
                     self.end_with(&shutting_down());
                     // Once, for what the socket takes without waiting.
-                    poll_fn(|cx| Poll::Ready(self.poll(cx).is_ready())).await;
+                    poll_fn(|cx| Poll::Ready(self.poll(seat, cx).is_ready())).await;
                     return End::Ended;
                 }
             }
         }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
-        BUFFER.with_borrow_mut(|buffer| self.poll_with(cx, buffer))
+    fn poll(&mut self, seat: &mut Seat, cx: &mut Context<'_>) -> Poll<End> {
+        let polled = BUFFER.with_borrow_mut(|buffer| self.poll_with(cx, buffer));
+        if seat.taken_up() && polled.is_pending() { Poll::Ready(End::Moves) } else { polled }
     }
 
     fn poll_with(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<End> {
@@ -206,7 +235,16 @@ impl<J: Judge> Relay<J> {
             }
             return Poll::Ready(if self.draining { End::Ended } else { End::Closed });
         }
-        Poll::Pending
+        self.poll_grace(cx)
+    }
+
+    /// Ready when a client that went away is not waited for any longer.
+    fn poll_grace(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        if !self.client.ended || self.finished || self.conversation.dialogue.quiet() {
+            return Poll::Pending;
+        }
+        let grace = self.grace.get_or_insert_with(|| Box::pin(tokio::time::sleep(GRACE)));
+        grace.as_mut().poll(cx).map(|()| End::ClientLost)
     }
 
     fn is_idle(&self) -> bool {
@@ -234,7 +272,8 @@ impl<J: Judge> Relay<J> {
         if self.client.ended {
             return self.pass_end(cx);
         }
-        if self.waits || self.client.unsent.len() > MAX_UNFETCHED {
+        let busy = self.client.unsent.len() > MAX_UNFETCHED || self.conversation.dialogue.due() > MAX_DUE;
+        if self.waits || busy {
             return Ok(false);
         }
         let count = match self.client.poll_read(cx, buffer) {
@@ -283,6 +322,7 @@ impl<J: Judge> Relay<J> {
         match stop {
             Ok(Stop::NeedsMore | Stop::Waits) => Ok(consumed),
             Ok(Stop::Finished) => {
+                self.finished = true;
                 self.client.ended = true;
                 // Whatever follows a good-bye is nobody's.
                 Ok(input.len())

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustls::ServerConfig;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use super::auth::{self, Accepted};
 use super::connect::Dialer;
@@ -18,7 +18,7 @@ use super::relay::{End, Relay};
 use super::server_side::governed_greeting;
 use super::session::{Conversation, Fatal, guess_path};
 use super::stream::{Messages, Stream};
-use super::workers::{Parcel, Workers};
+use super::workers::Workers;
 use super::{cancel, tls};
 use crate::config::Config;
 use crate::engine::cache::VerdictCache;
@@ -134,12 +134,16 @@ impl Proxy {
     /// Serves until `phase` says otherwise and all sessions have ended, at the latest when the drain deadline has passed.
     pub async fn serve(self, mut phase: watch::Receiver<Phase>) {
         let (ending, sessions_phase) = watch::channel(*phase.borrow());
-        let (alive, mut all_gone) = tokio::sync::mpsc::channel::<()>(1);
+        let (alive, mut all_gone) = mpsc::channel::<()>(1);
         for listener in self.listeners {
             let shared = Arc::clone(&self.shared);
             tokio::spawn(accept(listener, shared, sessions_phase.clone(), alive.clone()));
         }
         drop((alive, sessions_phase));
+        let balancer = tokio::spawn({
+            let shared = Arc::clone(&self.shared);
+            async move { shared.workers.keep_balance().await }
+        });
         let deadline = self.shared.collaborators.config.limits.drain_timeout;
         let reached = phase.wait_for(|phase| *phase != Phase::Serving).await.map_or(Phase::Stopping, |phase| *phase);
         if reached == Phase::Draining {
@@ -153,16 +157,12 @@ impl Proxy {
         ending.send_replace(Phase::Stopping);
         // Sessions say good-bye; a moment is enough, and more is not granted.
         let _ = tokio::time::timeout(Duration::from_secs(1), all_gone.recv()).await;
+        balancer.abort();
     }
 }
 
 /// Takes clients from one listener. `alive` is dropped when the listener and all its sessions are gone.
-async fn accept(
-    listener: Listener,
-    shared: Arc<Shared>,
-    mut phase: watch::Receiver<Phase>,
-    alive: tokio::sync::mpsc::Sender<()>,
-) {
+async fn accept(listener: Listener, shared: Arc<Shared>, mut phase: watch::Receiver<Phase>, alive: mpsc::Sender<()>) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -174,22 +174,9 @@ async fn accept(
                     shared.collaborators.recorder.connection_failed("too_many_strangers");
                     continue;
                 };
-                let parcel = match Parcel::pack(stream) {
-                    Ok(parcel) => parcel,
-                    Err(error) => {
-                        tracing::warn!(%error, "cannot hand over a connection");
-                        continue;
-                    }
-                };
-                let worker = shared.workers.next();
                 let (shared, phase, alive) = (Arc::clone(&shared), phase.clone(), alive.clone());
-                worker.spawn(async move {
-                    match parcel.unpack() {
-                        Ok(stream) => serve_one(shared, (stream, address), stranger, phase).await,
-                        Err(error) => tracing::warn!(%error, "cannot take over a connection"),
-                    }
-                    drop(alive);
-                });
+                let worker = shared.workers.any();
+                worker.spawn(serve_one(shared, (stream, address), stranger, (phase, alive)));
             }
             Err(error) => {
                 // Out of descriptors, most likely: trying at once would only burn time.
@@ -202,45 +189,75 @@ async fn accept(
 
 async fn serve_one(
     shared: Arc<Shared>,
-    (stream, address): (Stream, Option<IpAddr>),
+    (mut stream, address): (Stream, Option<IpAddr>),
     stranger: OwnedSemaphorePermit,
-    phase: watch::Receiver<Phase>,
+    (phase, alive): (watch::Receiver<Phase>, mpsc::Sender<()>),
 ) {
     let recorder = Arc::clone(&shared.collaborators.recorder);
+    if let Err(error) = stream.move_here() {
+        tracing::warn!(%error, "cannot take over a connection");
+        return;
+    }
     let limit = shared.collaborators.config.limits.login_timeout;
     let mut stopping = phase.clone();
-    let ready = tokio::select! {
-        ready = tokio::time::timeout(limit, Box::pin(admit(&shared, stream, address))) => ready,
+    let admitted = tokio::select! {
+        admitted = tokio::time::timeout(limit, Box::pin(admit(&shared, stream, address))) => admitted,
         _ = stopping.wait_for(|phase| *phase == Phase::Stopping) => return,
     };
     drop(stranger);
-    let Ready { relay, subject, key, permit } = match ready {
-        Ok(Ok(Some(ready))) => ready,
+    let session = match admitted {
+        Ok(Ok(Some(session))) => session,
         Ok(Ok(None)) => return,
         Ok(Err(reason)) => return recorder.connection_failed(reason),
         Err(_) => return recorder.connection_failed("login_timeout"),
     };
-    recorder.session_opened(&subject);
-    let end = Box::pin(relay.run(phase)).await;
-    tracing::debug!(user = %subject.user, database = %subject.database, ?end, "session is over");
-    recorder.session_closed(&subject);
-    if let (End::ClientLost, Some(key)) = (end, key) {
-        // Nobody waits for the answer any more. If the server cannot be told, it finishes in its own time.
-        let _ = cancel::pass_on(&shared.dialer, &key.request()).await;
-    }
-    drop(permit);
+    recorder.session_opened(&session.subject);
+    sit_down(shared, session, (phase, alive));
 }
 
-/// A session that may begin.
-struct Ready {
+/// Gives a session a thread to go on. `alive` is dropped when it is over.
+fn sit_down(shared: Arc<Shared>, mut session: Session, (mut phase, alive): (watch::Receiver<Phase>, mpsc::Sender<()>)) {
+    let mut seat = shared.workers.seat();
+    let runtime = seat.runtime().clone();
+    runtime.spawn(async move {
+        let end = match session.relay.move_here() {
+            Ok(()) => session.relay.run(&mut seat, &mut phase).await,
+            Err(error) => {
+                tracing::warn!(%error, "cannot take over a session");
+                End::ClientLost
+            }
+        };
+        match end {
+            End::Moves => sit_down(shared, session, (phase, alive)),
+            End::Closed | End::ClientLost | End::Ended => Box::pin(session.over(&shared, end)).await,
+        }
+    });
+}
+
+/// A session that has logged in.
+struct Session {
     relay: Relay<EngineJudge>,
     subject: Arc<Subject>,
     key: Option<CancelKey>,
     permit: OwnedSemaphorePermit,
 }
 
+impl Session {
+    async fn over(self, shared: &Shared, end: End) {
+        let Self { relay, subject, key, permit } = self;
+        drop(relay);
+        tracing::debug!(user = %subject.user, database = %subject.database, ?end, "session is over");
+        shared.collaborators.recorder.session_closed(&subject);
+        if let (End::ClientLost, Some(key)) = (end, key) {
+            // Nobody waits for the answer any more. If the server cannot be told, it finishes in its own time.
+            let _ = cancel::pass_on(&shared.dialer, &key.request()).await;
+        }
+        drop(permit);
+    }
+}
+
 /// From a fresh socket to a session that may begin; none where there is nothing to serve.
-async fn admit(shared: &Shared, stream: Stream, address: Option<IpAddr>) -> Result<Option<Ready>, &'static str> {
+async fn admit(shared: &Shared, stream: Stream, address: Option<IpAddr>) -> Result<Option<Session>, &'static str> {
     let newcomer = match handshake::receive(stream, shared.tls.as_ref()).await {
         Ok(Arrival::Session(newcomer)) => newcomer,
         Ok(Arrival::Cancel(packet)) => {
@@ -278,7 +295,7 @@ async fn admit(shared: &Shared, stream: Stream, address: Option<IpAddr>) -> Resu
     };
     let key = accepted.key.clone();
     let begun = begin(shared, accepted, &startup, subject).await?;
-    Ok(begun.map(|(relay, subject)| Ready { relay, subject, key, permit }))
+    Ok(begun.map(|(relay, subject)| Session { relay, subject, key, permit }))
 }
 
 async fn tell<T>(stream: Stream, fatal: Fatal, reason: &'static str) -> Result<Option<T>, &'static str> {

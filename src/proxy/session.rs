@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::hash::BuildHasher;
+use std::time::Instant;
 
 use bytes::BytesMut;
 
@@ -103,6 +104,8 @@ pub struct Conversation<J> {
     /// Epoch of the oldest admitted text that can have opened a cursor.
     pub cursor_in_sql: Option<u64>,
     warned: HashSet<(u64, u64)>,
+    /// When the bytes at hand came, once somebody has asked.
+    pub(super) moment: Option<Instant>,
     hasher: foldhash::fast::RandomState,
     /// Rest of a message of the client that streams by.
     pub(super) client_body: super::client_side::Streaming,
@@ -125,6 +128,7 @@ impl<J: Judge> Conversation<J> {
             prepared_in_sql: None,
             cursor_in_sql: None,
             warned: HashSet::new(),
+            moment: None,
             hasher: foldhash::fast::RandomState::default(),
             client_body: super::client_side::Streaming::Nothing,
             server_body: 0,

@@ -21,3 +21,5 @@ mod refusal;
 mod hot_swap;
 mod deprecated;
 mod commands;
+mod threads;
+mod vanishing;

@@ -76,7 +76,7 @@ impl Proxy {
     /// The ports that the system has chosen, of the admin listener and for clients, once the proxy has said both.
     fn announced(&self) -> Option<(u16, u16)> {
         let log = self.log();
-        let whole = &log[..log.rfind('\n')? + 1];
+        let (whole, _) = log.rsplit_once('\n')?;
         let port = |name: &str| {
             let line = whole.lines().find(|line| line.contains(name) && line.contains("127.0.0.1:"))?;
             line.rsplit_once(':')?.1.trim().parse().ok()

@@ -20,6 +20,11 @@ pub type Trace = Vec<String>;
 impl Raw {
     /// Logs in without password.
     pub fn connect(port: u16, user: &str, database: &str) -> Self {
+        Self::try_connect(port, user, database).unwrap_or_else(|refused| panic!("login failed: {refused}"))
+    }
+
+    /// Logs in without password, or returns the fields of the error.
+    pub fn try_connect(port: u16, user: &str, database: &str) -> Result<Self, String> {
         let stream = TcpStream::connect(("127.0.0.1", port)).expect("cannot connect");
         stream.set_read_timeout(Some(Duration::from_secs(20))).expect("timeout");
         stream.set_nodelay(true).expect("nodelay");
@@ -30,8 +35,8 @@ impl Raw {
             match kind {
                 b'K' => raw.key = body,
                 b'S' => raw.parameters.push(text(&body).join("=")),
-                b'Z' => return raw,
-                b'E' => panic!("login failed: {:?}", text(&body)),
+                b'Z' => return Ok(raw),
+                b'E' => return Err(format!("{:?}", text(&body))),
                 _ => {}
             }
         }
@@ -79,6 +84,11 @@ impl Raw {
         let mut body = vec![0; length];
         self.stream.read_exact(&mut body).expect("a message is cut short");
         (head[0], body)
+    }
+
+    /// Closes the half of the connection that goes to the server.
+    pub fn stop_speaking(&self) {
+        self.stream.shutdown(std::net::Shutdown::Write).expect("shutdown");
     }
 
     /// Whether the server closes the connection next.
