@@ -139,6 +139,8 @@ pub struct Relay<J> {
     conversation: Conversation<J>,
     /// The client's bytes wait for the server.
     waits: bool,
+    /// The client was not asked for bytes when it was last looked at.
+    client_held: bool,
     /// The client has said good-bye.
     finished: bool,
     /// Runs while the server is at work for a client that went away without a good-bye.
@@ -164,6 +166,7 @@ impl<J: Judge> Relay<J> {
             server: Side::new(server, from_server),
             conversation,
             waits: false,
+            client_held: false,
             finished: false,
             grace: None,
             end_passed: false,
@@ -210,17 +213,21 @@ impl<J: Judge> Relay<J> {
     }
 
     fn poll_with(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<End> {
-        loop {
-            let from_client = self.pump_client(cx, buffer);
-            let from_server = self.pump_server(cx, buffer);
+        let (mut client_due, mut server_due) = (true, true);
+        while client_due || server_due {
+            let from_client = if client_due { self.pump_client(cx, buffer) } else { Ok(Pumped::Nothing) };
+            let from_server = if server_due { self.pump_server(cx, buffer) } else { Ok(Pumped::Nothing) };
             match (from_client, from_server) {
                 (Err(Broken::Client), _) | (_, Err(Broken::Client)) => {
                     return Poll::Ready(if self.conversation.dialogue.quiet() { End::Closed } else { End::ClientLost });
                 }
                 (_, Err(Broken::Server)) => self.closing = true,
                 (Err(Broken::Server), Ok(_)) => self.server_deaf = true,
-                (Ok(false), Ok(false)) => break,
-                (Ok(_), Ok(_)) => {}
+                (Ok(client), Ok(server)) => {
+                    // What one direction does concerns the other only if that was held up, or has something to fetch.
+                    client_due = client == Pumped::Bytes || (server == Pumped::Bytes && self.client_held);
+                    server_due = server == Pumped::Bytes || (client == Pumped::Bytes && !self.client.unsent.is_empty());
+                }
             }
         }
         if self.draining && !self.closing && self.is_idle() {
@@ -260,29 +267,32 @@ impl<J: Judge> Relay<J> {
         self.closing = true;
     }
 
-    /// Client to server. Whether anything was achieved.
-    fn pump_client(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Result<bool, Broken> {
+    /// Client to server.
+    fn pump_client(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Result<Pumped, Broken> {
+        self.client_held = true;
         if self.closing || self.server_deaf {
-            return Ok(false);
+            return Ok(Pumped::Nothing);
         }
         match self.server.poll_drain(cx) {
-            Poll::Pending => return Ok(false),
+            Poll::Pending => return Ok(Pumped::Nothing),
             Poll::Ready(result) => result.map_err(|_| Broken::Server)?,
         }
         if self.client.ended {
-            return self.pass_end(cx);
+            self.pass_end(cx);
+            return Ok(Pumped::Nothing);
         }
         let busy = self.client.unsent.len() > MAX_UNFETCHED || self.conversation.dialogue.due() > MAX_DUE;
         if self.waits || busy {
-            return Ok(false);
+            return Ok(Pumped::Nothing);
         }
+        self.client_held = false;
         let count = match self.client.poll_read(cx, buffer) {
-            Poll::Pending => return Ok(false),
+            Poll::Pending => return Ok(Pumped::Nothing),
             Poll::Ready(result) => result.map_err(|_| Broken::Client)?,
         };
         if count == 0 {
             self.client.ended = true;
-            return Ok(true);
+            return Ok(Pumped::Bytes);
         }
         let input = buffer.get(..count).unwrap_or_default();
         if self.client.unread.is_empty() {
@@ -292,15 +302,14 @@ impl<J: Judge> Relay<J> {
             self.client.unread.extend_from_slice(input);
             self.unread_client_bytes(cx)?;
         }
-        Ok(true)
+        Ok(Pumped::Bytes)
     }
 
     /// The end of the client's bytes is passed on as what it is: the server finishes what it is at, as it would without us.
-    fn pass_end(&mut self, cx: &mut Context<'_>) -> Result<bool, Broken> {
+    fn pass_end(&mut self, cx: &mut Context<'_>) {
         if !self.end_passed && !self.waits && Pin::new(&mut self.server.stream).poll_shutdown(cx).is_ready() {
             self.end_passed = true;
         }
-        Ok(false)
     }
 
     fn unread_client_bytes(&mut self, cx: &mut Context<'_>) -> Result<(), Broken> {
@@ -334,19 +343,19 @@ impl<J: Judge> Relay<J> {
         }
     }
 
-    /// Server to client. Whether anything was achieved.
-    fn pump_server(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Result<bool, Broken> {
+    /// Server to client.
+    fn pump_server(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Result<Pumped, Broken> {
         // The client may speak again once it has fetched what was waiting for it.
-        let fetches = self.client.unsent.len() > MAX_UNFETCHED;
+        let fetched = if self.client.unsent.len() > MAX_UNFETCHED { Pumped::Bytes } else { Pumped::Nothing };
         match self.client.poll_drain(cx) {
-            Poll::Pending => return Ok(false),
+            Poll::Pending => return Ok(Pumped::Nothing),
             Poll::Ready(result) => result.map_err(|_| Broken::Client)?,
         }
         if self.closing {
-            return Ok(false);
+            return Ok(Pumped::Nothing);
         }
         let count = match self.server.poll_read(cx, buffer) {
-            Poll::Pending => return Ok(fetches),
+            Poll::Pending => return Ok(fetched),
             Poll::Ready(result) => result.map_err(|_| Broken::Server)?,
         };
         if count == 0 {
@@ -369,7 +378,7 @@ impl<J: Judge> Relay<J> {
             self.waits = false;
             self.unread_client_bytes(cx)?;
         }
-        Ok(true)
+        Ok(Pumped::Bytes)
     }
 
     fn server_bytes(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<usize, Broken> {
@@ -385,6 +394,15 @@ impl<J: Judge> Relay<J> {
             }
         }
     }
+}
+
+/// What one look at one direction has achieved.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pumped {
+    /// Bytes, or their end: there may be more.
+    Bytes,
+    /// The next event will say.
+    Nothing,
 }
 
 /// Which connection is gone.
