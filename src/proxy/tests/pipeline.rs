@@ -1,0 +1,38 @@
+//! Which replies are due, and what an error takes back.
+
+use super::*;
+
+#[test]
+fn what_a_failed_pipeline_prepared_is_taken_back() {
+    let mut table = Table::new(false);
+    table.client(&[parse("kept", "select 1"), sync()].concat()).unwrap();
+    table.server(&[message(b'1', b""), ready(b'I')].concat()).unwrap();
+    table.client(&[parse("kept", "select 2"), parse("new", "select 3"), sync()].concat()).unwrap();
+    assert_eq!(&*table.mind.dialogue.statement(b"kept").unwrap().text, b"select 2");
+    table.server(&[error("42P05"), ready(b'I')].concat()).unwrap();
+    assert_eq!(&*table.mind.dialogue.statement(b"kept").unwrap().text, b"select 1");
+    assert!(table.mind.dialogue.statement(b"new").is_none());
+}
+
+#[test]
+fn an_error_without_a_sync_skips_until_one_comes() {
+    let mut table = Table::new(false);
+    table.client(&parse("", "bad")).unwrap();
+    table.server(&error("42601")).unwrap();
+    assert!(table.mind.dialogue.skipping);
+    table.client(&[bind("", ""), execute(""), query("select 1"), sync()].concat()).unwrap();
+    assert!(!table.mind.dialogue.skipping);
+    table.server(&ready(b'I')).unwrap();
+    assert!(table.mind.dialogue.quiet());
+}
+
+#[test]
+fn ddl_is_announced_when_its_transaction_ends() {
+    let mut table = Table::new(false);
+    table.client(&query("create table t()")).unwrap();
+    table.server(&[message(b'C', b"CREATE TABLE\0"), ready(b'T')].concat()).unwrap();
+    assert_eq!(table.log(), ["ok 0"]);
+    table.client(&query("commit")).unwrap();
+    table.server(&[message(b'C', b"COMMIT\0"), ready(b'I')].concat()).unwrap();
+    assert!(table.log().contains(&"catalog".to_owned()));
+}

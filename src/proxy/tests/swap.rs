@@ -1,0 +1,69 @@
+//! What was prepared, bound or opened under an earlier policy.
+
+use super::*;
+
+#[test]
+fn a_statement_that_a_new_policy_refuses_is_refused_at_bind() {
+    let mut table = Table::new(true);
+    table.client(&[parse("s", "select later"), sync()].concat()).unwrap();
+    table.server(&[message(b'1', b""), ready(b'I')].concat()).unwrap();
+    table.sent();
+    table.mind.judge.next_epoch = 2;
+    table.mind.refresh().unwrap();
+    table.mind.path = Some(SearchPath::default());
+    table.client(&[bind("", "s"), execute(""), sync()].concat()).unwrap();
+    let sent = table.sent();
+    assert!(sent[0].starts_with('P') && sent[0].contains("pgcovenant refused"), "{sent:?}");
+    table.shown();
+    table.server(&[error("42601"), ready(b'I')].concat()).unwrap();
+    assert!(table.shown()[0].contains("42501"));
+}
+
+#[test]
+fn a_statement_that_a_new_policy_rewrites_is_prepared_again_unseen() {
+    let mut table = Table::new(false);
+    table.client(&[parse("s", "select soon"), sync()].concat()).unwrap();
+    table.server(&[message(b'1', b""), ready(b'I')].concat()).unwrap();
+    table.sent();
+    table.shown();
+    table.mind.judge.next_epoch = 2;
+    table.client(&[bind("", "s"), execute(""), sync()].concat()).unwrap();
+    let sent = table.sent();
+    assert_eq!(sent[0], "C Ss");
+    assert_eq!(sent[1], "P sSELECT SOON");
+    let answers =
+        [message(b'3', b""), message(b'1', b""), message(b'2', b""), message(b'C', b"SELECT 1\0"), ready(b'I')];
+    table.server(&answers.concat()).unwrap();
+    assert_eq!(table.shown(), ["2", "C SELECT 1", "Z I"]);
+    table.client(&[bind("", "s"), sync()].concat()).unwrap();
+    assert_eq!(table.sent().len(), 2, "once is enough");
+}
+
+#[test]
+fn an_open_portal_does_not_outlive_its_policy() {
+    let mut table = Table::new(true);
+    table.client(&[parse("", "select soon"), bind("p", ""), sync()].concat()).unwrap();
+    table.server(&[message(b'1', b""), message(b'2', b""), ready(b'T')].concat()).unwrap();
+    table.sent();
+    table.mind.judge.next_epoch = 2;
+    table.client(&[execute("p"), sync()].concat()).unwrap();
+    assert!(table.sent()[0].contains("pgcovenant refused"));
+}
+
+#[test]
+fn what_sql_prepared_or_opened_does_not_outlive_its_policy() {
+    for (make, uses, gives_up) in [("prepare x", "execute x", "deallocate x"), ("declare c", "fetch c", "close c")] {
+        let mut table = Table::new(true);
+        table.client(&query(make)).unwrap();
+        table.server(&[message(b'C', b"OK\0"), ready(b'I')].concat()).unwrap();
+        table.mind.judge.next_epoch = 2;
+        table.mind.refresh().unwrap();
+        table.mind.path = Some(SearchPath::default());
+        table.sent();
+        table.shown();
+        table.client(&query(uses)).unwrap();
+        assert!(table.sent().is_empty() && table.shown()[0].contains("55000"));
+        table.client(&query(gives_up)).unwrap();
+        assert_eq!(table.sent(), [format!("Q {gives_up}")]);
+    }
+}
