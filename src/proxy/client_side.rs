@@ -179,8 +179,7 @@ impl<J: Judge> Conversation<J> {
             Verdict::Admit(admitted) => {
                 let judged = Judged::new(&admitted, self.judge.epoch(), checked_in);
                 self.will_run(&judged.report);
-                self.dialogue.batch_open = false;
-                self.dialogue.expect(Expected::judged(Kind::Query, judged, now));
+                self.dialogue.expect_query(Expected::judged(Kind::Query, judged, now));
                 let there = header.total().min(outbox.rest().len());
                 outbox.query(there, &admitted);
                 Ok(self.streams_on(header, there))
@@ -219,7 +218,9 @@ impl<J: Judge> Conversation<J> {
         (refusal, checked_in): (Refusal, Duration),
     ) -> Step {
         self.judge.refused(&refusal, checked_in);
-        if self.dialogue.quiet() && self.dialogue.status == Status::Idle {
+        let is_query = header.tag == b'Q';
+        let server_is_unaffected = !is_query || self.dialogue.statement(b"").is_none();
+        if self.dialogue.quiet() && self.dialogue.status == Status::Idle && server_is_unaffected {
             put_refusal(to_client, &refusal);
             response::put_ready(to_client, Status::Idle);
             let now = header.total().min(outbox.rest().len());
@@ -229,9 +230,13 @@ impl<J: Judge> Conversation<J> {
             }
             return Step::Next;
         }
+        if is_query {
+            self.dialogue.expect_query(Expected::refused(Kind::Query, refusal));
+            return self.poison(header, outbox, Poison::Query);
+        }
         self.dialogue.batch_open = false;
-        self.dialogue.expect(Expected::refused(Kind::Query, refusal));
-        self.poison(header, outbox, Poison::Query)
+        self.dialogue.expect(Expected::refused(Kind::FunctionCall, refusal));
+        self.poison(header, outbox, Poison::FunctionCall)
     }
 
     fn parse(&mut self, header: Header, outbox: &mut Outbox<'_, '_>) -> Result<Step, Fatal> {
@@ -244,6 +249,13 @@ impl<J: Judge> Conversation<J> {
                 Some(body) => Some(frontend::parse(body).map_err(malformed)?),
             }
         };
+        let name = match parse {
+            Some(parse) => parse.name,
+            None => match frontend::parse_name(body_so_far(header, outbox)) {
+                Ok(name) => name,
+                Err(error) => return names_may_come(header, outbox, error),
+            },
+        };
         self.refresh()?;
         if let Some(stop) = self.path_is_due(outbox) {
             return Ok(Step::Stop(stop));
@@ -255,7 +267,6 @@ impl<J: Judge> Conversation<J> {
             None => verdict,
         };
         self.dialogue.batch_open = true;
-        let name = parse.map_or(&b""[..], |parse| parse.name);
         match verdict {
             Verdict::Admit(admitted) => {
                 let judged = Judged::new(&admitted, self.judge.epoch(), checked_in);
@@ -263,7 +274,7 @@ impl<J: Judge> Conversation<J> {
                 let Some(parse) = parse else {
                     // Passed unread: what a later Bind refers to is not known.
                     self.prepared_in_sql.get_or_insert(judged.epoch);
-                    self.dialogue.expect(expected);
+                    self.dialogue.prepare(name, None, expected);
                     let there = header.total().min(outbox.rest().len());
                     outbox.parse_unread(there, &admitted);
                     return Ok(self.streams_on(header, there));
@@ -283,20 +294,16 @@ impl<J: Judge> Conversation<J> {
             Verdict::Refuse(refusal) => {
                 self.judge.refused(&refusal, checked_in);
                 self.dialogue.prepare(name, None, Expected::refused(Kind::Parse, refusal));
-                let unnamed = parse.is_some() && name.is_empty();
-                Ok(self.poison(header, outbox, if unnamed { Poison::UnnamedParse } else { Poison::NamedParse }))
+                let poison = if name.is_empty() { Poison::UnnamedParse } else { Poison::NamedParse };
+                Ok(self.poison(header, outbox, poison))
             }
         }
     }
 
     fn bind(&mut self, header: Header, outbox: &mut Outbox<'_, '_>) -> Result<Step, Fatal> {
-        let available = body_so_far(header, outbox);
-        let Ok(names) = frontend::bind_names(available) else {
-            return if available.len() < header.body as usize && available.len() < MAX_SMALL_MESSAGE {
-                Ok(Step::Stop(Stop::NeedsMore))
-            } else {
-                Err(malformed(Malformed))
-            };
+        let names = match frontend::bind_names(body_so_far(header, outbox)) {
+            Ok(names) => names,
+            Err(error) => return names_may_come(header, outbox, error),
         };
         self.refresh()?;
         match self.judge_again(names.statement, outbox) {
@@ -486,15 +493,15 @@ impl<J: Judge> Conversation<J> {
             alone && sql.trim_start().get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
         };
         let stale = |made: Option<u64>| made.is_some_and(|made| made != epoch);
+        let statements = || stale(self.prepared_in_sql) || self.dialogue.has_stale_statement(epoch, self.path.as_ref());
+        let cursors = || stale(self.cursor_in_sql) || self.dialogue.has_stale_portal(epoch);
         admitted
             .report
             .statements
             .iter()
             .find_map(|statement| match statement.operation {
-                Operation::Prepare if stale(self.prepared_in_sql) && !begins("deallocate") => {
-                    Some("prepared statement")
-                }
-                Operation::Cursor if stale(self.cursor_in_sql) && !begins("close") => Some("cursor"),
+                Operation::Prepare if !begins("deallocate") && statements() => Some("prepared statement"),
+                Operation::Cursor if !begins("close") && cursors() => Some("cursor"),
                 _ => None,
             })
             .map(|what| earlier_policy(what, Arc::clone(&admitted.report)))
@@ -544,6 +551,15 @@ fn small<'a>(header: Header, outbox: &Outbox<'a, '_>) -> Result<Option<&'a [u8]>
 fn body_so_far<'a>(header: Header, outbox: &Outbox<'a, '_>) -> &'a [u8] {
     let rest = outbox.rest();
     rest.get(HEADER..header.total().min(rest.len())).unwrap_or_default()
+}
+
+/// The names at the front of a large message are not there yet, or never will be.
+fn names_may_come(header: Header, outbox: &Outbox<'_, '_>, error: Malformed) -> Result<Step, Fatal> {
+    let there = body_so_far(header, outbox).len();
+    if there < header.body as usize && there < MAX_SMALL_MESSAGE {
+        return Ok(Step::Stop(Stop::NeedsMore));
+    }
+    Err(malformed(error))
 }
 
 fn malformed(_: Malformed) -> Fatal {

@@ -64,8 +64,10 @@ impl Harmless {
 /// What a refused request is replaced by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Poison {
-    /// For Query and FunctionCall: answered by an error and ReadyForQuery.
+    /// For Query: answered by an error and ReadyForQuery.
     Query,
+    /// For FunctionCall, answered likewise; unlike a Query it leaves the unnamed statement alone.
+    FunctionCall,
     /// For a Parse of the unnamed statement, which goes away as it would with any failed Parse.
     UnnamedParse,
     /// For every other message of the extended protocol.
@@ -153,6 +155,7 @@ impl<'a, 'o> Outbox<'a, 'o> {
         self.0.drop(count);
         let name: &[u8] = match poison {
             Poison::Query => return frontend::put_query(self.0.insert(), POISON),
+            Poison::FunctionCall => return frontend::put_call_of_nothing(self.0.insert()),
             Poison::UnnamedParse => b"",
             Poison::NamedParse => POISON_NAME,
         };

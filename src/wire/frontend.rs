@@ -61,6 +61,14 @@ pub fn parse(body: &[u8]) -> Result<Parse<'_>, Malformed> {
     Ok(Parse { name, text, types })
 }
 
+/// The name at the start of a Parse message; the body may be incomplete after it.
+///
+/// # Errors
+/// The name is not there.
+pub fn parse_name(body: &[u8]) -> Result<&[u8], Malformed> {
+    Body::new(body).c_string()
+}
+
 /// The names at the start of a Bind message; the body may be incomplete after them.
 ///
 /// # Errors
@@ -107,6 +115,12 @@ pub fn put_query(out: &mut BytesMut, text: &[u8]) {
         out.put_slice(text);
         out.put_u8(0);
     });
+}
+
+/// Appends a FunctionCall that names no function: the server refuses it.
+pub fn put_call_of_nothing(out: &mut BytesMut) {
+    // Function 0, no argument formats, no arguments, result as text.
+    frame::put(out, b'F', |out| out.put_slice(&[0; 10]));
 }
 
 /// Appends a Parse.

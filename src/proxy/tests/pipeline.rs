@@ -36,3 +36,17 @@ fn ddl_is_announced_when_its_transaction_ends() {
     table.server(&[message(b'C', b"COMMIT\0"), ready(b'I')].concat()).unwrap();
     assert!(table.log().contains(&"catalog".to_owned()));
 }
+
+#[test]
+fn a_query_costs_the_unnamed_statement_even_if_it_is_refused() {
+    let mut table = Table::new(true);
+    table.client(&[parse("", "select 1"), sync()].concat()).unwrap();
+    table.server(&[message(b'1', b""), ready(b'I')].concat()).unwrap();
+    table.sent();
+    table.client(&query("select ssn")).unwrap();
+    assert!(table.sent()[0].contains("pgcovenant refused"), "the server must let the statement go");
+    table.server(&[error("42601"), ready(b'I')].concat()).unwrap();
+    assert!(table.mind.dialogue.statement(b"").is_none());
+    table.client(&query("select ssn")).unwrap();
+    assert!(table.sent().is_empty(), "now there is nothing that the server would have to let go");
+}

@@ -67,3 +67,67 @@ fn what_sql_prepared_or_opened_does_not_outlive_its_policy() {
         assert_eq!(table.sent(), [format!("Q {gives_up}")]);
     }
 }
+
+/// A governed session in which `messages` were answered under the first epoch, and the second one is in force.
+fn after_a_swap(messages: &[Vec<u8>], answers: &[Vec<u8>]) -> Table {
+    let mut table = Table::new(true);
+    table.client(&messages.concat()).unwrap();
+    table.server(&answers.concat()).unwrap();
+    table.mind.judge.next_epoch = 2;
+    table.mind.refresh().unwrap();
+    table.mind.path = Some(SearchPath::default());
+    table.sent();
+    table.shown();
+    table
+}
+
+#[test]
+fn sql_does_not_reach_around_the_check_of_what_the_protocol_prepared() {
+    let prepared = [parse("s", "select later"), sync()];
+    let answers = [message(b'1', b""), ready(b'I')];
+    let mut table = after_a_swap(&prepared, &answers);
+    table.client(&query("execute s")).unwrap();
+    assert!(table.sent().is_empty() && table.shown()[0].contains("55000"));
+    table.client(&query("deallocate s")).unwrap();
+    assert_eq!(table.sent(), ["Q deallocate s"]);
+    let bound = [parse("", "select later"), bind("p", ""), sync()];
+    let answers = [message(b'1', b""), message(b'2', b""), ready(b'T')];
+    let mut table = after_a_swap(&bound, &answers);
+    table.client(&query("fetch all from p")).unwrap();
+    assert!(table.sent()[0].contains("pgcovenant refused"));
+}
+
+#[test]
+fn a_name_means_what_it_means_to_the_server_which_reads_63_bytes_of_it() {
+    let name = |tail: &str| format!("{}{tail}", "n".repeat(63));
+    let prepared = [parse(&name("one"), "select later"), sync()];
+    let mut table = after_a_swap(&prepared, &[message(b'1', b""), ready(b'I')]);
+    table.client(&[bind("", &name("two")), execute(""), sync()].concat()).unwrap();
+    assert!(table.sent()[0].contains("pgcovenant refused"));
+    let bound = [parse("", "select soon"), bind(&name("one"), ""), sync()];
+    let answers = [message(b'1', b""), message(b'2', b""), ready(b'T')];
+    let mut table = after_a_swap(&bound, &answers);
+    table.client(&[execute(&name("two")), sync()].concat()).unwrap();
+    assert!(table.sent()[0].contains("pgcovenant refused"));
+}
+
+#[test]
+fn a_text_too_large_to_be_read_takes_the_place_of_the_unnamed_one_before_it() {
+    let mut table = Table::new(false);
+    let huge = parse("", &"x".repeat(400_000));
+    table.client(&[parse("", "select 1"), huge.clone(), sync()].concat()).unwrap();
+    table.server(&[message(b'1', b""), message(b'1', b""), ready(b'I')].concat()).unwrap();
+    assert!(table.mind.dialogue.statement(b"").is_none());
+    table.mind.judge.governed = true;
+    table.mind.judge.next_epoch = 2;
+    table.mind.refresh().unwrap();
+    table.mind.path = Some(SearchPath::default());
+    table.to_server.clear();
+    table.client(&[bind("", ""), execute(""), sync()].concat()).unwrap();
+    assert!(table.sent()[0].contains("pgcovenant refused"));
+    let mut table = Table::new(false);
+    table.client(&parse("", "select 1")).unwrap();
+    table.client(&huge[..7]).unwrap();
+    table.client(&huge[7..]).unwrap();
+    assert!(table.mind.dialogue.statement(b"").is_none(), "also when it comes in pieces");
+}
