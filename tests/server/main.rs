@@ -12,6 +12,8 @@ mod transparency;
 mod lifecycle;
 mod cancel;
 mod copy;
+mod flow;
+
 mod tls;
 mod drivers;
 mod metrics;
