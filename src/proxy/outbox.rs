@@ -2,6 +2,7 @@
 
 use bytes::BytesMut;
 
+use super::extended::Kind;
 use super::splice::Splice;
 use crate::engine::verdict::Admitted;
 use crate::wire::frontend::{self, Parse};
@@ -72,6 +73,24 @@ pub enum Poison {
     UnnamedParse,
     /// For every other message of the extended protocol.
     NamedParse,
+}
+
+/// SQLSTATE of the error that poison in place of such a request ends in.
+pub const fn error_of_poison(request: Kind) -> [u8; 5] {
+    match request {
+        Kind::FunctionCall => *b"42883",
+        Kind::Query
+        | Kind::Parse
+        | Kind::Bind
+        | Kind::Describe
+        | Kind::Execute
+        | Kind::Close
+        | Kind::Sync
+        | Kind::CopyEnd
+        | Kind::ParseAgain
+        | Kind::CloseAgain
+        | Kind::Question => *b"42601",
+    }
 }
 
 /// Walks over what the client sent and decides what of it leaves for the server.

@@ -99,3 +99,16 @@ fn a_warning_comes_once_and_before_the_completion() {
         assert_eq!(shown[0].contains("01P01"), round == 0);
     }
 }
+
+#[test]
+fn an_error_that_is_not_the_poisons_is_the_servers_own() {
+    let mut table = Table::new(true);
+    table.client(&[query("select 1"), query("select ssn"), message(b'F', &[0; 10])].concat()).unwrap();
+    assert!(table.sent()[2].starts_with("F"));
+    let cancelled =
+        [message(b'C', b"SELECT 1\0"), ready(b'T'), error("57014"), ready(b'E'), error("25P02"), ready(b'E')];
+    table.server(&cancelled.concat()).unwrap();
+    let shown = table.shown();
+    assert!(shown[2].contains("57014") && shown[4].contains("25P02"), "{shown:?}");
+    assert!(table.mind.dialogue.quiet());
+}

@@ -100,3 +100,15 @@ fn an_earlier_reply_does_not_settle_what_is_still_in_flight() {
     table.client(&query("rollback")).unwrap();
     assert_eq!(table.mind.path, None);
 }
+
+#[test]
+fn rolling_back_to_a_savepoint_leaves_the_path_unless_the_transaction_has_set_it() {
+    let mut table = Table::new(true);
+    let undo = query("rollback to a; -- set, for the fake engine");
+    table.client(&[query("begin"), undo.clone()].concat()).unwrap();
+    assert!(table.mind.path.is_some());
+    table.client(&query("set search_path = x")).unwrap();
+    table.mind.path = Some(SearchPath::default());
+    table.client(&undo).unwrap();
+    assert_eq!(table.mind.path, None);
+}

@@ -2,5 +2,7 @@
 
 mod asynchronous;
 mod copying;
+mod encoding;
 mod pipelines;
 mod portals;
+mod refused;
