@@ -21,6 +21,7 @@ use crate::wire::body::Malformed;
 use crate::wire::frame::{self, HEADER, Header};
 use crate::wire::frontend::{self, Parse, Target};
 use crate::wire::response;
+use crate::wire::values::Values;
 
 /// Room for names and parameter types around the text of a Parse.
 const AROUND_TEXT: usize = 4 * 65_536;
@@ -35,6 +36,8 @@ pub enum Streaming {
     Nothing,
     /// So many bytes go to the server.
     Pass(Begun, usize),
+    /// The same, as far as they are the values that they claim to be.
+    Values(Begun, usize, Values),
     /// So many bytes are left out.
     Drop(usize),
 }
@@ -84,6 +87,13 @@ impl<J: Judge> Conversation<J> {
                     self.client_body =
                         if now == left { Streaming::Nothing } else { Streaming::Pass(begun, left - now) };
                 }
+                Streaming::Values(begun, left, mut values) => {
+                    let now = left.min(outbox.rest().len());
+                    values.follow(outbox.rest().get(..now).unwrap_or_default()).map_err(malformed)?;
+                    outbox.pass_body(begun, now);
+                    self.client_body =
+                        if now == left { Streaming::Nothing } else { Streaming::Values(begun, left - now, values) };
+                }
                 Streaming::Drop(left) => {
                     let now = left.min(outbox.rest().len());
                     outbox.drop(now);
@@ -112,6 +122,9 @@ impl<J: Judge> Conversation<J> {
             let message = format!("unexpected message type 0x{:02X} during COPY from stdin", header.tag);
             return Err(Fatal::protocol(message));
         }
+        if matches!(header.tag, b'S' | b'H' | b'c' | b'X') && header.body > 0 {
+            return Err(malformed(Malformed));
+        }
         match header.tag {
             b'Q' => self.query(header, outbox, to_client),
             b'P' => self.parse(header, outbox),
@@ -125,10 +138,15 @@ impl<J: Judge> Conversation<J> {
             }
             b'H' => Ok(self.stream(header, outbox, Harmless::Flush)),
             b'd' => Ok(self.stream(header, outbox, Harmless::CopyData)),
-            b'c' | b'f' => {
+            b'c' => {
                 self.dialogue.copy_end();
-                let kind = if header.tag == b'c' { Harmless::CopyDone } else { Harmless::CopyFail };
-                Ok(self.stream(header, outbox, kind))
+                Ok(self.stream(header, outbox, Harmless::CopyDone))
+            }
+            b'f' => {
+                let Some(body) = small(header, outbox)? else { return Ok(Step::Stop(Stop::NeedsMore)) };
+                frontend::copy_fail(body).map_err(malformed)?;
+                self.dialogue.copy_end();
+                Ok(self.stream(header, outbox, Harmless::CopyFail))
             }
             b'X' => {
                 self.stream(header, outbox, Harmless::Terminate);
@@ -148,6 +166,13 @@ impl<J: Judge> Conversation<J> {
     fn streams_on(&mut self, header: Header, now: usize) -> Step {
         if now < header.total() {
             self.client_body = Streaming::Pass(Begun::after_header(), header.total() - now);
+        }
+        Step::Next
+    }
+
+    fn values_stream_on(&mut self, header: Header, now: usize, values: Values) -> Step {
+        if now < header.total() {
+            self.client_body = Streaming::Values(Begun::after_header(), header.total() - now, values);
         }
         Step::Next
     }
@@ -194,6 +219,8 @@ impl<J: Judge> Conversation<J> {
         outbox: &mut Outbox<'_, '_>,
         to_client: &mut BytesMut,
     ) -> Result<Step, Fatal> {
+        let mut values = Values::of_call(header.body as usize);
+        values.follow(body_so_far(header, outbox)).map_err(malformed)?;
         self.refresh()?;
         let (verdict, checked_in, now) = timed(|| self.judge.function_call());
         match verdict {
@@ -203,7 +230,7 @@ impl<J: Judge> Conversation<J> {
                 self.dialogue.expect(Expected::judged(Kind::FunctionCall, judged, now));
                 let there = header.total().min(outbox.rest().len());
                 outbox.query(there, &admitted);
-                Ok(self.streams_on(header, there))
+                Ok(self.values_stream_on(header, there, values))
             }
             Verdict::Refuse(refusal) => Ok(self.refuse_simple(header, outbox, to_client, (refusal, checked_in))),
         }
@@ -305,6 +332,7 @@ impl<J: Judge> Conversation<J> {
             Ok(names) => names,
             Err(error) => return names_may_come(header, outbox, error),
         };
+        let values = names.values(body_so_far(header, outbox), header.body as usize).map_err(malformed)?;
         self.refresh()?;
         match self.judge_again(names.statement, outbox) {
             Again::Waits(stop) => return Ok(Step::Stop(stop)),
@@ -322,7 +350,9 @@ impl<J: Judge> Conversation<J> {
             None => Expected::plain(Kind::Bind),
         };
         self.dialogue.bind(names.portal, statement.map(|statement| Portal { statement }), expected);
-        Ok(self.stream(header, outbox, Harmless::Bind))
+        let there = header.total().min(outbox.rest().len());
+        outbox.pass(Harmless::Bind, there);
+        Ok(self.values_stream_on(header, there, values))
     }
 
     fn describe_or_close(&mut self, header: Header, outbox: &mut Outbox<'_, '_>) -> Result<Step, Fatal> {

@@ -4,6 +4,7 @@ use bytes::{BufMut, BytesMut};
 
 use super::body::{Body, Malformed};
 use super::frame;
+use super::values::Values;
 
 /// A Parse message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +35,20 @@ pub struct Bind<'a> {
     pub statement: &'a [u8],
 }
 
+impl Bind<'_> {
+    /// What follows the names, as far as it is there, in a body of this length.
+    ///
+    /// # Errors
+    /// It is not what it claims to be.
+    #[inline]
+    pub fn values(&self, there: &[u8], length: usize) -> Result<Values, Malformed> {
+        let names = self.portal.len() + self.statement.len() + 2;
+        let mut values = Values::of_bind(length.saturating_sub(names));
+        values.follow(there.get(names..).unwrap_or_default())?;
+        Ok(values)
+    }
+}
+
 /// The text of a Query message.
 ///
 /// # Errors
@@ -44,6 +59,14 @@ pub fn query(body: &[u8]) -> Result<&[u8], Malformed> {
     let text = body.c_string()?;
     body.end()?;
     Ok(text)
+}
+
+/// The reason that a CopyFail gives.
+///
+/// # Errors
+/// It is not one terminated string.
+pub fn copy_fail(body: &[u8]) -> Result<&[u8], Malformed> {
+    query(body)
 }
 
 /// A whole Parse message.

@@ -4,6 +4,18 @@ use proptest::prelude::*;
 
 use super::*;
 
+fn value(data: &[u8]) -> Vec<u8> {
+    [&[0, 0, 0, 1][..], &(data.len() as u32).to_be_bytes(), data].concat()
+}
+
+fn call(argument: &[u8]) -> Vec<u8> {
+    message(b'F', &[&[0, 0, 0, 7][..], &value(argument), &[0, 1]].concat())
+}
+
+fn bind_value(data: &[u8]) -> Vec<u8> {
+    message(b'B', &[b"\0\0".as_slice(), &value(data), &[0, 0]].concat())
+}
+
 fn valid_traffic() -> impl Strategy<Value = Vec<u8>> {
     let text = "[ -~]{0,30}";
     let one = prop_oneof![
@@ -16,7 +28,10 @@ fn valid_traffic() -> impl Strategy<Value = Vec<u8>> {
         Just(sync()),
         Just(message(b'H', b"")),
         proptest::collection::vec(any::<u8>(), 0..2000).prop_map(|data| message(b'd', &data)),
-        proptest::collection::vec(any::<u8>(), 0..40).prop_map(|data| message(b'F', &data)),
+        proptest::collection::vec(any::<u8>(), 0..40).prop_map(|data| call(&data)),
+        proptest::collection::vec(any::<u8>(), 0..400).prop_map(|data| bind_value(&data)),
+        Just(message(b'c', b"")),
+        Just(message(b'f', b"no\0")),
         Just(query(&"y".repeat(1500))),
     ];
     proptest::collection::vec(one, 0..30).prop_map(|messages| messages.concat())

@@ -40,9 +40,52 @@ fn a_large_text_streams_or_is_dropped_without_being_collected() {
 
 #[test]
 fn hidden_bytes_and_unknown_messages_end_the_session() {
-    for bytes in
-        [message(b'Q', b"select 1\0; drop\0"), message(b'?', b""), message(b'p', b"x\0"), vec![b'Q', 0, 0, 0, 3]]
-    {
+    let hidden = query("drop table x");
+    let behind = |body: &[u8]| [body, &hidden].concat();
+    let bodies: &[(u8, &[u8])] = &[
+        (b'Q', b"select 1\0"),
+        (b'P', b"\0select 1\0\0\0"),
+        (b'B', b"\0\0\0\0\0\0\0\0"),
+        (b'B', b"\0\0\0\0\0\x01\0\0\0\x01x\0\0"),
+        (b'D', b"S\0"),
+        (b'C', b"P\0"),
+        (b'E', b"\0\0\0\0\0"),
+        (b'F', b"\0\0\0\x01\0\0\0\0\0\0"),
+        (b'S', b""),
+        (b'H', b""),
+        (b'X', b""),
+        (b'c', b""),
+        (b'f', b"no\0"),
+    ];
+    for (tag, body) in bodies {
+        for governed in [false, true] {
+            let mut table = Table::new(governed);
+            table.client(&message(*tag, body)).unwrap();
+            let mut table = Table::new(governed);
+            assert_eq!(table.client(&message(*tag, &behind(body))).unwrap_err().code, "08P01", "{}", *tag as char);
+            assert!(table.to_server.is_empty(), "{}", *tag as char);
+            let short = body.len().saturating_sub(1);
+            if short > 0 {
+                assert_eq!(table.client(&message(*tag, &body[..short])).unwrap_err().code, "08P01");
+            }
+        }
+    }
+    for bytes in [message(b'?', b""), message(b'p', b"x\0"), message(0, b""), vec![b'Q', 0, 0, 0, 3]] {
         assert_eq!(Table::new(false).client(&bytes).unwrap_err().code, "08P01");
     }
+}
+
+#[test]
+fn bytes_hidden_behind_a_value_that_streams_by_do_not_leave() {
+    let value = vec![b'v'; 100_000];
+    let body = [&b"\0\0\0\0\0\x01"[..], &(value.len() as u32).to_be_bytes(), &value, b"\0\0", &query("drop")].concat();
+    let wire = message(b'B', &body);
+    let mut table = Table::new(false);
+    for piece in wire.chunks(3000) {
+        if table.client(piece).is_err() {
+            break;
+        }
+    }
+    assert!(table.to_server.len() > 90_000, "it streams");
+    assert!(!table.to_server.windows(4).any(|part| part == b"drop"));
 }
