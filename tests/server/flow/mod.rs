@@ -3,6 +3,7 @@
 mod asynchronous;
 mod copying;
 mod encoding;
+mod large;
 mod pipelines;
 mod portals;
 mod refused;
