@@ -12,6 +12,7 @@ pub mod process;
 pub mod proxy;
 pub mod raw;
 pub mod shop;
+pub mod splitter;
 pub mod sql;
 
 pub use postgres::{Auth, Cluster, ClusterOptions};

@@ -7,3 +7,4 @@ mod large;
 mod pipelines;
 mod portals;
 mod refused;
+mod splitting;
