@@ -13,6 +13,7 @@ mod lifecycle;
 mod cancel;
 mod copy;
 mod flow;
+mod hostile;
 
 mod tls;
 mod drivers;
