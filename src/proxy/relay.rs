@@ -37,6 +37,10 @@ const MAX_UNFETCHED: usize = 256 * 1024;
 /// latest when its own buffer is full, so that the number always falls again.
 const MAX_DUE: usize = 16 * 1024;
 
+/// Reads from each side before the other sessions on the thread have their turn: a full buffer of texts that were never
+/// seen before keeps the engine busy for milliseconds.
+const ROUNDS: u32 = 4;
+
 /// How long the server may go on with what it is doing for a client that has gone without a good-bye. Short statements
 /// end as they would without us; what takes longer is cancelled, since nobody waits for it.
 const GRACE: Duration = Duration::from_secs(1);
@@ -210,7 +214,11 @@ impl<J: Judge> Relay<J> {
     }
 
     fn poll_with(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<End> {
-        loop {
+        for round in 0.. {
+            if round == ROUNDS {
+                cx.waker().wake_by_ref();
+                break;
+            }
             let from_client = self.pump_client(cx, buffer);
             let from_server = self.pump_server(cx, buffer);
             match (from_client, from_server) {
