@@ -29,6 +29,9 @@ const AROUND_TEXT: usize = 4 * 65_536;
 /// Names longer than this belong to nobody: PostgreSQL cuts them at 63 bytes or keeps them for one statement.
 const MAX_SMALL_MESSAGE: usize = 64 * 1024;
 
+/// Texts that are judged before other sessions have their turn.
+const JUDGED_AT_ONCE: u32 = 16;
+
 /// Rest of a message whose beginning has been dealt with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Streaming {
@@ -49,6 +52,8 @@ pub enum Stop {
     NeedsMore,
     /// Go on when the server has said something.
     Waits,
+    /// Go on when the other sessions on the thread have had their turn: judging takes time.
+    Yields,
     /// The client has said good-bye.
     Finished,
 }
@@ -78,6 +83,7 @@ impl<J: Judge> Conversation<J> {
     /// The session has to end.
     pub fn from_client(&mut self, outbox: &mut Outbox<'_, '_>, to_client: &mut BytesMut) -> Result<Stop, Fatal> {
         self.moment = None;
+        self.judged = 0;
         loop {
             match self.client_body {
                 Streaming::Nothing => {}
@@ -105,6 +111,9 @@ impl<J: Judge> Conversation<J> {
                 Ok(_) => return Ok(Stop::NeedsMore),
                 Err(error) => return Err(Fatal::protocol(error.to_string())),
             };
+            if self.judged >= JUDGED_AT_ONCE {
+                return Ok(Stop::Yields);
+            }
             match self.client_message(header, outbox, to_client)? {
                 Step::Next => {}
                 Step::Stop(stop) => return Ok(stop),
@@ -504,6 +513,7 @@ impl<J: Judge> Conversation<J> {
             },
         });
         self.moment = Some(timed.2);
+        self.judged += 1;
         timed
     }
 

@@ -7,9 +7,9 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -37,9 +37,9 @@ const MAX_UNFETCHED: usize = 256 * 1024;
 /// latest when its own buffer is full, so that the number always falls again.
 const MAX_DUE: usize = 16 * 1024;
 
-/// Reads from each side before the other sessions on the thread have their turn: a full buffer of texts that were never
-/// seen before keeps the engine busy for milliseconds.
-const ROUNDS: u32 = 4;
+/// How long a session may go on while both sides keep it busy before the others on its thread have their turn: texts
+/// that were never seen before take the engine long.
+const TURN: Duration = Duration::from_millis(2);
 
 /// How long the server may go on with what it is doing for a client that has gone without a good-bye. Short statements
 /// end as they would without us; what takes longer is cancelled, since nobody waits for it.
@@ -143,6 +143,8 @@ pub struct Relay<J> {
     conversation: Conversation<J>,
     /// The client's bytes wait for the server.
     waits: bool,
+    /// The client's bytes wait for the other sessions on the thread.
+    yields: bool,
     /// The client has said good-bye.
     finished: bool,
     /// Runs while the server is at work for a client that went away without a good-bye.
@@ -168,6 +170,7 @@ impl<J: Judge> Relay<J> {
             server: Side::new(server, from_server),
             conversation,
             waits: false,
+            yields: false,
             finished: false,
             grace: None,
             end_passed: false,
@@ -214,9 +217,11 @@ impl<J: Judge> Relay<J> {
     }
 
     fn poll_with(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<End> {
-        for round in 0.. {
-            if round == ROUNDS {
-                cx.waker().wake_by_ref();
+        let mut turn: Option<Instant> = None;
+        loop {
+            if turn.is_some_and(|began| began.elapsed() > TURN) {
+                // Unlike a plain wake-up this has the sockets of the others looked at first; it is never ready at once.
+                let _ = pin!(tokio::task::yield_now()).poll(cx);
                 break;
             }
             let from_client = self.pump_client(cx, buffer);
@@ -228,6 +233,8 @@ impl<J: Judge> Relay<J> {
                 (_, Err(Broken::Server)) => self.closing = true,
                 (Err(Broken::Server), Ok(_)) => self.server_deaf = true,
                 (Ok(false), Ok(false)) => break,
+                // One request makes one round; only what lasts longer is worth looking at the clock.
+                (Ok(_), Ok(_)) if turn.is_none() => turn = Some(Instant::now()),
                 (Ok(_), Ok(_)) => {}
             }
         }
@@ -284,6 +291,10 @@ impl<J: Judge> Relay<J> {
         if self.waits || busy {
             return Ok(false);
         }
+        if std::mem::take(&mut self.yields) {
+            self.unread_client_bytes(cx)?;
+            return Ok(true);
+        }
         let count = match self.client.poll_read(cx, buffer) {
             Poll::Pending => return Ok(false),
             Poll::Ready(result) => result.map_err(|_| Broken::Client)?,
@@ -326,9 +337,10 @@ impl<J: Judge> Relay<J> {
         let stop = self.conversation.from_client(&mut outbox, &mut self.client.unsent);
         let (consumed, run) = outbox.finish();
         self.waits = stop == Ok(Stop::Waits);
+        self.yields = stop == Ok(Stop::Yields);
         self.server.send(run, cx).map_err(|_| Broken::Server)?;
         match stop {
-            Ok(Stop::NeedsMore | Stop::Waits) => Ok(consumed),
+            Ok(Stop::NeedsMore | Stop::Waits | Stop::Yields) => Ok(consumed),
             Ok(Stop::Finished) => {
                 self.finished = true;
                 self.client.ended = true;

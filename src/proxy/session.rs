@@ -106,6 +106,8 @@ pub struct Conversation<J> {
     warned: HashSet<(u64, u64)>,
     /// When the bytes at hand came, once somebody has asked.
     pub(super) moment: Option<Instant>,
+    /// Texts judged since bytes came.
+    pub(super) judged: u32,
     hasher: foldhash::fast::RandomState,
     /// Rest of a message of the client that streams by.
     pub(super) client_body: super::client_side::Streaming,
@@ -129,6 +131,7 @@ impl<J: Judge> Conversation<J> {
             cursor_in_sql: None,
             warned: HashSet::new(),
             moment: None,
+            judged: 0,
             hasher: foldhash::fast::RandomState::default(),
             client_body: super::client_side::Streaming::Nothing,
             server_body: 0,

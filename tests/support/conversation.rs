@@ -40,14 +40,12 @@ impl Turn {
 
 /// Sends and collects, turn by turn.
 pub fn play(raw: &mut Raw, turns: &[Turn]) -> Vec<String> {
-    play_with(raw, turns, |raw, bytes| raw.write(bytes))
-}
-
-/// The same with another way of sending.
-pub fn play_with(raw: &mut Raw, turns: &[Turn], mut send: impl FnMut(&mut Raw, &[u8])) -> Vec<String> {
     let mut seen = Vec::new();
     for turn in turns {
-        send(raw, &turn.bytes);
+        match turn.until {
+            Await::End => raw.write_if_open(&turn.bytes),
+            Await::Ready(_) | Await::Message(_) => raw.write(&turn.bytes),
+        }
         listen(raw, turn.until, &mut seen);
     }
     seen

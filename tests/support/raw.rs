@@ -56,6 +56,12 @@ impl Raw {
         self.stream.write_all(bytes).expect("write");
     }
 
+    /// Sends bytes to a server that may have closed the connection already.
+    pub fn write_if_open(&mut self, bytes: &[u8]) {
+        // Whether it has is seen by reading.
+        let _ = self.stream.write_all(bytes);
+    }
+
     /// Sends frames in one write and returns what comes until the given number of ReadyForQuery.
     pub fn exchange(&mut self, frames: &[Vec<u8>], ready: usize) -> Trace {
         self.write(&frames.concat());

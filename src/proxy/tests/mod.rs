@@ -149,6 +149,15 @@ impl Table {
 
     fn client(&mut self, bytes: &[u8]) -> Result<Stop, Fatal> {
         self.unread_client.extend_from_slice(bytes);
+        loop {
+            match self.client_at_once() {
+                Ok(Stop::Yields) => {}
+                stop => return stop,
+            }
+        }
+    }
+
+    fn client_at_once(&mut self) -> Result<Stop, Fatal> {
         let input = std::mem::take(&mut self.unread_client);
         let mut outbox = Outbox::new(&input, &mut self.to_server);
         let stop = self.mind.from_client(&mut outbox, &mut self.to_client);

@@ -50,3 +50,13 @@ fn a_query_costs_the_unnamed_statement_even_if_it_is_refused() {
     table.client(&query("select ssn")).unwrap();
     assert!(table.sent().is_empty(), "now there is nothing that the server would have to let go");
 }
+
+#[test]
+fn a_flood_of_texts_is_judged_a_few_at_a_time() {
+    let mut table = Table::new(false);
+    table.unread_client = query("select 1").repeat(100);
+    assert_eq!(table.client_at_once(), Ok(Stop::Yields));
+    assert_eq!(table.sent().len(), 16);
+    assert_eq!(table.client(b""), Ok(Stop::NeedsMore));
+    assert_eq!(table.sent().len(), 84);
+}

@@ -39,6 +39,7 @@ pub fn out() -> Vec<(String, Vec<Turn>)> {
     all
 }
 
+#[expect(clippy::too_many_lines, reason = "it is a list")]
 pub fn into() -> Vec<(&'static str, Vec<Turn>)> {
     let table = turn(&[query("CREATE TEMP TABLE t (a int, b text)")], 1);
     let begin = |copy: &str| until(&[query(copy)], Await::Message(b'G'));

@@ -6,6 +6,7 @@ use crate::support::shop;
 
 const SERIES: &str = "SELECT g, 'row ' || g AS name FROM generate_series(1, 10) g";
 
+#[expect(clippy::too_many_lines, reason = "it is a list")]
 pub fn conversations() -> Vec<(&'static str, Vec<Turn>)> {
     vec![
         (
