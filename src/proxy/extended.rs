@@ -14,6 +14,13 @@ use crate::wire::backend::Status;
 
 type Map<V> = HashMap<Box<[u8]>, V, foldhash::fast::RandomState>;
 
+/// Bytes of a name that count for the server: longer names mean the same as their beginning.
+const NAME: usize = 63;
+
+fn key(name: &[u8]) -> &[u8] {
+    name.get(..NAME).unwrap_or(name)
+}
+
 /// A prepared statement of the protocol level.
 #[derive(Debug)]
 pub struct Statement {
@@ -191,6 +198,15 @@ impl Dialogue {
         }
     }
 
+    /// A Query was forwarded, which costs the server its unnamed statement whatever becomes of the Query.
+    pub fn expect_query(&mut self, expected: Expected) {
+        if !self.skipping {
+            self.unnamed = None;
+            self.batch_open = false;
+        }
+        self.expect(expected);
+    }
+
     /// What the next reply belongs to.
     #[inline]
     pub fn front_kind(&self) -> Option<Kind> {
@@ -325,13 +341,23 @@ impl Dialogue {
     /// The prepared statement of that name, as it will be when the server comes to the next message.
     #[inline]
     pub fn statement(&self, name: &[u8]) -> Option<&Arc<Statement>> {
-        if name.is_empty() { self.unnamed.as_ref() } else { self.statements.get(name) }
+        if name.is_empty() { self.unnamed.as_ref() } else { self.statements.get(key(name)) }
     }
 
     /// The portal of that name.
     #[inline]
     pub fn portal(&self, name: &[u8]) -> Option<&Portal> {
-        if name.is_empty() { self.unnamed_portal.as_ref() } else { self.portals.get(name) }
+        if name.is_empty() { self.unnamed_portal.as_ref() } else { self.portals.get(key(name)) }
+    }
+
+    /// Whether a named statement was judged under another policy or search path: SQL can run it by its name.
+    pub fn has_stale_statement(&self, epoch: u64, path: Option<&SearchPath>) -> bool {
+        self.statements.values().any(|statement| statement.judged.epoch != epoch || statement.path.as_ref() != path)
+    }
+
+    /// Whether a portal was bound under another policy: SQL can fetch from it by its name.
+    pub fn has_stale_portal(&self, epoch: u64) -> bool {
+        self.portals.values().any(|portal| portal.statement.judged.epoch != epoch)
     }
 
     /// Enters a statement and the reply that will confirm it.
@@ -353,8 +379,8 @@ impl Dialogue {
             std::mem::replace(&mut self.unnamed_portal, portal)
         } else {
             match portal {
-                Some(portal) => self.portals.insert(name.into(), portal),
-                None => self.portals.remove(name),
+                Some(portal) => self.portals.insert(key(name).into(), portal),
+                None => self.portals.remove(key(name)),
             }
         };
         expected.undo = Undo::Portal(name.into(), previous);
@@ -378,8 +404,8 @@ impl Dialogue {
             return std::mem::replace(&mut self.unnamed, statement);
         }
         match statement {
-            Some(statement) => self.statements.insert(name.into(), statement),
-            None => self.statements.remove(name),
+            Some(statement) => self.statements.insert(key(name).into(), statement),
+            None => self.statements.remove(key(name)),
         }
     }
 
@@ -391,9 +417,9 @@ impl Dialogue {
         if name.is_empty() {
             self.unnamed_portal = portal;
         } else if let Some(portal) = portal {
-            self.portals.insert(name, portal);
+            self.portals.insert(key(&name).into(), portal);
         } else {
-            self.portals.remove(&name);
+            self.portals.remove(key(&name));
         }
     }
 }

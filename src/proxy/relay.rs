@@ -7,9 +7,9 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -36,6 +36,13 @@ const MAX_UNFETCHED: usize = 256 * 1024;
 /// Replies that are due, beyond which nothing more is read from the client. The server sends what it has to say at the
 /// latest when its own buffer is full, so that the number always falls again.
 const MAX_DUE: usize = 16 * 1024;
+
+/// How long a session may go on while both sides keep it busy before the others on its thread have their turn: texts
+/// that were never seen before take the engine long.
+const TURN: Duration = Duration::from_millis(2);
+
+/// One request makes so many rounds at most; only what lasts longer is worth looking at the clock.
+const SHORT_TURN: u32 = 4;
 
 /// How long the server may go on with what it is doing for a client that has gone without a good-bye. Short statements
 /// end as they would without us; what takes longer is cancelled, since nobody waits for it.
@@ -139,6 +146,8 @@ pub struct Relay<J> {
     conversation: Conversation<J>,
     /// The client's bytes wait for the server.
     waits: bool,
+    /// The client's bytes wait for the other sessions on the thread.
+    yields: bool,
     /// The client was not asked for bytes when it was last looked at.
     client_held: bool,
     /// The client has said good-bye.
@@ -166,6 +175,7 @@ impl<J: Judge> Relay<J> {
             server: Side::new(server, from_server),
             conversation,
             waits: false,
+            yields: false,
             client_held: false,
             finished: false,
             grace: None,
@@ -214,7 +224,15 @@ impl<J: Judge> Relay<J> {
 
     fn poll_with(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<End> {
         let (mut client_due, mut server_due) = (true, true);
+        let mut rounds = 0_u32;
+        let mut began = None;
         while client_due || server_due {
+            rounds += 1;
+            if rounds > SHORT_TURN && began.get_or_insert_with(Instant::now).elapsed() > TURN {
+                // Unlike a plain wake-up this has the sockets of the others looked at first; it is never ready at once.
+                let _ = pin!(tokio::task::yield_now()).poll(cx);
+                break;
+            }
             let from_client = if client_due { self.pump_client(cx, buffer) } else { Ok(Pumped::Nothing) };
             let from_server = if server_due { self.pump_server(cx, buffer) } else { Ok(Pumped::Nothing) };
             match (from_client, from_server) {
@@ -286,6 +304,10 @@ impl<J: Judge> Relay<J> {
             return Ok(Pumped::Nothing);
         }
         self.client_held = false;
+        if std::mem::take(&mut self.yields) {
+            self.unread_client_bytes(cx)?;
+            return Ok(Pumped::Bytes);
+        }
         let count = match self.client.poll_read(cx, buffer) {
             Poll::Pending => return Ok(Pumped::Nothing),
             Poll::Ready(result) => result.map_err(|_| Broken::Client)?,
@@ -327,9 +349,10 @@ impl<J: Judge> Relay<J> {
         let stop = self.conversation.from_client(&mut outbox, &mut self.client.unsent);
         let (consumed, run) = outbox.finish();
         self.waits = stop == Ok(Stop::Waits);
+        self.yields = stop == Ok(Stop::Yields);
         self.server.send(run, cx).map_err(|_| Broken::Server)?;
         match stop {
-            Ok(Stop::NeedsMore | Stop::Waits) => Ok(consumed),
+            Ok(Stop::NeedsMore | Stop::Waits | Stop::Yields) => Ok(consumed),
             Ok(Stop::Finished) => {
                 self.finished = true;
                 self.client.ended = true;

@@ -4,6 +4,7 @@ use bytes::BytesMut;
 
 use super::extended::Kind;
 use super::judge::Judge;
+use super::outbox;
 use super::session::{Conversation, Fatal, put_refusal};
 use super::splice::Splice;
 use crate::model::catalog::SearchPath;
@@ -223,8 +224,10 @@ impl<J: Judge> Conversation<J> {
         let length = frame.bytes.len();
         let text = self.text_in_front();
         let refusal = self.dialogue.front().and_then(|expected| expected.refusal.take());
+        // Anything else is the server's own affair: the transaction had failed before, or somebody has cancelled.
+        let poisoned = self.dialogue.front_kind().map(outbox::error_of_poison);
         match refusal {
-            Some(refusal) if !ends_session => {
+            Some(refusal) if sqlstate == poisoned => {
                 splice.drop(length);
                 put_refusal(splice.insert(), &refusal);
             }

@@ -10,7 +10,7 @@ use bytes::BytesMut;
 use super::extended::Dialogue;
 use super::judge::Judge;
 use crate::engine::refusal::Refusal;
-use crate::engine::report::{Operation, Report};
+use crate::engine::report::{Operation, Report, StatementReport};
 use crate::model::catalog::SearchPath;
 use crate::wire::backend::Status;
 use crate::wire::response::{self, Problem, Severity};
@@ -106,6 +106,8 @@ pub struct Conversation<J> {
     warned: HashSet<(u64, u64)>,
     /// When the bytes at hand came, once somebody has asked.
     pub(super) moment: Option<Instant>,
+    /// Texts judged since bytes came.
+    pub(super) judged: u32,
     hasher: foldhash::fast::RandomState,
     /// Rest of a message of the client that streams by.
     pub(super) client_body: super::client_side::Streaming,
@@ -129,6 +131,7 @@ impl<J: Judge> Conversation<J> {
             cursor_in_sql: None,
             warned: HashSet::new(),
             moment: None,
+            judged: 0,
             hasher: foldhash::fast::RandomState::default(),
             client_body: super::client_side::Streaming::Nothing,
             server_body: 0,
@@ -165,7 +168,11 @@ impl<J: Judge> Conversation<J> {
 
     /// The server is about to run this.
     pub fn will_run(&mut self, report: &Report) {
-        if (report.effects.search_path_may_change || report.effects.ddl) && self.judge.governed() {
+        // Rolling back to a savepoint changes the path only if the transaction had changed it.
+        let other = |statement: &StatementReport| statement.operation != Operation::Transaction;
+        let sets = report.statements.is_empty() || report.statements.iter().any(other);
+        let may_change = report.effects.search_path_may_change && (self.path_touched || sets);
+        if (may_change || report.effects.ddl) && self.judge.governed() {
             self.path = None;
             self.path_touched = true;
             // The server looks the names of prepared statements up again under another path.

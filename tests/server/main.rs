@@ -12,6 +12,9 @@ mod transparency;
 mod lifecycle;
 mod cancel;
 mod copy;
+mod flow;
+mod hostile;
+
 mod tls;
 mod drivers;
 mod metrics;

@@ -8,7 +8,7 @@ const REFUSED: &str = "SELECT ssn FROM customers LIMIT 1";
 const SYNTAX_ERROR: &str = "SELECT FROM FROM customers LIMIT 1";
 
 /// One exchange: what to send given the bad text, and how many ReadyForQuery to wait for.
-type Step = fn(bad: &str) -> (Vec<Vec<u8>>, usize);
+pub type Step = fn(bad: &str) -> (Vec<Vec<u8>>, usize);
 
 const SIMPLE: &[(&str, &[Step])] = &[
     ("alone", &[|bad| (vec![raw::query(bad)], 1), |_| (vec![raw::query("SELECT 1")], 1)]),
@@ -141,7 +141,8 @@ fn alike(trace: Vec<String>) -> Vec<String> {
     trace.into_iter().map(|line| if line == "E 42601" || line == "E 42501" { "E bad".into() } else { line }).collect()
 }
 
-fn compare(shop: &Shop, cases: &[(&str, &[Step])]) {
+/// Plays each case with a refused text through the proxy, and with a syntax error directly.
+pub fn compare(shop: &Shop, cases: &[(&str, &[Step])]) {
     let (proxy, _policies) = shop.proxy();
     for (name, steps) in cases {
         let expected = run(&mut Raw::connect(shop.cluster.port(), "support", &shop.database), steps, SYNTAX_ERROR);

@@ -5,12 +5,14 @@
 //! machine without PostgreSQL; with `PGCOVENANT_REQUIRE_PG=1` it fails there instead.
 
 pub mod certs;
+pub mod conversation;
 pub mod http;
 pub mod postgres;
 pub mod process;
 pub mod proxy;
 pub mod raw;
 pub mod shop;
+pub mod splitter;
 pub mod sql;
 
 pub use postgres::{Auth, Cluster, ClusterOptions};

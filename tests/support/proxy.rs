@@ -134,6 +134,13 @@ impl Proxy {
         self.process.pid()
     }
 
+    /// Its resident memory now (`VmRSS`) or at its peak (`VmHWM`), in MiB.
+    pub fn memory(&self, field: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("/proc");
+        let line = status.lines().find(|line| line.starts_with(field)).expect("a field of /proc/PID/status");
+        line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).expect("a number of kB") / 1024
+    }
+
     /// Sends a signal, such as `TERM` or `HUP`.
     pub fn signal(&self, name: &str) {
         self.process.signal(name);
