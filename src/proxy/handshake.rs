@@ -75,9 +75,8 @@ pub async fn receive(mut stream: Stream, tls: Option<&ClientTls>) -> io::Result<
                 asked_ssl = true;
                 match tls.filter(|_| matches!(stream, Stream::Tcp(_))) {
                     None => {
-                        stream.write_all(b"N").await?;
-                        if has_more(&stream) {
-                            return turn_away(stream, early("SSL")).await;
+                        if !decline(&mut stream, "SSL").await? {
+                            return Ok(Arrival::Nothing);
                         }
                     }
                     Some(tls) => {
@@ -89,9 +88,8 @@ pub async fn receive(mut stream: Stream, tls: Option<&ClientTls>) -> io::Result<
             }
             Ok(Opening::GssEncryption) if !asked_gss => {
                 asked_gss = true;
-                stream.write_all(b"N").await?;
-                if has_more(&stream) {
-                    return turn_away(stream, early("GSSAPI encryption")).await;
+                if !decline(&mut stream, "GSSAPI encryption").await? {
+                    return Ok(Arrival::Nothing);
                 }
             }
             Ok(Opening::Ssl | Opening::GssEncryption) => return turn_away(stream, asked_again(&packet)).await,
@@ -107,9 +105,16 @@ pub async fn receive(mut stream: Stream, tls: Option<&ClientTls>) -> io::Result<
     }
 }
 
-/// What was sent before the answer to a request for encryption is not encrypted, whatever the client thinks.
-fn early(request: &str) -> Fatal {
-    Fatal::protocol(format!("received unencrypted data after {request} request"))
+/// Says that there is no such encryption. What was sent before this answer is not what the client thinks it is: then the
+/// client is told so, and it is over.
+async fn decline(stream: &mut Stream, request: &str) -> io::Result<bool> {
+    // Before the answer: an honest client goes on as soon as it has that.
+    let early = has_more(stream);
+    stream.write_all(b"N").await?;
+    if early {
+        say(stream, &Fatal::protocol(format!("received unencrypted data after {request} request"))).await?;
+    }
+    Ok(!early)
 }
 
 /// A second request of the same kind is to the server a version of the protocol that does not exist.
@@ -137,11 +142,14 @@ fn has_more(stream: &Stream) -> bool {
 /// # Errors
 /// The connection fails.
 pub async fn turn_away(mut stream: Stream, fatal: Fatal) -> io::Result<Arrival> {
+    say(&mut stream, &fatal).await.map(|()| Arrival::Nothing)
+}
+
+async fn say(stream: &mut Stream, fatal: &Fatal) -> io::Result<()> {
     let mut out = BytesMut::new();
     fatal.put(&mut out);
     stream.write_all(&out).await?;
-    stream.shutdown().await?;
-    Ok(Arrival::Nothing)
+    stream.shutdown().await
 }
 
 /// One packet; none when the client leaves before it.

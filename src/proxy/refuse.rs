@@ -3,12 +3,15 @@
 
 use std::io;
 
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::connect::Dialer;
 use super::handshake;
 use super::session::Fatal;
-use super::stream::{Messages, Stream};
+use super::stream::Stream;
+
+/// No refusal is longer.
+const MAX_REFUSAL: u64 = 16 * 1024;
 
 /// What a client is told while there is no server: the condition that makes those with several hosts try the next one.
 pub fn unreachable() -> Fatal {
@@ -20,15 +23,16 @@ pub fn unreachable() -> Fatal {
 /// # Errors
 /// A connection fails.
 pub async fn in_the_servers_words(mut client: Stream, packet: &[u8], dialer: &Dialer) -> io::Result<()> {
-    let Ok(server) = dialer.connect().await else {
+    let Ok(mut server) = dialer.connect().await else {
         return handshake::turn_away(client, unreachable()).await.map(|_| ());
     };
-    let mut server = Messages::new(server);
-    server.send(packet).await?;
-    if let Some(message) = server.next().await?
-        && message.first() == Some(&b'E')
-    {
-        client.write_all(&message).await?;
+    server.write_all(packet).await?;
+    server.flush().await?;
+    let mut refusal = Vec::new();
+    server.take(MAX_REFUSAL).read_to_end(&mut refusal).await?;
+    // A refusal in the form of older versions of the protocol begins in the same way.
+    if refusal.first() == Some(&b'E') {
+        client.write_all(&refusal).await?;
     }
     client.shutdown().await
 }

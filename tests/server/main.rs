@@ -10,6 +10,7 @@ mod support;
 mod harness;
 mod transparency;
 mod lifecycle;
+mod start;
 mod cancel;
 mod copy;
 mod flow;
