@@ -7,7 +7,10 @@ use serde_json::json;
 
 use super::input::Input;
 use super::{Check, Format, PROBLEMS};
-use crate::model::source::{Diagnostic, Severity};
+use crate::config::Config;
+use crate::model::source::{Diagnostic, Problems, Severity, SourceFile, parse};
+use crate::proxy::tls::ClientTls;
+use crate::upstream::tls::Trust;
 
 /// Reads everything and reports what is wrong with it.
 ///
@@ -15,7 +18,10 @@ use crate::model::source::{Diagnostic, Severity};
 /// A file cannot be read, or the report cannot be written.
 pub fn run(arguments: &Check) -> anyhow::Result<ExitCode> {
     let path = arguments.source.config.as_deref().or(arguments.path.as_deref());
-    let input = Input::read(path)?;
+    let mut input = Input::read(path)?;
+    if let (Some(config), Some(file)) = (&input.config, input.files.first()) {
+        input.diagnostics.extend(certificates(config, file));
+    }
     let mut out = std::io::stdout().lock();
     match arguments.format {
         Format::Text => write!(out, "{}{}", input.report(), summary(&input))?,
@@ -26,6 +32,27 @@ pub fn run(arguments: &Check) -> anyhow::Result<ExitCode> {
     }
     let (errors, _) = input.count();
     Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::from(PROBLEMS) })
+}
+
+/// What is wrong with the certificates that the configuration names. They may be elsewhere where this is only a check.
+fn certificates(config: &Config, file: &SourceFile) -> Vec<Diagnostic> {
+    let clients = config.tls.as_ref().map(ClientTls::new).transpose().err().map(|error| ("tls", error.to_string()));
+    let server = Trust::new(&config.upstream).err().map(|error| ("upstream", error.to_string()));
+    let mut problems = Problems::new(file);
+    let Some(document) = parse(file, &mut problems) else { return problems.into_found() };
+    let files = |key: &str| match (key, &config.tls) {
+        ("tls", Some(tls)) => [Some(&tls.cert), Some(&tls.key), tls.client_ca.as_ref()],
+        _ => [config.upstream.ca.as_ref(), None, None],
+    };
+    for (key, message) in [clients, server].into_iter().flatten() {
+        let span = document.descend([key, "ca"]).span.clone();
+        if files(key).into_iter().flatten().all(|path| path.exists()) {
+            problems.error(&span, message);
+        } else {
+            problems.warn(&span, message, "The proxy does not start without this file.");
+        }
+    }
+    problems.into_found()
 }
 
 fn summary(input: &Input) -> String {

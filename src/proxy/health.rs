@@ -44,7 +44,7 @@ impl Health {
         let mut failures = 0;
         loop {
             // A connection that is closed before the startup packet leaves no trace in the server's log.
-            let outcome = dialer.connect().await;
+            let outcome = dialer.connect().await.map(drop);
             failures = if outcome.is_ok() { 0 } else { PATIENCE.min(failures + 1) };
             let before = self.reachable();
             let now = match (failures, before) {
@@ -55,7 +55,7 @@ impl Health {
             if now != before {
                 self.state.store(if now == Reachable::Yes { 1 } else { 2 }, Ordering::Relaxed);
                 match outcome {
-                    Ok(_) => tracing::info!("the server can be reached"),
+                    Ok(()) => tracing::info!("the server can be reached"),
                     Err(error) => tracing::warn!(%error, "the server cannot be reached"),
                 }
                 told(now);

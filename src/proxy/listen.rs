@@ -212,3 +212,63 @@ impl Drop for File {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::file::read;
+    use crate::model::source::SourceFile;
+    use tokio::net::TcpStream;
+    use tokio::time::timeout;
+
+    async fn bound(listen: &str) -> io::Result<Vec<Listener>> {
+        let text = format!("upstream: {{host: db}}\nreuse_port: true\nlisten: ['{listen}']\n");
+        let (config, problems) = read(&SourceFile::new("/pgcovenant.yaml", &text));
+        assert!(problems.is_empty(), "{problems:?}");
+        bind(&config.unwrap()).await
+    }
+
+    /// The system has given connections to the old listener before, and would go on to.
+    #[tokio::test]
+    async fn a_listener_that_hands_over_gets_no_new_connections_and_loses_none() {
+        let old = bound("127.0.0.1:0").await.unwrap().remove(0);
+        let address = old.address().unwrap();
+        let _before = TcpStream::connect(address).await.unwrap();
+        let new = bound(&address.to_string()).await.unwrap().remove(0);
+        assert_eq!(old.hand_over(), LINGER);
+        assert!(timeout(LINGER, old.accept()).await.is_ok(), "what was promised is kept");
+        let clients: Vec<_> = (0..32).map(|_| tokio::spawn(TcpStream::connect(address))).collect();
+        let mut accepted = Vec::new();
+        while let Ok(client) = timeout(LINGER, new.accept()).await {
+            accepted.push(client.unwrap());
+        }
+        assert!(timeout(Duration::ZERO, old.accept()).await.is_err(), "a new connection");
+        assert!(accepted.len() < clients.len(), "none was meant for the old listener, which is as likely as a miracle");
+        drop(old);
+        while accepted.len() < clients.len() {
+            accepted.push(timeout(Duration::from_secs(10), new.accept()).await.unwrap().unwrap());
+        }
+        for client in clients {
+            client.await.unwrap().unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_socket_is_replaced_in_one_step_and_removed_by_its_last_owner() {
+        let folder = tempfile::tempdir().unwrap();
+        let listen = format!("unix:{}", folder.path().display());
+        let path = folder.path().join(".s.PGSQL.6432");
+        let old = bound(&listen).await.unwrap().remove(0);
+        let _before = UnixStream::connect(&path).await.unwrap();
+        let new = bound(&listen).await.unwrap().remove(0);
+        let _after = UnixStream::connect(&path).await.unwrap();
+        for listener in [&old, &new] {
+            assert!(timeout(LINGER, listener.accept()).await.is_ok());
+        }
+        drop(old);
+        let _later = UnixStream::connect(&path).await.unwrap();
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1, "nothing else is left");
+        drop(new);
+        assert!(!path.exists());
+    }
+}

@@ -3,7 +3,9 @@
 
 use std::io::{Read, Write};
 
-use crate::support::knock::{self, GSSENC_REQUEST, SSL_REQUEST, V3_0, V3_2, ask, ask_in_turn, messages, packet, startup};
+use crate::support::knock::{
+    self, GSSENC_REQUEST, SSL_REQUEST, V3_0, V3_2, ask, ask_in_turn, messages, packet, startup,
+};
 use crate::support::{self, Cluster, ClusterOptions, Proxy, ProxyOptions};
 
 fn plain() -> Option<(Cluster, Proxy)> {
@@ -35,7 +37,10 @@ fn packets() -> Vec<(&'static str, Vec<u8>)> {
         ("1.0 and garbage", packet(1 << 16, b"\xff\xfe\0\0garbage")),
         ("no user", startup(V3_0, &[("database", "postgres")])),
         ("empty user", startup(V3_0, &[("user", "")])),
-        ("the last user counts", startup(V3_0, &[("user", "nobody"), WHO, ("database", "x"), ("database", "postgres")])),
+        (
+            "the last user counts",
+            startup(V3_0, &[("user", "nobody"), WHO, ("database", "x"), ("database", "postgres")]),
+        ),
         ("no such user", startup(V3_0, &[WHO, ("user", "nobody")])),
         ("no such database", with(&[("database", "nowhere")])),
         ("empty database", with(&[("database", "")])),
