@@ -102,8 +102,9 @@ pub fn messages(mut bytes: &[u8]) -> Vec<String> {
 
 /// One field of an ErrorResponse in an answer.
 pub fn field(answer: &[u8], code: char) -> Option<String> {
-    let error = messages(answer).into_iter().find(|message| message.starts_with("E "))?;
-    error[2..].split("\\x00").find_map(|field| field.strip_prefix(code).map(str::to_owned))
+    let messages = messages(answer);
+    let error = messages.iter().find_map(|message| message.strip_prefix("E "))?;
+    error.split("\\x00").find_map(|field| field.strip_prefix(code).map(str::to_owned))
 }
 
 /// The client side of TLS that trusts this authority (PEM) and offers these protocols.
