@@ -185,22 +185,24 @@ fn the_servers_last_words_arrive() {
         assert_eq!(messages(&knock::answer(&mut proxied)), words);
         words
     };
-    let (idle, mut busy) = (pair(), pair());
-    for stream in &mut busy {
-        stream.write_all(&query("SELECT pg_sleep(60)")).unwrap();
-    }
-    until("not all sleep", || {
-        cluster.sql("postgres", "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") == "2"
-    });
+    let busy_pair = || {
+        let mut pair = pair();
+        for stream in &mut pair {
+            stream.write_all(&query("SELECT pg_sleep(60)")).unwrap();
+        }
+        // What the server has not read would make it reset the connection.
+        until("not all sleep", || {
+            cluster.sql("postgres", "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") == "2"
+        });
+        pair
+    };
+    let (idle, busy) = (pair(), busy_pair());
     cluster.sql("postgres", terminate);
     let words = last_words(idle);
     assert!(words.len() == 1 && words[0].contains("C57P01"), "{words:?}");
     let words = last_words(busy);
     assert!(words.last().unwrap().contains("C57P01"), "{words:?}");
-    let (idle, mut busy) = (pair(), pair());
-    for stream in &mut busy {
-        stream.write_all(&query("SELECT pg_sleep(60)")).unwrap();
-    }
+    let (idle, busy) = (pair(), busy_pair());
     cluster.crash();
     for words in [last_words(idle), last_words(busy)] {
         assert!(words.last().unwrap().contains("C57P0"), "{words:?}");

@@ -117,7 +117,7 @@ fn logical_decoding() {
         return;
     }
     assert!(created.status.success(), "{created:?}");
-    cluster.sql("postgres", "INSERT INTO t VALUES (4711)");
+    cluster.sql("postgres", "SET synchronous_commit = on; INSERT INTO t VALUES (4711)");
     let end = cluster.sql("postgres", "SELECT pg_current_wal_lsn()");
     let decoded = receive(&["--start", "-f", "-", "--endpos", &end]);
     assert!(String::from_utf8_lossy(&decoded.stdout).contains("INSERT: x[integer]:4711"), "{decoded:?}");
