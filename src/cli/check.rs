@@ -1,8 +1,10 @@
 //! `pgcovenant check`: every problem of every file in one run.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::input::Input;
@@ -36,21 +38,28 @@ pub fn run(arguments: &Check) -> anyhow::Result<ExitCode> {
 
 /// What is wrong with the certificates that the configuration names. They may be elsewhere where this is only a check.
 fn certificates(config: &Config, file: &SourceFile) -> Vec<Diagnostic> {
-    let clients = config.tls.as_ref().map(ClientTls::new).transpose().err().map(|error| ("tls", error.to_string()));
-    let server = Trust::new(&config.upstream).err().map(|error| ("upstream", error.to_string()));
     let mut problems = Problems::new(file);
     let Some(document) = parse(file, &mut problems) else { return problems.into_found() };
-    let files = |key: &str| match (key, &config.tls) {
-        ("tls", Some(tls)) => [Some(&tls.cert), Some(&tls.key), tls.client_ca.as_ref()],
-        _ => [config.upstream.ca.as_ref(), None, None],
-    };
-    for (key, message) in [clients, server].into_iter().flatten() {
-        let span = document.descend([key, "ca"]).span.clone();
-        if files(key).into_iter().flatten().all(|path| path.exists()) {
+    let mut complain = |keys: [&str; 2], files: &[&PathBuf], message: String| {
+        let span = document.descend(keys).span.clone();
+        if files.iter().all(|path| path.exists()) {
             problems.error(&span, message);
         } else {
             problems.warn(&span, message, "The proxy does not start without this file.");
         }
+    };
+    if let Some(tls) = &config.tls {
+        let files: Vec<_> = [&tls.cert, &tls.key].into_iter().chain(&tls.client_ca).collect();
+        match ClientTls::new(tls).map(|tls| tls.expiry()) {
+            Err(error) => complain(["tls", ""], &files, error.to_string()),
+            Ok(Some(expiry)) if expiry <= Timestamp::now() => {
+                complain(["tls", "cert"], &files, format!("the certificate has expired on {expiry}"));
+            }
+            Ok(_) => {}
+        }
+    }
+    if let Err(error) = Trust::new(&config.upstream) {
+        complain(["upstream", "ca"], &Vec::from_iter(&config.upstream.ca), error.to_string());
     }
     problems.into_found()
 }

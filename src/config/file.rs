@@ -185,7 +185,7 @@ impl Reader<'_, '_> {
         if let Some(time) = fields.optional("login_timeout").and_then(|node| self.duration(node)) {
             limits.login_timeout = time;
         }
-        if let Some(time) = fields.optional("drain_delay").and_then(|node| self.duration(node)) {
+        if let Some(time) = fields.optional("drain_delay").and_then(|node| self.pause(node)) {
             limits.drain_delay = time;
         }
         if let Some(time) = fields.optional("drain_timeout").and_then(|node| self.duration(node)) {
@@ -208,12 +208,21 @@ impl Reader<'_, '_> {
 
     /// A time span.
     pub(super) fn duration(&mut self, node: &Node) -> Option<Duration> {
+        self.time(node, Duration::from_millis(1))
+    }
+
+    /// A time span that may be `0s`.
+    fn pause(&mut self, node: &Node) -> Option<Duration> {
+        self.time(node, Duration::ZERO)
+    }
+
+    fn time(&mut self, node: &Node, at_least: Duration) -> Option<Duration> {
         let units = [("ms", 1), ("s", 1000), ("min", 60_000), ("m", 60_000), ("h", 3_600_000)];
-        let found = self.measured(node, &units);
+        let found = self.measured(node, &units).map(Duration::from_millis).filter(|time| *time >= at_least);
         if found.is_none() {
             self.problems.error_with(&node.span, "this is no time span", "Write it as 500ms, 30s, 5min or 1h.");
         }
-        found.map(Duration::from_millis)
+        found
     }
 
     fn size(&mut self, node: &Node) -> Option<u64> {
@@ -223,7 +232,7 @@ impl Reader<'_, '_> {
             return Some(bytes);
         }
         let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("kB", 1000), ("MB", 1_000_000), ("B", 1)];
-        let found = self.measured(node, &units);
+        let found = self.measured(node, &units).filter(|bytes| *bytes > 0);
         if found.is_none() {
             self.problems.error_with(&node.span, "this is no size", "Write it as 1048576, 512KiB, 64MiB or 1GiB.");
         }
@@ -236,7 +245,7 @@ impl Reader<'_, '_> {
         let (digits, factor) = units
             .iter()
             .find_map(|(unit, factor)| Some((text.strip_suffix(unit)?.trim_end().parse::<u64>().ok()?, factor)))?;
-        digits.checked_mul(*factor).filter(|value| *value > 0)
+        digits.checked_mul(*factor)
     }
 }
 
@@ -289,6 +298,18 @@ mod tests {
     }
 
     #[test]
+    fn what_the_readme_shows_can_be_used() {
+        let readme = include_str!("../../README.md");
+        let shown = readme.split("```yaml\n").find(|block| block.starts_with("listen: ")).unwrap();
+        let (config, found) = read(&SourceFile::new("p.yaml", shown.split("```").next().unwrap()));
+        assert!(found.is_empty(), "{found:?}");
+        let config = config.unwrap();
+        assert_eq!(config.limits, Limits::default(), "the README shows the defaults");
+        assert_eq!(config.tcp, super::super::network::Tcp::default());
+        assert!(!config.reuse_port && !config.replication.is_empty() && config.proxy_protocol.is_some());
+    }
+
+    #[test]
     fn defaults_are_sensible() {
         let (config, found) = read(&SourceFile::new("pgcovenant.yaml", "upstream: {host: db}\n"));
         assert!(found.is_empty());
@@ -301,7 +322,7 @@ mod tests {
     #[test]
     fn every_problem_is_told_at_once() {
         let text = "listn: x\nupstream: {hots: db, tls: verify_full}\nservice: {user: u, password: secret}\n\
-                    admin: {listen: nowhere}\nlimits: {drain_timeout: 30, connections: 0}\n";
+                    admin: {listen: nowhere}\nlimits: {drain_timeout: 30, connections: 0, login_timeout: 0s}\n";
         assert_eq!(
             problems(text),
             [
@@ -313,6 +334,7 @@ mod tests {
                 "etc/pgcovenant.yaml:4:17: error: `nowhere` is no address to listen on (Write it as 127.0.0.1:9930.)",
                 "etc/pgcovenant.yaml:5:25: error: this is no time span (Write it as 500ms, 30s, 5min or 1h.)",
                 "etc/pgcovenant.yaml:5:42: error: 0 is not between 1 and 1000000",
+                "etc/pgcovenant.yaml:5:60: error: this is no time span (Write it as 500ms, 30s, 5min or 1h.)",
             ]
         );
         assert_eq!(

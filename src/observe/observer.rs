@@ -124,8 +124,11 @@ impl Observer {
         self.metrics.gauge(&registry::POLICY_RELOAD_SUCCESSFUL, &[]).set(0.0);
     }
 
-    /// The certificates of both hops were read.
-    pub fn certificates_loaded(&self) {
+    /// The certificates of both hops were read; that of ours, if there is one, expires at this time.
+    pub fn certificates_loaded(&self, expiry: Option<jiff::Timestamp>) {
+        if let Some(expiry) = expiry {
+            self.metrics.gauge(&registry::TLS_EXPIRY, &[]).set(expiry.as_second() as f64);
+        }
         self.metrics.counter(&registry::TLS_RELOADS, &["success"]).increment(1);
         drop(self.metrics.counter(&registry::TLS_RELOADS, &["failure"]));
         self.metrics.gauge(&registry::TLS_RELOAD_SUCCESSFUL, &[]).set(1.0);

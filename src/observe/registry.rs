@@ -94,6 +94,8 @@ metrics! {
     TLS_RELOADS = Counter "pgcovenant_tls_reloads_total" ["result"] "Attempts to load the certificates of both hops.";
     /// The last reading of certificates.
     TLS_RELOAD_SUCCESSFUL = Gauge "pgcovenant_tls_last_reload_successful" [] "1 if the last attempt to load the certificates of both hops succeeded, 0 if a file was refused.";
+    /// When the certificate has to be replaced.
+    TLS_EXPIRY = Gauge "pgcovenant_tls_certificate_expiry_timestamp_seconds" [] "Unix time at which the certificate that clients get expires.";
     /// Whether the server answers.
     UPSTREAM_UP = Gauge "pgcovenant_upstream_up" [] "1 if the database server can be reached, 0 if several attempts in a row have failed.";
     /// Readings of catalogs.

@@ -1,8 +1,9 @@
 //! Whether the server can be reached, looked at now and then: for /readyz, metrics and the log. Sessions do not ask here;
 //! each tries for itself.
 
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
+
+use tokio::sync::watch;
 
 use super::connect::Dialer;
 
@@ -13,9 +14,9 @@ const INTERVAL: Duration = Duration::from_secs(2);
 const PATIENCE: u8 = 2;
 
 /// What the last looks have found.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Health {
-    state: AtomicU8,
+    state: watch::Sender<Reachable>,
 }
 
 /// Whether the server can be reached.
@@ -29,14 +30,16 @@ pub enum Reachable {
     No,
 }
 
+impl Default for Health {
+    fn default() -> Self {
+        Self { state: watch::Sender::new(Reachable::Unknown) }
+    }
+}
+
 impl Health {
     /// What is known.
     pub fn reachable(&self) -> Reachable {
-        match self.state.load(Ordering::Relaxed) {
-            0 => Reachable::Unknown,
-            1 => Reachable::Yes,
-            _ => Reachable::No,
-        }
+        *self.state.borrow()
     }
 
     /// Looks again and again; `told` hears of every change.
@@ -53,7 +56,7 @@ impl Health {
                 _ => before,
             };
             if now != before {
-                self.state.store(if now == Reachable::Yes { 1 } else { 2 }, Ordering::Relaxed);
+                self.state.send_replace(now);
                 match outcome {
                     Ok(()) => tracing::info!("the server can be reached"),
                     Err(error) => tracing::warn!(%error, "the server cannot be reached"),

@@ -4,12 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 
+use super::certificate;
 use crate::config::ServerTls;
 
 /// The only protocol that is spoken here.
@@ -81,6 +83,11 @@ impl ClientTls {
     /// What the next handshake is served with.
     pub fn current(&self) -> Arc<Served> {
         self.current.load_full()
+    }
+
+    /// When the certificate that clients get expires.
+    pub fn expiry(&self) -> Option<Timestamp> {
+        certificate::not_after(&self.current.load().certificate)
     }
 
     /// Reads the files again. If one cannot be used, everything stays as it is.

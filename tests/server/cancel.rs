@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio_postgres::NoTls;
 
 use crate::support::raw::{self, Raw};
-use crate::support::{self, ClusterOptions, Proxy, ProxyOptions, Shop, knock, shop, sql};
+use crate::support::{self, ClusterOptions, Proxy, ProxyOptions, Shop, knock, shop, sql, until};
 
 async fn cancelled(shop: &Shop, port: u16) -> Duration {
     let session = sql::connect(port, "shop_app", &shop.database).await;
@@ -87,11 +87,7 @@ fn requests_queue_without_taking_the_places_of_logins() {
             assert_eq!(&answer, b"N", "after {count} requests");
         }
     }
-    let until = Instant::now() + Duration::from_secs(10);
-    while under_way.load(Ordering::SeqCst) < 16 {
-        assert!(Instant::now() < until, "{} under way", under_way.load(Ordering::SeqCst));
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    until("too few are under way", || under_way.load(Ordering::SeqCst) >= 16);
     // The rest would have come by now.
     std::thread::sleep(Duration::from_millis(300));
     assert_eq!(under_way.load(Ordering::SeqCst), 16);

@@ -3,22 +3,14 @@
 use std::fs;
 use std::io::Write;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use crate::support::knock::{self, V3_0, messages, startup};
 use crate::support::raw::query;
-use crate::support::{self, Cluster, ClusterOptions, Proxy, ProxyOptions};
-
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let until = Instant::now() + Duration::from_secs(20);
-    while !holds() {
-        assert!(Instant::now() < until, "{what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
+use crate::support::{self, Cluster, ClusterOptions, Proxy, ProxyOptions, until};
 
 /// The certificate that a new handshake is served with.
 fn served(cluster: &Cluster, proxy: &Proxy) -> CertificateDer<'static> {
@@ -53,6 +45,8 @@ fn new_handshakes_get_the_new_certificate() {
     assert_ne!(first, second);
     until("the new certificate is not served", || served(&cluster, &proxy) == second);
     assert_eq!(proxy.metric(SUCCESSFUL, &[]), 1.0);
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs_f64();
+    assert!(proxy.metric("pgcovenant_tls_certificate_expiry_timestamp_seconds", &[]) > now);
 
     fs::write(proxy.directory().join("proxy.crt"), "-----BEGIN CERTIFICATE-----\nbroken\n").unwrap();
     until("a broken file is not reported", || proxy.metric(SUCCESSFUL, &[]) == 0.0);

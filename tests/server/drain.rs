@@ -7,15 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::knock::{self, V3_0, messages, startup};
 use crate::support::raw::{Raw, query};
-use crate::support::{self, ClusterOptions, Proxy, ProxyOptions, Shop, shop};
-
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let until = Instant::now() + Duration::from_secs(20);
-    while !holds() {
-        assert!(Instant::now() < until, "{what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
+use crate::support::{self, ClusterOptions, Proxy, ProxyOptions, Shop, shop, until};
 
 fn with(shop: &Shop, more: &str) -> Proxy {
     Proxy::start(shop.cluster, ProxyOptions { more: more.to_owned(), ..ProxyOptions::default() })

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::support::knock::{self, V3_0, startup};
 use crate::support::postgres::Auth;
-use crate::support::{self, Cluster, ClusterOptions, Proxy, ProxyOptions, project};
+use crate::support::{self, Cluster, ClusterOptions, Proxy, ProxyOptions, project, until};
 
 fn replicable() -> Option<Cluster> {
     let settings = ["wal_level = logical", "max_wal_senders = 10", "max_replication_slots = 10"];
@@ -42,14 +42,6 @@ fn complaint(output: &Output) -> String {
 
 fn allowing(cluster: &Cluster, more: &str) -> Proxy {
     Proxy::start(cluster, ProxyOptions { more: more.to_owned(), ..ProxyOptions::default() })
-}
-
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let until = Instant::now() + Duration::from_secs(30);
-    while !holds() {
-        assert!(Instant::now() < until, "{what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 #[test]

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use crate::config::Config;
 use crate::observe::observer::Observer;
 use crate::proxy::tls::ClientTls;
@@ -25,10 +27,20 @@ impl Certificates {
         let server = Arc::new(Trust::new(&config.upstream)?);
         let ours = config.tls.iter().flat_map(|tls| [Some(&tls.cert), Some(&tls.key), tls.client_ca.as_ref()]);
         let files: Vec<_> = ours.chain([config.upstream.ca.as_ref()]).flatten().cloned().collect();
-        if !files.is_empty() {
-            observer.certificates_loaded();
+        let certificates = Self { clients, server, files, observer: Arc::clone(observer) };
+        if !certificates.files.is_empty() {
+            certificates.announce();
         }
-        Ok(Self { clients, server, files, observer: Arc::clone(observer) })
+        Ok(certificates)
+    }
+
+    /// Tells what is in force.
+    fn announce(&self) {
+        let expiry = self.clients.as_ref().and_then(|tls| tls.expiry());
+        if let Some(expiry) = expiry.filter(|expiry| *expiry <= Timestamp::now()) {
+            tracing::warn!(%expiry, "the certificate for clients has expired");
+        }
+        self.observer.certificates_loaded(expiry);
     }
 
     /// The files, to be watched.
@@ -51,7 +63,7 @@ impl Certificates {
         }
         if clients.is_ok() && server.is_ok() {
             tracing::info!("certificates loaded");
-            self.observer.certificates_loaded();
+            self.announce();
         } else {
             self.observer.certificates_refused();
         }
