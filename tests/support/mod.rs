@@ -7,6 +7,7 @@
 pub mod certs;
 pub mod conversation;
 pub mod http;
+pub mod knock;
 pub mod postgres;
 pub mod process;
 pub mod proxy;
@@ -35,6 +36,15 @@ pub fn free_port() -> u16 {
         .expect("no free port")
 }
 
+/// Waits for something that must come within moments, on a slow machine too.
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while !holds() {
+        assert!(std::time::Instant::now() < until, "{what}");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
 /// A path inside the project.
 pub fn project(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -43,6 +53,15 @@ pub fn project(path: &str) -> PathBuf {
 /// A cluster with these options, or none where PostgreSQL is not installed and not required.
 pub fn cluster(options: ClusterOptions) -> Option<Cluster> {
     installed().then(|| Cluster::start(options))
+}
+
+/// A cluster of PostgreSQL 18, or none where `PGCOVENANT_PG18_BIN` does not name a folder with its programs.
+pub fn cluster_18(options: ClusterOptions) -> Option<Cluster> {
+    let Some(folder) = std::env::var_os("PGCOVENANT_PG18_BIN") else {
+        eprintln!("skipped: PGCOVENANT_PG18_BIN does not name the programs of PostgreSQL 18");
+        return None;
+    };
+    Some(Cluster::start(ClusterOptions { binaries: Some(folder.into()), ..options }))
 }
 
 /// Whether PostgreSQL is there; the test is skipped if not, or fails where it must not be skipped.

@@ -44,6 +44,8 @@ pub struct ClusterOptions {
     pub tls: bool,
     /// Lines for postgresql.conf.
     pub settings: Vec<String>,
+    /// Where the server's programs are, if not where `binaries` finds them.
+    pub binaries: Option<PathBuf>,
 }
 
 /// A running server with an empty cluster; gone when dropped.
@@ -118,7 +120,7 @@ fn run(command: &[String]) {
 impl Cluster {
     /// A new cluster, ready for connections.
     pub fn start(options: ClusterOptions) -> Self {
-        let binaries = binaries().expect("no PostgreSQL server found");
+        let binaries = options.binaries.clone().or_else(binaries).expect("no PostgreSQL server found");
         let directory = tempfile::Builder::new().prefix("pgcovenant-pg-").tempdir().expect("tempdir").keep();
         let authority = Authority::new();
         hand_over(&directory);
@@ -238,9 +240,10 @@ impl Cluster {
         &self.authority
     }
 
-    /// The path of one of PostgreSQL's programs, of the server's own version.
+    /// The path of one of PostgreSQL's programs, of the server's own version if that has it.
     pub fn program(&self, name: &str) -> PathBuf {
-        self.binaries.join(name)
+        let own = self.binaries.join(name);
+        if own.exists() { own } else { binaries().expect("no PostgreSQL found").join(name) }
     }
 
     /// What the server has logged.

@@ -27,6 +27,10 @@ pub struct ProxyOptions {
     pub tls: bool,
     /// Whether there is a unix socket beside the TCP port.
     pub unix: bool,
+    /// The line of the listeners, if it is not the usual one; the first one must be `127.0.0.1:0`.
+    pub listen: Option<String>,
+    /// More environment variables.
+    pub environment: Vec<(String, String)>,
     /// More lines of configuration, such as `limits: {drain_timeout: 1s}`.
     pub more: String,
 }
@@ -62,7 +66,11 @@ impl Proxy {
         let password = options.service.unwrap_or_default().to_owned();
         let process = Process::start(Start {
             command,
-            environment: vec![("PGCOVENANT_PASSWORD".into(), password), ("NO_COLOR".into(), "1".into())],
+            environment: [
+                vec![("PGCOVENANT_PASSWORD".into(), password), ("NO_COLOR".into(), "1".into())],
+                options.environment.clone(),
+            ]
+            .concat(),
             log: &directory.path().join("proxy.log"),
             signal: "KILL",
             litter: None,
@@ -203,7 +211,7 @@ fn text(cluster: &Cluster, options: &ProxyOptions, directory: &Path) -> String {
         upstream.push_str(&format!(", ca: {}", ca.display()));
     }
     let mut lines = vec![
-        format!("listen: [{listen}]"),
+        options.listen.clone().unwrap_or_else(|| format!("listen: [{listen}]")),
         format!("upstream: {{{upstream}}}"),
         "admin: {listen: \"127.0.0.1:0\"}".to_owned(),
         format!("audit: {{path: {}}}", directory.join("audit.jsonl").display()),
