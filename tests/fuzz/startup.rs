@@ -22,7 +22,7 @@ fn any_packet() {
             Ok(Opening::Startup(startup)) => {
                 assert_eq!(&*startup.packet, &packet[..]);
                 assert_eq!(startup.version.major, 3);
-                let _ = (startup.parameter("user"), startup.wants_replication());
+                let _ = (startup.parameter("user"), startup.replication());
             }
             Ok(Opening::Cancel(kept)) => {
                 assert_eq!(&*kept, &packet[..]);
