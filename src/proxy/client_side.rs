@@ -550,14 +550,15 @@ impl<J: Judge> Conversation<J> {
     /// Whether a governed session must first learn its search path, and how to go on then. Where it cannot be learned
     /// the statement is judged without, and refused if that matters.
     fn path_is_due(&mut self, outbox: &mut Outbox<'_, '_>) -> Option<Stop> {
+        if self.dialogue.asking() {
+            // To the end of the answer, so that what follows does not depend on how it arrives.
+            return Some(Stop::Waits);
+        }
         if self.path.is_some() || !self.judge.governed() {
             return None;
         }
         if std::mem::take(&mut self.question_failed) {
             return None;
-        }
-        if self.dialogue.asking() {
-            return Some(Stop::Waits);
         }
         if !self.dialogue.will_be_quiet() {
             return None;
