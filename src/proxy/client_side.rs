@@ -323,7 +323,11 @@ impl<J: Judge> Conversation<J> {
                     judged,
                     reported: AtomicBool::new(false),
                 };
-                self.dialogue.prepare(name, Some(Arc::new(statement)), expected);
+                let remembered = self.dialogue.has_room_for(&statement);
+                if !remembered {
+                    self.prepared_in_sql.get_or_insert(statement.judged.epoch);
+                }
+                self.dialogue.prepare(name, remembered.then(|| Arc::new(statement)), expected);
                 outbox.parse(header.total(), parse, &admitted);
                 Ok(Step::Next)
             }

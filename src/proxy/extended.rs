@@ -17,6 +17,10 @@ type Map<V> = HashMap<Box<[u8]>, V, foldhash::fast::RandomState>;
 /// Bytes of a name that count for the server: longer names mean the same as their beginning.
 const NAME: usize = 63;
 
+/// Bytes of texts that are kept of one session's statements. What is prepared beyond is not remembered: it runs, but
+/// under another policy it would have to be prepared again.
+const MAX_KEPT: usize = 32 << 20;
+
 fn key(name: &[u8]) -> &[u8] {
     name.get(..NAME).unwrap_or(name)
 }
@@ -37,6 +41,12 @@ pub struct Statement {
     pub judged: Judged,
     /// The time that judging took was reported with an execution: it is spent once, however often the statement runs.
     pub reported: AtomicBool,
+}
+
+impl Statement {
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + self.text.len() + self.types.len() + self.sent.as_ref().map_or(0, |sent| sent.len())
+    }
 }
 
 /// What a portal runs.
@@ -143,6 +153,8 @@ pub struct Dialogue {
     /// Status of the last ReadyForQuery.
     pub status: Status,
     statements: Map<Arc<Statement>>,
+    /// Bytes that the named statements take.
+    kept: usize,
     unnamed: Option<Arc<Statement>>,
     /// A question of ours has cost the server its unnamed statement, as any Query does; the client does not know.
     pub unnamed_lost: bool,
@@ -160,6 +172,7 @@ impl Dialogue {
             batch_open: false,
             status,
             statements: Map::default(),
+            kept: 0,
             unnamed: None,
             unnamed_lost: false,
             portals: Map::default(),
@@ -350,6 +363,11 @@ impl Dialogue {
         if name.is_empty() { self.unnamed_portal.as_ref() } else { self.portals.get(key(name)) }
     }
 
+    /// Whether a statement of this size can be remembered.
+    pub fn has_room_for(&self, statement: &Statement) -> bool {
+        self.kept + statement.bytes() <= MAX_KEPT
+    }
+
     /// Whether a named statement was judged under another policy or search path: SQL can run it by its name.
     pub fn has_stale_statement(&self, epoch: u64, path: Option<&SearchPath>) -> bool {
         self.statements.values().any(|statement| statement.judged.epoch != epoch || statement.path.as_ref() != path)
@@ -395,6 +413,7 @@ impl Dialogue {
     /// The server has dropped all prepared statements.
     pub fn forget_statements(&mut self) {
         self.statements.clear();
+        self.kept = 0;
         self.unnamed = None;
     }
 
@@ -403,10 +422,13 @@ impl Dialogue {
             self.unnamed_lost = false;
             return std::mem::replace(&mut self.unnamed, statement);
         }
-        match statement {
+        self.kept += statement.as_ref().map_or(0, |statement| statement.bytes());
+        let previous = match statement {
             Some(statement) => self.statements.insert(key(name).into(), statement),
             None => self.statements.remove(key(name)),
-        }
+        };
+        self.kept -= previous.as_ref().map_or(0, |statement| statement.bytes());
+        previous
     }
 
     fn set_statement(&mut self, name: Box<[u8]>, statement: Option<Arc<Statement>>) {

@@ -9,11 +9,14 @@ use super::session::{Conversation, Fatal, put_refusal};
 use super::splice::Splice;
 use crate::model::catalog::SearchPath;
 use crate::wire::backend::{self, Fields};
-use crate::wire::frame::{self, Frame, FrameError, Header};
+use crate::wire::frame::{self, Frame, FrameError, HEADER, Header};
 use crate::wire::response::{self, Text};
 
 /// The largest message that is collected to be looked into.
 const MAX_COLLECTED: usize = 64 << 20;
+
+/// An error of which only the beginning is looked into: its SQLSTATE stands there.
+const LONG_ERROR: usize = 8 * 1024;
 
 /// The greeting of a governed session: notices that functions raised during login are left out.
 ///
@@ -58,6 +61,13 @@ impl<J: Judge> Conversation<J> {
                 let now = header.total().min(splice.rest().len());
                 splice.pass(now);
                 self.server_body = header.total() - now;
+                continue;
+            }
+            if header.tag == b'E' && header.total() > LONG_ERROR && !self.judge.governed() {
+                if splice.rest().len() < LONG_ERROR {
+                    return Ok(());
+                }
+                self.long_error(header, splice);
                 continue;
             }
             if header.total() > MAX_COLLECTED {
@@ -241,6 +251,18 @@ impl<J: Judge> Conversation<J> {
             }
             _ => splice.pass(length),
         }
+        self.dialogue.fail(sqlstate, &self.judge);
+    }
+
+    /// An error that is too long to be collected, for a client who may see all of it.
+    fn long_error(&mut self, header: Header, splice: &mut Splice<'_, '_>) {
+        let beginning = splice.rest().get(HEADER..LONG_ERROR).unwrap_or_default();
+        let sqlstate = Fields::new(beginning).sqlstate();
+        self.dialogue.forget_copy_ends();
+        self.failed();
+        let now = header.total().min(splice.rest().len());
+        splice.pass(now);
+        self.server_body = header.total() - now;
         self.dialogue.fail(sqlstate, &self.judge);
     }
 

@@ -78,6 +78,9 @@ impl Pins {
     }
 }
 
+/// Warnings that are remembered as given; a session that has had so many gets them anew.
+const MAX_WARNED: usize = 10_000;
+
 /// An epoch that no snapshot has: what carries it is stale.
 const NEVER: u64 = 0;
 
@@ -224,6 +227,9 @@ impl<J: Judge> Conversation<J> {
 
     /// Appends the warnings that the session has not had yet.
     pub fn put_notices(&mut self, report: &Report, out: &mut BytesMut) {
+        if self.warned.len() > MAX_WARNED {
+            self.warned.clear();
+        }
         for notice in &report.notices {
             if self.warned.insert((notice.fingerprint, self.hasher.hash_one(&notice.message))) {
                 response::put_notice(

@@ -78,7 +78,7 @@ impl<'d> Server<'d> {
             b'P' => framed(b'1', b""),
             b'B' => framed(b'2', b""),
             b'D' => framed(b'n', b""),
-            b'E' if body.len() % 2 == 0 => framed(b's', b""),
+            b'E' if body.len().is_multiple_of(2) => framed(b's', b""),
             b'E' => framed(b'C', b"SELECT 1\0"),
             b'C' => framed(b'3', b""),
             _ => Vec::new(),

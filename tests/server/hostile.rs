@@ -1,13 +1,13 @@
 //! Hostile clients: frames that lie, floods of tiny messages, clients that do not read or only half leave.
 
-use std::io::Write;
-use std::net::Shutdown;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::support::conversation::{Await, Turn, play, until};
 use crate::support::raw::{self, Raw, bind, describe_of, extended, flush, frame, function_call, parse, query, sync};
-use crate::support::{Proxy, Shop, shop};
+use crate::support::{self, ClusterOptions, Proxy, ProxyOptions, Shop, shop};
 
 /// A statement that shows whether the server has run it, as a frame to hide in another one's body.
 fn hidden() -> Vec<u8> {
@@ -221,5 +221,42 @@ fn a_client_that_stops_sending_gets_the_rest_of_its_answers() {
         half.write(&query("SELECT 1")[..cut]);
         half.stream().shutdown(Shutdown::Write).unwrap();
         assert!(half.is_closed(), "half a message of {cut} bytes");
+    }
+}
+
+/// A server that logs everybody in and answers the first request with these bytes.
+fn scripted_server(answer: &'static [u8]) -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut length = [0; 4];
+            if stream.read_exact(&mut length).is_err() {
+                continue;
+            }
+            let mut packet = vec![0; u32::from_be_bytes(length) as usize - 4];
+            stream.read_exact(&mut packet).unwrap();
+            stream.write_all(&[frame(b'R', vec![0; 4]), frame(b'Z', b"I".to_vec())].concat()).unwrap();
+            let _ = stream.read(&mut length);
+            // The proxy may be gone before it has taken everything.
+            let _ = stream.write_all(answer);
+        }
+    });
+    port
+}
+
+#[test]
+fn a_server_that_sends_garbage_is_reported_and_the_proxy_lives_on() {
+    let Some(cluster) = support::cluster(ClusterOptions::default()) else { return };
+    for garbage in [&b"Z\0\0\0\x03"[..], b"E\xff\xff\xff\xff", b"Z\0\0\0\x06II", b"HTTP/1.1 400 Bad Request\r\n\r\n"] {
+        let options = ProxyOptions { upstream_port: Some(scripted_server(garbage)), ..ProxyOptions::default() };
+        let proxy = Proxy::start_unready(&cluster, options);
+        for _ in 0..3 {
+            let mut session = Raw::connect(proxy.port(), "anybody", "anything");
+            session.write(&query("SELECT 1"));
+            let seen = play(&mut session, &[until(&[], Await::End)]);
+            assert!(seen[seen.len() - 2].starts_with("E SFATAL\\x00VFATAL\\x00C08P01"), "{seen:?}");
+        }
     }
 }

@@ -89,3 +89,53 @@ fn bytes_hidden_behind_a_value_that_streams_by_do_not_leave() {
     assert!(table.to_server.len() > 90_000, "it streams");
     assert!(!table.to_server.windows(4).any(|part| part == b"drop"));
 }
+
+#[test]
+fn a_long_error_streams_by_and_is_counted() {
+    let mut table = Table::new(false);
+    table.client(&query("select 1")).unwrap();
+    let long = format!("SERROR\0VERROR\0C22012\0M{}\0\0", "e".repeat(100_000));
+    let wire = [message(b'E', long.as_bytes()), ready(b'I')].concat();
+    for piece in wire.chunks(5000) {
+        table.server(piece).unwrap();
+        assert!(table.unread_server.len() < 10_000, "it is collected");
+    }
+    assert_eq!(&table.to_client[..], &wire[..]);
+    assert_eq!(table.log(), ["22012 0"]);
+    assert!(table.mind.dialogue.quiet());
+}
+
+#[test]
+fn a_server_that_does_not_speak_the_protocol_is_believed_nothing() {
+    let garbage: &[&[u8]] =
+        &[b"Z\0\0\0\x03", b"E\xff\xff\xff\xff", b"D\x80\0\0\0", b"Z\0\0\0\x04", b"Z\0\0\0\x06II", b"Z\0\0\0\x05x"];
+    for bytes in garbage {
+        for governed in [false, true] {
+            let mut table = Table::new(governed);
+            table.client(&query("select 1")).unwrap();
+            assert_eq!(table.server(bytes).unwrap_err().code, "08P01");
+        }
+    }
+}
+
+#[test]
+fn statements_beyond_what_is_kept_run_but_are_not_remembered() {
+    let mut table = Table::new(true);
+    let types = [&60_000_u16.to_be_bytes()[..], &[0; 240_000]].concat();
+    for number in 0..200 {
+        let body = [format!("s{number}\0select 1\0").as_bytes(), &types].concat();
+        table.client(&[message(b'P', &body), sync()].concat()).unwrap();
+        table.server(&[message(b'1', b""), ready(b'I')].concat()).unwrap();
+        table.to_server.clear();
+        table.to_client.clear();
+    }
+    let known = |table: &Table, name: &str| table.mind.dialogue.statement(name.as_bytes()).is_some();
+    assert!(known(&table, "s0") && !known(&table, "s199"));
+    table.client(&[bind("", "s199"), sync()].concat()).unwrap();
+    assert!(table.sent()[0].starts_with('B'));
+    table.mind.judge.next_epoch = 2;
+    table.client(&[bind("", "s199"), sync()].concat()).unwrap();
+    assert!(table.sent()[0].contains("pgcovenant refused"));
+    table.client(&[message(b'C', b"Ss0\0"), parse("s0", "select 1"), sync()].concat()).unwrap();
+    assert!(known(&table, "s0"), "there is room again");
+}

@@ -109,7 +109,7 @@ fn texts_beyond_the_limit() {
 #[test]
 fn an_error_and_a_notice() {
     let Some((shop, proxy, _session)) = start("large_error") else { return };
-    let letters = 20 * MIB;
+    let letters = 70 * MIB;
     let raise = query(&format!(
         "DO $$ BEGIN RAISE NOTICE '%', repeat('n', {letters}); RAISE EXCEPTION '%', repeat('e', {letters}); END $$"
     ));
