@@ -45,7 +45,7 @@ fn lies() -> Vec<(&'static str, Vec<u8>)> {
         ("an unknown tag", frame(b'y', Vec::new())),
         ("a password after the login", frame(b'p', b"x\0".to_vec())),
         ("messages of the server", frame(b'Z', b"I".to_vec())),
-        ("a huge Describe", frame(b'D', vec![b'S'; 1 << 20])),
+        ("a huge Describe", announced(b'D', 1 << 20)),
     ];
     for length in [0, 1, 2, 3, 0x4000_0004, 0x7fff_ffff, 0x8000_0000, u32::MAX] {
         all.push(("a length that cannot be", announced(b'Q', length)));
@@ -80,8 +80,9 @@ fn frames_that_lie_end_the_session_and_nothing_hidden_runs() {
         }
         let mut direct = Raw::connect(shop.cluster.port(), "support", &shop.database);
         direct.exchange(&[parse("s", "SELECT 1"), sync()], 1);
-        direct.write(&[lie, query("SELECT 'still here'")].concat());
-        direct.stream().shutdown(Shutdown::Write).unwrap();
+        direct.write_if_open(&[lie, query("SELECT 'still here'")].concat());
+        // It may have closed the connection already.
+        let _ = direct.stream().shutdown(Shutdown::Write);
         let seen = play(&mut direct, &[until(&[], Await::End)]);
         let complains = seen.iter().any(|line| line.contains("C08P01")) || seen == ["(closed)"];
         assert!(complains, "{name}: {seen:#?}");

@@ -22,6 +22,7 @@ use crate::wire::frame::{self, put};
 mod pipeline;
 mod refusal;
 mod search_path;
+mod size;
 mod splits;
 mod stream;
 mod swap;
