@@ -526,7 +526,8 @@ impl<J: Judge> Conversation<J> {
         *self.moment.get_or_insert_with(Instant::now)
     }
 
-    /// A governed session may not run what SQL prepared or opened under an earlier policy; it may let go of it.
+    /// A governed session may not run what SQL prepared or opened under an earlier policy; it may let go of it,
+    /// and prepare or open others.
     fn uses_what_is_stale(&self, sql: &str, admitted: &Admitted) -> Option<Refusal> {
         if !self.judge.governed() {
             return None;
@@ -544,8 +545,10 @@ impl<J: Judge> Conversation<J> {
             .statements
             .iter()
             .find_map(|statement| match statement.operation {
-                Operation::Prepare if !begins("deallocate") && statements() => Some("prepared statement"),
-                Operation::Cursor if !begins("close") && cursors() => Some("cursor"),
+                Operation::Prepare if !begins("deallocate") && !begins("prepare") && statements() => {
+                    Some("prepared statement")
+                }
+                Operation::Cursor if !begins("close") && !begins("declare") && cursors() => Some("cursor"),
                 _ => None,
             })
             .map(|what| earlier_policy(what, Arc::clone(&admitted.report)))

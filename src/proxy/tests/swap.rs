@@ -88,6 +88,9 @@ fn sql_does_not_reach_around_the_check_of_what_the_protocol_prepared() {
     let mut table = after_a_swap(&prepared, &answers);
     table.client(&query("execute s")).unwrap();
     assert!(table.sent().is_empty() && table.shown()[0].contains("55000"));
+    table.client(&query("prepare t as select 1")).unwrap();
+    assert_eq!(table.sent(), ["Q prepare t as select 1"]);
+    table.server(&[message(b'C', b"PREPARE\0"), ready(b'I')].concat()).unwrap();
     table.client(&query("deallocate s")).unwrap();
     assert_eq!(table.sent(), ["Q deallocate s"]);
     let bound = [parse("", "select later"), bind("p", ""), sync()];
