@@ -26,8 +26,8 @@ const TLS_HANDSHAKE: u8 = 0x16;
 pub enum Arrival {
     /// A session.
     Session(Newcomer),
-    /// To cancel a query: the packet.
-    Cancel(Box<[u8]>),
+    /// To cancel a query: the packet, and the connection, whose end tells that it has been dealt with.
+    Cancel(Stream, Box<[u8]>),
     /// A packet that the server refuses.
     Refusable(Stream, Vec<u8>),
     /// It has been told why not, or has left without asking for anything.
@@ -93,7 +93,7 @@ pub async fn receive(mut stream: Stream, tls: Option<&ClientTls>) -> io::Result<
                 }
             }
             Ok(Opening::Ssl | Opening::GssEncryption) => return turn_away(stream, asked_again(&packet)).await,
-            Ok(Opening::Cancel(packet)) => return Ok(Arrival::Cancel(packet)),
+            Ok(Opening::Cancel(packet)) => return Ok(Arrival::Cancel(stream, packet)),
             Ok(Opening::Startup(startup)) if startup.replication() != Replication::Invalid => {
                 let (certificate, served) = encrypted.unzip();
                 return Ok(Arrival::Session(Newcomer { stream, startup, certificate: certificate.flatten(), served }));

@@ -1,6 +1,7 @@
 //! How many clients there may be: places that are taken and given back.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use dashmap::DashMap;
@@ -10,6 +11,9 @@ use super::session::Fatal;
 use super::stream::Stream;
 use crate::config::Limits;
 use crate::policy::subject::Subject;
+
+/// Pause between two lines of the log about the same trouble, which may meet thousands of clients.
+const COMPLAINTS: Duration = Duration::from_secs(10);
 
 /// What a client is told for whom there is no room.
 pub fn no_room() -> Fatal {
@@ -90,6 +94,24 @@ impl Drop for Place {
             *taken = taken.saturating_sub(1);
             *taken == 0
         });
+    }
+}
+
+/// When the log was last told of a trouble that lasts.
+#[derive(Debug, Default)]
+pub struct Seldom {
+    last: Mutex<Option<Instant>>,
+}
+
+impl Seldom {
+    /// Whether it may be told again; if so, it counts as told.
+    pub fn is_due(&self) -> bool {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = last.is_none_or(|at| at.elapsed() >= COMPLAINTS);
+        if due {
+            *last = Some(Instant::now());
+        }
+        due
     }
 }
 
