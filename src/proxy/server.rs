@@ -13,7 +13,7 @@ use super::cancel::Cancels;
 use super::connect::Dialer;
 use super::handshake::{self, Arrival, Newcomer};
 use super::judge::{EngineJudge, Judge};
-use super::limits::{self, Place, Places, Seldom};
+use super::limits::{self, Places, Seldom, SessionPlaces};
 use super::listen::{self, Listener};
 use super::relay::{End, Relay};
 use super::server_side::governed_greeting;
@@ -265,7 +265,7 @@ struct Session<T> {
     talk: T,
     subject: Arc<Subject>,
     key: Option<CancelKey>,
-    places: (OwnedSemaphorePermit, [Option<Place>; 2]),
+    places: SessionPlaces,
 }
 
 /// How a session is served.
@@ -324,9 +324,9 @@ async fn admit(
             return Err("handshake");
         }
     };
-    let Some(permit) = shared.places.session() else {
+    if shared.places.are_taken() {
         return tell(newcomer.stream, limits::no_room(), "too_many").await;
-    };
+    }
     let replicates = newcomer.startup.replication() != Replication::No;
     let subject = match subject(&newcomer, address) {
         Ok(subject) => subject,
@@ -352,11 +352,11 @@ async fn admit(
             return Err("login");
         }
     };
-    let named = match shared.places.named(&subject) {
-        Ok(named) => named,
+    let places = match shared.places.session(&subject) {
+        Ok(places) => places,
         Err(fatal) => return tell(accepted.client.into_parts().0, fatal, "too_many").await,
     };
-    let (key, places) = (accepted.key.clone(), (permit, named));
+    let key = accepted.key.clone();
     if replicates {
         if let Err(fatal) = replication::ungoverned(&shared.collaborators, &subject).await {
             return tell(accepted.client.into_parts().0, fatal, "replication").await;
