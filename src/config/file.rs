@@ -49,6 +49,11 @@ impl Reader<'_, '_> {
             let help = "Usage is kept in memory and in the metrics.";
             self.problems.warn(&entry.key_span, "`state` is not used by this version", help);
         }
+        if reuse_port && listen.iter().flatten().any(|listen| matches!(listen, Listen::Abstract(_))) {
+            let at = document.entry("reuse_port").map_or(0..1, |entry| entry.key_span.clone());
+            let help = "Use a socket in a directory, or a TCP port.";
+            self.problems.error_with(&at, "an abstract socket cannot be shared", help);
+        }
         if policies.is_some() && service.is_none() {
             let at = document.entry("policies").map_or(0..1, |entry| entry.key_span.clone());
             let help = "Give `service: {user: …}`, a role that may read the catalog.";
@@ -269,7 +274,7 @@ mod tests {
 
     #[test]
     fn everything_is_read() {
-        let text = "listen: ['127.0.0.1:6432', unix:/run/pgc, 'unix:@pgc']\nreuse_port: true\n\
+        let text = "listen: ['127.0.0.1:6432', unix:/run/pgc, 'unix:@pgc']\nreuse_port: false\n\
                     upstream: {host: db, port: 5433, tls: verify-full, ca: ca.pem, connect_timeout: 500ms}\n\
                     service: {user: pgcovenant, password_env: PW, refresh: 1min}\n\
                     policies: ./policies\nadmin: {listen: 'localhost:9930'}\n\
@@ -281,7 +286,7 @@ mod tests {
         let config = config.unwrap();
         assert_eq!(config.listen[1], Listen::Unix("/run/pgc".into()));
         assert_eq!(config.listen[2], Listen::Abstract("pgc".into()));
-        assert!(config.reuse_port);
+        assert!(!config.reuse_port);
         assert_eq!(config.upstream.tls, TlsMode::VerifyFull);
         assert_eq!(config.upstream.connect_timeout, Duration::from_millis(500));
         assert_eq!(config.upstream.ca, Some("etc/ca.pem".into()));
@@ -335,6 +340,12 @@ mod tests {
                 "etc/pgcovenant.yaml:5:25: error: this is no time span (Write it as 500ms, 30s, 5min or 1h.)",
                 "etc/pgcovenant.yaml:5:42: error: 0 is not between 1 and 1000000",
                 "etc/pgcovenant.yaml:5:60: error: this is no time span (Write it as 500ms, 30s, 5min or 1h.)",
+            ]
+        );
+        assert_eq!(
+            problems("upstream: {host: db}\nlisten: unix:@x\nreuse_port: true\n"),
+            [
+                "etc/pgcovenant.yaml:3:1: error: an abstract socket cannot be shared (Use a socket in a directory, or a TCP port.)"
             ]
         );
         assert_eq!(

@@ -26,8 +26,8 @@ const TLS_HANDSHAKE: u8 = 0x16;
 pub enum Arrival {
     /// A session.
     Session(Newcomer),
-    /// To cancel a query: the packet.
-    Cancel(Box<[u8]>),
+    /// To cancel a query: the packet, and the connection, whose end tells that it has been dealt with.
+    Cancel(Stream, Box<[u8]>),
     /// A packet that the server refuses.
     Refusable(Stream, Vec<u8>),
     /// It has been told why not, or has left without asking for anything.
@@ -93,7 +93,7 @@ pub async fn receive(mut stream: Stream, tls: Option<&ClientTls>) -> io::Result<
                 }
             }
             Ok(Opening::Ssl | Opening::GssEncryption) => return turn_away(stream, asked_again(&packet)).await,
-            Ok(Opening::Cancel(packet)) => return Ok(Arrival::Cancel(packet)),
+            Ok(Opening::Cancel(packet)) => return Ok(Arrival::Cancel(stream, packet)),
             Ok(Opening::Startup(startup)) if startup.replication() != Replication::Invalid => {
                 let (certificate, served) = encrypted.unzip();
                 return Ok(Arrival::Session(Newcomer { stream, startup, certificate: certificate.flatten(), served }));
@@ -190,5 +190,71 @@ fn negotiated_postgresql(stream: &Stream) -> bool {
     match stream {
         Stream::Tls(stream) => stream.get_ref().1.alpn_protocol().is_some(),
         Stream::Tcp(_) | Stream::Unix(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use tokio::net::UnixStream;
+
+    const SSL: &[u8] = &[0, 0, 0, 8, 4, 210, 22, 47];
+    const GSS: &[u8] = &[0, 0, 0, 8, 4, 210, 22, 48];
+    const HELLO: &[u8] = b"\0\0\0\x11\0\x03\0\0user\0me\0\0";
+    const CANCEL: &[u8] = &[0, 0, 0, 16, 4, 210, 22, 46, 0, 0, 0, 1, 0, 0, 0, 2];
+
+    /// What becomes of a client that sends these bytes and nothing more, and what it is answered.
+    fn arrival(bytes: &[u8]) -> (&'static str, Vec<u8>) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (ours, mut theirs) = UnixStream::pair().unwrap();
+            theirs.write_all(bytes).await.unwrap();
+            theirs.shutdown().await.unwrap();
+            let found = match receive(Stream::Unix(ours), None).await {
+                Ok(Arrival::Session(_)) => "session",
+                Ok(Arrival::Cancel(..)) => "cancel",
+                Ok(Arrival::Refusable(..)) => "refusable",
+                Ok(Arrival::Nothing) => "nothing",
+                Err(_) => "error",
+            };
+            let mut answer = Vec::new();
+            // A reset is an end, too.
+            let _ = theirs.read_to_end(&mut answer).await;
+            (found, answer)
+        })
+    }
+
+    #[test]
+    fn one_packet_says_what_is_wanted() {
+        assert_eq!(arrival(HELLO), ("session", Vec::new()));
+        assert_eq!(arrival(CANCEL), ("cancel", Vec::new()));
+        assert_eq!(arrival(SSL), ("nothing", b"N".to_vec()));
+        assert_eq!(arrival(&HELLO[..9]), ("error", Vec::new()));
+        assert_eq!(arrival(b""), ("nothing", Vec::new()));
+        let (found, answer) = arrival(&[SSL, HELLO].concat());
+        assert_eq!((found, &answer[..2]), ("nothing", &b"NE"[..]));
+    }
+
+    proptest! {
+        /// Whatever comes in one piece, no more than one request for encryption is answered, and no session begins behind
+        /// it.
+        #[test]
+        fn nothing_is_answered_twice(pieces in proptest::collection::vec(
+            prop_oneof![
+                Just(SSL.to_vec()), Just(GSS.to_vec()), Just(HELLO.to_vec()), Just(CANCEL.to_vec()),
+                proptest::collection::vec(any::<u8>(), 0..20),
+            ],
+            0..4,
+        )) {
+            let bytes = pieces.concat();
+            let asks = bytes.starts_with(SSL) || bytes.starts_with(GSS);
+            let (found, answer) = arrival(&bytes);
+            if asks && bytes.len() > SSL.len() {
+                prop_assert_eq!((found, answer.get(..2)), ("nothing", Some(&b"NE"[..])));
+            } else {
+                prop_assert!(answer.is_empty() || answer == b"N", "{:?}", answer);
+            }
+        }
     }
 }

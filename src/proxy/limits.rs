@@ -1,6 +1,7 @@
 //! How many clients there may be: places that are taken and given back.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use dashmap::DashMap;
@@ -10,6 +11,9 @@ use super::session::Fatal;
 use super::stream::Stream;
 use crate::config::Limits;
 use crate::policy::subject::Subject;
+
+/// Pause between two lines of the log about the same trouble, which may meet thousands of clients.
+const COMPLAINTS: Duration = Duration::from_secs(10);
 
 /// What a client is told for whom there is no room.
 pub fn no_room() -> Fatal {
@@ -32,11 +36,19 @@ struct Tally {
     taken: DashMap<Box<str>, usize>,
 }
 
-/// A place among those of the same name; free again when dropped.
+/// A place among those of the same name.
 #[derive(Debug)]
-pub struct Place {
+struct Place {
     tally: Arc<Tally>,
     name: Box<str>,
+}
+
+/// The places of one session; free again when dropped.
+#[derive(Debug)]
+pub struct SessionPlaces {
+    _all: OwnedSemaphorePermit,
+    _user: Option<Place>,
+    _database: Option<Place>,
 }
 
 impl Places {
@@ -57,19 +69,21 @@ impl Places {
         Arc::clone(&self.strangers).try_acquire_owned().ok()
     }
 
-    /// For a client that wants a session.
-    pub fn session(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.sessions).try_acquire_owned().ok()
+    /// Whether a client that wants a session need not even log in. Nobody gets a place before that: those who never
+    /// finish would keep others out.
+    pub fn are_taken(&self) -> bool {
+        self.sessions.available_permits() == 0
     }
 
-    /// Among the sessions of the same role and of the same database, for a client that has logged in.
+    /// For a client that has logged in: among all sessions, and among those of the same role and of the same database.
     ///
     /// # Errors
-    /// One of them has enough, in the server's words.
-    pub fn named(&self, subject: &Subject) -> Result<[Option<Place>; 2], Fatal> {
+    /// There is no room, in the server's words.
+    pub fn session(&self, subject: &Subject) -> Result<SessionPlaces, Fatal> {
+        let all = Arc::clone(&self.sessions).try_acquire_owned().map_err(|_| no_room())?;
         let user = self.users.as_ref().map(|tally| tally.take(&subject.user, "role")).transpose()?;
         let database = self.databases.as_ref().map(|tally| tally.take(&subject.database, "database")).transpose()?;
-        Ok([user, database])
+        Ok(SessionPlaces { _all: all, _user: user, _database: database })
     }
 }
 
@@ -90,6 +104,24 @@ impl Drop for Place {
             *taken = taken.saturating_sub(1);
             *taken == 0
         });
+    }
+}
+
+/// When the log was last told of a trouble that lasts.
+#[derive(Debug, Default)]
+pub struct Seldom {
+    last: Mutex<Option<Instant>>,
+}
+
+impl Seldom {
+    /// Whether it may be told again; if so, it counts as told.
+    pub fn is_due(&self) -> bool {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = last.is_none_or(|at| at.elapsed() >= COMPLAINTS);
+        if due {
+            *last = Some(Instant::now());
+        }
+        due
     }
 }
 
@@ -114,15 +146,15 @@ mod tests {
         let limits = Limits { connections_per_user: Some(2), connections_per_database: Some(3), ..Limits::default() };
         let places = Places::new(&limits);
         let subject = |user: &str| Subject { user: user.into(), database: "shop".into(), ..Subject::default() };
-        let one = places.named(&subject("ann")).unwrap();
-        let _two = places.named(&subject("ann")).unwrap();
-        let full = places.named(&subject("ann")).unwrap_err();
+        let one = places.session(&subject("ann")).unwrap();
+        let _two = places.session(&subject("ann")).unwrap();
+        let full = places.session(&subject("ann")).unwrap_err();
         assert_eq!((full.code, &full.message[..]), ("53300", "too many connections for role \"ann\""));
-        let _three = places.named(&subject("bob")).unwrap();
-        let full = places.named(&subject("bob")).unwrap_err();
+        let _three = places.session(&subject("bob")).unwrap();
+        let full = places.session(&subject("bob")).unwrap_err();
         assert_eq!(full.message, "too many connections for database \"shop\"");
         drop(one);
-        let _again = places.named(&subject("bob")).unwrap();
+        let _again = places.session(&subject("bob")).unwrap();
         assert_eq!(places.users.as_ref().unwrap().taken.get("bob").map(|taken| *taken), Some(2), "no place is lost");
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
@@ -13,7 +13,7 @@ use super::cancel::Cancels;
 use super::connect::Dialer;
 use super::handshake::{self, Arrival, Newcomer};
 use super::judge::{EngineJudge, Judge};
-use super::limits::{self, Place, Places};
+use super::limits::{self, Places, Seldom, SessionPlaces};
 use super::listen::{self, Listener};
 use super::relay::{End, Relay};
 use super::server_side::governed_greeting;
@@ -33,9 +33,6 @@ use crate::wire::startup::{Replication, Startup};
 
 /// Longer names of roles and databases mean another name to some versions of the server.
 const MAX_NAME: usize = 63;
-
-/// Pause between two log lines about connections that cannot be accepted.
-const COMPLAINTS: Duration = Duration::from_secs(10);
 
 /// Everything that sessions share.
 pub struct Collaborators {
@@ -95,6 +92,8 @@ struct Shared {
     collaborators: Arc<Collaborators>,
     places: Places,
     cancels: Cancels,
+    accept_complaints: Seldom,
+    connect_complaints: Seldom,
     next_session: AtomicU64,
     workers: Workers,
 }
@@ -113,6 +112,8 @@ impl Proxy {
                 collaborators: Arc::new(collaborators),
                 places,
                 cancels: Cancels::default(),
+                accept_complaints: Seldom::default(),
+                connect_complaints: Seldom::default(),
                 next_session: AtomicU64::new(1),
                 workers: Workers::start(STACK_BYTES)?,
             }),
@@ -168,7 +169,6 @@ type Told = (watch::Receiver<Phase>, mpsc::Sender<()>);
 
 /// Takes clients from one listener until it is `closed`.
 async fn accept(listener: Listener, shared: Arc<Shared>, mut closed: watch::Receiver<bool>, told: Told) {
-    let mut last_complaint = None;
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -178,8 +178,7 @@ async fn accept(listener: Listener, shared: Arc<Shared>, mut closed: watch::Rece
             Ok(client) => welcome(client, &shared, &told),
             Err(error) => {
                 // Out of descriptors, most likely: trying at once would only burn time, and saying it again the log.
-                if last_complaint.is_none_or(|at: Instant| at.elapsed() > COMPLAINTS) {
-                    last_complaint = Some(Instant::now());
+                if shared.accept_complaints.is_due() {
                     tracing::warn!(%error, "cannot accept a connection");
                 }
                 tokio::time::sleep(Duration::from_millis(50)).await;
@@ -266,7 +265,7 @@ struct Session<T> {
     talk: T,
     subject: Arc<Subject>,
     key: Option<CancelKey>,
-    places: (OwnedSemaphorePermit, [Option<Place>; 2]),
+    places: SessionPlaces,
 }
 
 /// How a session is served.
@@ -307,9 +306,12 @@ async fn admit(
     };
     let newcomer = match handshake::receive(stream, tls.as_deref()).await {
         Ok(Arrival::Session(newcomer)) => newcomer,
-        Ok(Arrival::Cancel(packet)) => {
+        Ok(Arrival::Cancel(stream, packet)) => {
             drop(stranger);
-            return shared.cancels.pass_on(dialer, &packet).await.map(|()| None).map_err(|_| "cancel");
+            let passed_on = shared.cancels.pass_on(dialer, &packet).await;
+            // Not before: by then the client may have sent the next statement, which nobody wants to cancel.
+            drop(stream);
+            return passed_on.map(|()| None).map_err(|_| "cancel");
         }
         Ok(Arrival::Refusable(stream, packet)) => {
             let told = refuse::in_the_servers_words(stream, &packet, dialer).await;
@@ -322,9 +324,9 @@ async fn admit(
             return Err("handshake");
         }
     };
-    let Some(permit) = shared.places.session() else {
+    if shared.places.are_taken() {
         return tell(newcomer.stream, limits::no_room(), "too_many").await;
-    };
+    }
     let replicates = newcomer.startup.replication() != Replication::No;
     let subject = match subject(&newcomer, address) {
         Ok(subject) => subject,
@@ -336,7 +338,9 @@ async fn admit(
     let server = match dialer.connect().await {
         Ok(server) => server,
         Err(error) => {
-            tracing::warn!(%error, "cannot connect to the server");
+            if shared.connect_complaints.is_due() {
+                tracing::warn!(%error, "cannot connect to the server");
+            }
             return tell(newcomer.stream, refuse::unreachable(), "upstream_unreachable").await;
         }
     };
@@ -348,11 +352,11 @@ async fn admit(
             return Err("login");
         }
     };
-    let named = match shared.places.named(&subject) {
-        Ok(named) => named,
+    let places = match shared.places.session(&subject) {
+        Ok(places) => places,
         Err(fatal) => return tell(accepted.client.into_parts().0, fatal, "too_many").await,
     };
-    let (key, places) = (accepted.key.clone(), (permit, named));
+    let key = accepted.key.clone();
     if replicates {
         if let Err(fatal) = replication::ungoverned(&shared.collaborators, &subject).await {
             return tell(accepted.client.into_parts().0, fatal, "replication").await;

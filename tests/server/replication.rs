@@ -15,6 +15,11 @@ fn replicable() -> Option<Cluster> {
         settings: settings.map(String::from).to_vec(),
         ..ClusterOptions::default()
     })?;
+    if cluster.program("pg_basebackup").parent() != cluster.program("initdb").parent() {
+        // They copy only from servers of their own version or older ones.
+        eprintln!("skipped: the tools for replication are not those of the server");
+        return None;
+    }
     let hba = cluster.sql("postgres", "SHOW hba_file");
     let line = "host replication all 127.0.0.1/32 scram-sha-256";
     cluster.sql("postgres", &format!("COPY (SELECT '{line}') TO PROGRAM 'cat >> {hba}'"));

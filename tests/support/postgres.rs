@@ -81,15 +81,20 @@ log_timezone = 'UTC'
 
 /// Where the server's programs are: `PG_BINDIR`, or the newest version that Debian's packages have installed.
 pub fn binaries() -> Option<PathBuf> {
-    if let Some(given) = std::env::var_os("PG_BINDIR") {
-        return Some(PathBuf::from(given)).filter(|path| path.join("initdb").exists());
+    match std::env::var_os("PG_BINDIR") {
+        Some(given) => Some(PathBuf::from(given)).filter(|path| path.join("initdb").exists()),
+        None => newest_with("initdb"),
     }
+}
+
+/// The programs of the newest installed version that has this one: some packages hold only a server, or only clients.
+fn newest_with(program: &str) -> Option<PathBuf> {
     let mut versions: Vec<(u32, PathBuf)> = fs::read_dir("/usr/lib/postgresql")
         .ok()?
         .filter_map(|entry| {
             let path = entry.ok()?.path();
             let version = path.file_name()?.to_str()?.parse().ok()?;
-            Some((version, path.join("bin"))).filter(|(_, path)| path.join("initdb").exists())
+            Some((version, path.join("bin"))).filter(|(_, path)| path.join(program).exists())
         })
         .collect();
     versions.sort();
@@ -240,10 +245,13 @@ impl Cluster {
         &self.authority
     }
 
-    /// The path of one of PostgreSQL's programs, of the server's own version if that has it.
+    /// The path of one of PostgreSQL's programs: of the server's own version, or the newest installed.
     pub fn program(&self, name: &str) -> PathBuf {
         let own = self.binaries.join(name);
-        if own.exists() { own } else { binaries().expect("no PostgreSQL found").join(name) }
+        if own.exists() {
+            return own;
+        }
+        newest_with(name).unwrap_or_else(|| panic!("{name} is not installed")).join(name)
     }
 
     /// What the server has logged.
