@@ -66,11 +66,11 @@ DELETE FROM pg_catalog.pg_proc WHERE proname = 'gone';
 
 fn upstream(cluster: &Cluster, tls: TlsMode) -> Upstream {
     let connect_timeout = Duration::from_secs(10);
-    Upstream { host: "127.0.0.1".to_owned(), port: cluster.port(), tls, ca: None, connect_timeout }
+    Upstream { host: "127.0.0.1".to_owned(), port: cluster.port(), tls, ca: None, identity: None, connect_timeout }
 }
 
 fn service() -> Service {
-    Service { user: "service".to_owned(), password_env: None, refresh: Duration::from_secs(3600) }
+    Service { user: "service".to_owned(), password_env: None, identity: None, refresh: Duration::from_secs(3600) }
 }
 
 fn account_for(upstream: &Upstream) -> ServiceAccount {

@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::{TlsConnector, TlsStream};
 
+use super::identity::Attested;
 use super::stream::Stream;
 use crate::config::{TlsMode, Upstream};
 use crate::upstream::tls;
@@ -20,6 +21,8 @@ const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 pub struct Dialer {
     upstream: Upstream,
     tls: Option<Arc<ClientConfig>>,
+    /// The same with our own certificate, for clients that have shown theirs.
+    vouching: Option<Arc<ClientConfig>>,
 }
 
 impl Dialer {
@@ -28,7 +31,8 @@ impl Dialer {
     /// # Errors
     /// A file cannot be used.
     pub fn new(upstream: &Upstream) -> Result<Self, tls::TlsError> {
-        Ok(Self { upstream: upstream.clone(), tls: tls::client_config(upstream)? })
+        let vouching = tls::client_config_as(upstream, upstream.identity.as_ref())?;
+        Ok(Self { upstream: upstream.clone(), tls: tls::client_config(upstream)?, vouching })
     }
 
     /// Connects, up to the point where the startup packet is due.
@@ -36,19 +40,32 @@ impl Dialer {
     /// # Errors
     /// The server cannot be reached in time, or does not offer the TLS that is required.
     pub async fn connect(&self) -> io::Result<Stream> {
-        tokio::time::timeout(self.upstream.connect_timeout, self.dial())
+        self.connect_for(Attested::Nothing).await
+    }
+
+    /// Connects for a client. Our certificate lets us act for others, so it is shown only for a client that has shown
+    /// its own.
+    ///
+    /// # Errors
+    /// As [`Self::connect`].
+    pub async fn connect_for(&self, attested: Attested) -> io::Result<Stream> {
+        let config = match attested {
+            Attested::User => &self.vouching,
+            Attested::Nothing | Attested::SomebodyElse => &self.tls,
+        };
+        tokio::time::timeout(self.upstream.connect_timeout, self.dial(config.as_ref()))
             .await
             .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 
-    async fn dial(&self) -> io::Result<Stream> {
+    async fn dial(&self, config: Option<&Arc<ClientConfig>>) -> io::Result<Stream> {
         if self.upstream.host.starts_with('/') {
             let path = format!("{}/.s.PGSQL.{}", self.upstream.host, self.upstream.port);
             return UnixStream::connect(path).await.map(Stream::Unix);
         }
         let mut stream = TcpStream::connect((self.upstream.host.as_str(), self.upstream.port)).await?;
         tune(&stream);
-        let Some(config) = &self.tls else { return Ok(Stream::Tcp(stream)) };
+        let Some(config) = config else { return Ok(Stream::Tcp(stream)) };
         stream.write_all(&SSL_REQUEST).await?;
         // One byte and no more: what follows belongs to TLS, or was slipped in before it.
         match (stream.read_u8().await?, self.upstream.tls) {

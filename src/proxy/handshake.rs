@@ -7,7 +7,6 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use rustls::ServerConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, TlsStream};
@@ -15,6 +14,7 @@ use tokio_rustls::{TlsAcceptor, TlsStream};
 use super::certificate;
 use super::session::Fatal;
 use super::stream::Stream;
+use super::tls::Served;
 use crate::wire::startup::{self, Opening, Startup};
 
 /// First byte of a TLS handshake: a client that does not ask first.
@@ -40,13 +40,15 @@ pub struct Newcomer {
     pub startup: Startup,
     /// Common name of its verified certificate.
     pub certificate: Option<Box<str>>,
+    /// What its TLS handshake was served with, if there was one.
+    pub served: Option<Arc<Served>>,
 }
 
 /// Reads packets until the client has said what it wants.
 ///
 /// # Errors
 /// The connection fails.
-pub async fn receive(mut stream: Stream, tls: Option<&Arc<ServerConfig>>) -> io::Result<Arrival> {
+pub async fn receive(mut stream: Stream, tls: Option<&Arc<Served>>) -> io::Result<Arrival> {
     let mut name = None;
     if let Stream::Tcp(socket) = &stream {
         let mut first = [0];
@@ -99,7 +101,8 @@ pub async fn receive(mut stream: Stream, tls: Option<&Arc<ServerConfig>>) -> io:
                 return turn_away(stream, Fatal::new("0A000", message)).await;
             }
             Opening::Startup(startup) => {
-                return Ok(Arrival::Session(Newcomer { stream, startup, certificate: name }));
+                let served = tls.filter(|_| stream.encrypted()).cloned();
+                return Ok(Arrival::Session(Newcomer { stream, startup, certificate: name, served }));
             }
         }
     }
@@ -134,10 +137,10 @@ async fn read_packet(stream: &mut Stream) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(packet))
 }
 
-async fn encrypt(stream: Stream, config: &Arc<ServerConfig>) -> io::Result<(Stream, Option<Box<str>>)> {
+async fn encrypt(stream: Stream, served: &Served) -> io::Result<(Stream, Option<Box<str>>)> {
     let Stream::Tcp(stream) = stream else { return Err(io::ErrorKind::Unsupported.into()) };
     let stream: tokio_rustls::server::TlsStream<TcpStream> =
-        TlsAcceptor::from(Arc::clone(config)).accept(stream).await?;
+        TlsAcceptor::from(Arc::clone(&served.config)).accept(stream).await?;
     let name = stream
         .get_ref()
         .1

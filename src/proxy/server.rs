@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use rustls::ServerConfig;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use super::auth::{self, Accepted};
+use super::auth::sources::Verifiers;
+use super::auth::{self, Accepted, Login};
 use super::connect::Dialer;
 use super::handshake::{self, Arrival, Newcomer};
+use super::identity::{Attested, CertificateMap};
 use super::judge::{EngineJudge, Judge};
 use super::listen::{self, Listener};
 use super::relay::{End, Relay};
@@ -25,6 +26,7 @@ use crate::engine::cache::VerdictCache;
 use crate::observe::event::Recorder;
 use crate::policy::store::SnapshotStore;
 use crate::policy::subject::Subject;
+use crate::upstream::end_point::tls_server_end_point;
 use crate::upstream::keeper::CatalogKeeper;
 use crate::wire::cancel_key::CancelKey;
 use crate::wire::startup::Startup;
@@ -45,6 +47,8 @@ pub struct Collaborators {
     pub cache: Arc<VerdictCache>,
     /// Reads catalogs.
     pub keeper: Arc<CatalogKeeper>,
+    /// Stored verifiers of passwords.
+    pub verifiers: Arc<Verifiers>,
     /// Is told what happened.
     pub recorder: Arc<dyn Recorder>,
 }
@@ -94,7 +98,8 @@ pub struct Proxy {
 struct Shared {
     collaborators: Arc<Collaborators>,
     dialer: Dialer,
-    tls: Option<Arc<ServerConfig>>,
+    tls: Option<Arc<tls::Served>>,
+    certificates: CertificateMap,
     sessions: Arc<Semaphore>,
     strangers: Arc<Semaphore>,
     next_session: AtomicU64,
@@ -109,6 +114,7 @@ impl Proxy {
     pub async fn bind(collaborators: Collaborators) -> Result<Self, StartError> {
         let config = &collaborators.config;
         let tls = config.tls.as_ref().map(tls::towards_clients).transpose()?;
+        let certificates = CertificateMap::new(config.auth.certificates.as_deref());
         let dialer = Dialer::new(&config.upstream)?;
         let listeners = listen::bind(&config.listen).await?;
         let sessions = Arc::new(Semaphore::new(config.limits.connections.min(Semaphore::MAX_PERMITS)));
@@ -117,6 +123,7 @@ impl Proxy {
                 collaborators: Arc::new(collaborators),
                 dialer,
                 tls,
+                certificates,
                 sessions,
                 strangers: Arc::new(Semaphore::new(MAX_STRANGERS)),
                 next_session: AtomicU64::new(1),
@@ -259,7 +266,8 @@ async fn admit(shared: &Shared, stream: Stream, address: Option<IpAddr>) -> Resu
         Ok(subject) => subject,
         Err(fatal) => return tell(newcomer.stream, fatal, "refused").await,
     };
-    let server = match shared.dialer.connect().await {
+    let attested = shared.certificates.attests(&newcomer.stream, &subject.user);
+    let server = match shared.dialer.connect_for(attested).await {
         Ok(server) => server,
         Err(error) => {
             tracing::warn!(%error, "cannot connect to the server");
@@ -268,8 +276,15 @@ async fn admit(shared: &Shared, stream: Stream, address: Option<IpAddr>) -> Resu
             return tell(newcomer.stream, fatal, "upstream_unreachable").await;
         }
     };
-    let Newcomer { stream, startup, .. } = newcomer;
-    let accepted = match auth::log_in(Messages::new(stream), Messages::new(server), &startup.packet).await {
+    let Newcomer { stream, startup, served, .. } = newcomer;
+    let login = Login {
+        packet: &startup.packet,
+        user: &subject.user,
+        verifiers: &shared.collaborators.verifiers,
+        end_point: served.and_then(|served| tls_server_end_point(&served.certificate)),
+        foreign_certificate: attested == Attested::SomebodyElse,
+    };
+    let accepted = match auth::log_in(Messages::new(stream), Messages::new(server), &login).await {
         Ok(accepted) => accepted,
         Err(error) => {
             tracing::debug!(%error, user = %subject.user, "login failed");

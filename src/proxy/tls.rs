@@ -52,11 +52,20 @@ fn roots(path: &Path) -> Result<RootCertStore, TlsError> {
     Ok(store)
 }
 
+/// What TLS handshakes with clients are served with at one time.
+#[derive(Debug)]
+pub struct Served {
+    /// The settings.
+    pub config: Arc<ServerConfig>,
+    /// Our certificate among them: what a client can bind its login to.
+    pub certificate: CertificateDer<'static>,
+}
+
 /// How clients are spoken to.
 ///
 /// # Errors
 /// A file cannot be used.
-pub fn towards_clients(tls: &ServerTls) -> Result<Arc<ServerConfig>, TlsError> {
+pub fn towards_clients(tls: &ServerTls) -> Result<Arc<Served>, TlsError> {
     let provider = Arc::new(ring::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
     let builder = match &tls.client_ca {
@@ -70,7 +79,9 @@ pub fn towards_clients(tls: &ServerTls) -> Result<Arc<ServerConfig>, TlsError> {
         }
     };
     let key = PrivateKeyDer::from_pem_file(&tls.key).map_err(|error| file_error(&tls.key, error))?;
-    let mut config = builder.with_single_cert(certificates(&tls.cert)?, key)?;
+    let chain = certificates(&tls.cert)?;
+    let certificate = chain.first().cloned().ok_or_else(|| file_error(&tls.cert, "holds no certificate"))?;
+    let mut config = builder.with_single_cert(chain, key)?;
     config.alpn_protocols = vec![ALPN.to_vec()];
-    Ok(Arc::new(config))
+    Ok(Arc::new(Served { config: Arc::new(config), certificate }))
 }

@@ -69,8 +69,16 @@ impl ServiceAccount {
             // TLS is a matter of networks: libpq ignores sslmode here as well.
             config.ssl_mode(SslMode::Disable);
         }
-        let tls = if on_socket { None } else { tls::client_config(upstream)?.map(Connector) };
+        let own = service.identity.as_ref();
+        let tls = if on_socket { None } else { tls::client_config_as(upstream, own)?.map(Connector) };
         Ok(Self { config, tls })
+    }
+
+    /// The same account with this search path, whatever its role or database has set.
+    #[must_use]
+    pub fn with_search_path(mut self, path: &str) -> Self {
+        self.config.options(format!("-c search_path={}", path.replace(' ', "\\ ")));
+        self
     }
 
     /// A new connection to `database`. It lives as long as the client.

@@ -11,3 +11,4 @@ pub mod frontend;
 pub mod backend;
 pub mod response;
 pub mod cancel_key;
+pub mod der;

@@ -21,10 +21,12 @@ use crate::observe::metrics::Caps;
 use crate::observe::observer::Observer;
 use crate::policy::compile::Bundle;
 use crate::policy::store::SnapshotStore;
+use crate::proxy::auth::sources::Verifiers;
 use crate::proxy::server::{Collaborators, Phase, Proxy, STACK_BYTES};
 use crate::upstream::connect::ServiceAccount;
 use crate::upstream::index_stats;
 use crate::upstream::keeper::{CatalogKeeper, Reading};
+use crate::upstream::verifiers::VerifierQuery;
 use policies::Policies;
 
 /// How often metrics are brought up to date and the day is looked at.
@@ -77,6 +79,7 @@ async fn serve(config: Config, bundle: Arc<Bundle>) -> anyhow::Result<()> {
         .map(|service| ServiceAccount::new(&config.upstream, service))
         .transpose()
         .context("cannot use the service account")?;
+    let verifiers = Arc::new(verifiers(&config, account.as_ref())?);
     let keeper = Arc::new(keeper(&config, &store, &observer, account.clone()));
     let draining = Arc::new(AtomicBool::new(false));
     background(&config, &store, &observer, account, &policies);
@@ -91,6 +94,7 @@ async fn serve(config: Config, bundle: Arc<Bundle>) -> anyhow::Result<()> {
         store: Arc::clone(&store),
         cache: Arc::new(VerdictCache::new(config.limits.verdict_cache_bytes)),
         keeper: Arc::clone(&keeper),
+        verifiers: Arc::clone(&verifiers),
         recorder: Arc::clone(&observer) as _,
     })
     .await?;
@@ -102,6 +106,9 @@ async fn serve(config: Config, bundle: Arc<Bundle>) -> anyhow::Result<()> {
     let audit = Arc::clone(&observer);
     let signals = tokio::spawn(obey_signals(phase, draining, move || {
         reload.reload();
+        if let Err(error) = verifiers.reload() {
+            tracing::error!(%error, "the verifiers that were read before stay in force");
+        }
         audit.reopen_audit();
     }));
     proxy.serve(phases).await;
@@ -110,6 +117,12 @@ async fn serve(config: Config, bundle: Arc<Bundle>) -> anyhow::Result<()> {
     observer.shut_down();
     tracing::info!("stopped");
     Ok(())
+}
+
+fn verifiers(config: &Config, account: Option<&ServiceAccount>) -> anyhow::Result<Verifiers> {
+    let query = config.auth.query.as_ref().zip(account);
+    let query = query.map(|(query, account)| VerifierQuery::new(account.clone(), &query.text, &query.database));
+    Ok(Verifiers::new(config.auth.verifiers.clone(), query)?)
 }
 
 fn keeper(
