@@ -13,6 +13,7 @@ mod lifecycle;
 mod cancel;
 mod copy;
 mod tls;
+mod auth;
 mod drivers;
 mod metrics;
 mod masking;

@@ -106,9 +106,7 @@ async fn serve(config: Config, bundle: Arc<Bundle>) -> anyhow::Result<()> {
     let audit = Arc::clone(&observer);
     let signals = tokio::spawn(obey_signals(phase, draining, move || {
         reload.reload();
-        if let Err(error) = verifiers.reload() {
-            tracing::error!(%error, "the verifiers that were read before stay in force");
-        }
+        verifiers.reload_or_tell();
         audit.reopen_audit();
     }));
     proxy.serve(phases).await;

@@ -5,7 +5,6 @@ use std::io;
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::LoginError;
-use super::scram::messages::Violation;
 use crate::proxy::session::Fatal;
 use crate::proxy::stream::Messages;
 use crate::wire::backend::{self, Authentication};
@@ -38,7 +37,7 @@ impl<'a> Hops<'a> {
     }
 
     /// The client's next answer: the body of a message of the password family.
-    pub async fn answer(&mut self) -> Result<Bytes, LoginError> {
+    pub async fn answer(&mut self, expected: &str) -> Result<Bytes, LoginError> {
         loop {
             tokio::select! {
                 message = self.client.next() => {
@@ -46,11 +45,7 @@ impl<'a> Hops<'a> {
                     return match message.first() {
                         Some(b'p') => Ok(message.freeze().slice(frame::HEADER..)),
                         Some(b'X') => Err(LoginError::Left),
-                        other => {
-                            let other = other.copied().unwrap_or_default();
-                            let words = format!("expected SASL response, got message type {other}");
-                            Err(Violation::new("08P01", words).into())
-                        }
+                        other => Err(unexpected(expected, other.copied())),
                     };
                 }
                 message = self.server.next(), if self.early.is_none() => {
@@ -63,8 +58,14 @@ impl<'a> Hops<'a> {
 
     /// The client's next SASL answer.
     pub async fn sasl_answer(&mut self) -> Result<Bytes, LoginError> {
-        let answer = self.answer().await?;
-        if answer.len() > MAX_SASL { Err(Violation::new("08P01", "invalid message length").into()) } else { Ok(answer) }
+        let answer = self.answer("SASL").await?;
+        if answer.len() <= MAX_SASL {
+            return Ok(answer);
+        }
+        // The server refuses it, whatever it says.
+        self.answer_server(&answer).await?;
+        self.asked().await?;
+        Err(broken_off())
     }
 
     /// The server's next Authentication message: its body. Refusals go to the client.
@@ -174,6 +175,12 @@ impl<'a> Hops<'a> {
 /// Tag and body of a whole message.
 pub(super) fn split(message: &[u8]) -> (u8, &[u8]) {
     (message.first().copied().unwrap_or_default(), message.get(frame::HEADER..).unwrap_or_default())
+}
+
+/// The client sends something else than the answer that is due.
+pub(super) fn unexpected(expected: &str, tag: Option<u8>) -> LoginError {
+    let tag = tag.unwrap_or_default();
+    LoginError::Told(Fatal::protocol(format!("expected {expected} response, got message type {tag}")))
 }
 
 /// The server has gone without a word.

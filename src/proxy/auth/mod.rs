@@ -22,6 +22,9 @@ pub mod sources;
 mod terminate;
 pub mod userlist;
 
+#[cfg(test)]
+mod tests;
+
 
 use std::io;
 
@@ -133,7 +136,7 @@ async fn exchange(hops: &mut Hops<'_>, login: &Login<'_>) -> Result<greeting::Gr
                 match message.first() {
                     Some(b'p') => hops.server.send(message).await?,
                     Some(b'X') => return Err(LoginError::Left),
-                    _ => return Err(LoginError::Told(Fatal::protocol("expected password response"))),
+                    other => return Err(hops::unexpected("password", other.copied())),
                 }
             }
         }

@@ -12,7 +12,7 @@ use crate::wire::body::Body;
 /// Asks for the password and proves it. The server's AuthenticationOk is left to be read.
 pub(super) async fn carry_out(hops: &mut Hops<'_>, binding: Binding<'_>) -> Result<(), LoginError> {
     hops.ask_password().await?;
-    let answer = hops.answer().await?;
+    let answer = hops.answer("password").await?;
     let mut body = Body::new(&answer);
     let (Ok(password), Ok(())) = (body.c_string(), body.end()) else {
         return Err(LoginError::Told(Fatal::protocol("invalid password packet size")));

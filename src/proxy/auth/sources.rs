@@ -1,7 +1,8 @@
 //! Where stored verifiers come from: a file, and the server itself over the service account.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 
@@ -21,7 +22,14 @@ pub struct Verifiers {
 #[derive(Debug)]
 struct File {
     path: PathBuf,
-    users: ArcSwap<Userlist>,
+    current: ArcSwap<Version>,
+}
+
+/// The file as it was at one time.
+#[derive(Debug)]
+struct Version {
+    changed: Option<SystemTime>,
+    users: Userlist,
 }
 
 /// A file of verifiers that cannot be used.
@@ -41,7 +49,7 @@ impl Verifiers {
     /// # Errors
     /// The file cannot be used.
     pub fn new(file: Option<PathBuf>, query: Option<VerifierQuery>) -> Result<Self, FileError> {
-        let file = file.map(|path| Ok(File { users: ArcSwap::from_pointee(read(&path)?), path })).transpose()?;
+        let file = file.map(|path| Ok(File { current: ArcSwap::from_pointee(read(&path)?), path })).transpose()?;
         Ok(Self { file, query })
     }
 
@@ -50,15 +58,19 @@ impl Verifiers {
         self.file.is_some() || self.query.is_some()
     }
 
-    /// Reads the file again. If it cannot be used, everything stays as it is.
-    ///
-    /// # Errors
-    /// The file cannot be used.
-    pub fn reload(&self) -> Result<(), FileError> {
+    /// If the file cannot be used, everything stays as it is.
+    fn reload(&self) -> Result<(), FileError> {
         if let Some(file) = &self.file {
-            file.users.store(Arc::new(read(&file.path)?));
+            file.current.store(Arc::new(read(&file.path)?));
         }
         Ok(())
+    }
+
+    /// Reads the file again, or tells the log why not.
+    pub fn reload_or_tell(&self) {
+        if let Err(error) = self.reload() {
+            tracing::error!(%error, "the verifiers that were read before stay in force");
+        }
     }
 
     /// The verifier of a user, from the file if it has one, from the server otherwise.
@@ -66,7 +78,7 @@ impl Verifiers {
     /// # Errors
     /// The server cannot be asked.
     pub async fn find(&self, user: &str) -> Result<Option<Verifier>, UpstreamError> {
-        if let Some(verifier) = self.file.as_ref().and_then(|file| file.users.load().get(user).cloned()) {
+        if let Some(verifier) = self.file.as_ref().and_then(|file| file.current.load().users.get(user).cloned()) {
             return Ok(Some(verifier));
         }
         self.ask(user).await
@@ -74,13 +86,11 @@ impl Verifiers {
 
     /// The one that `find` has found is outdated: what do the sources say now?
     pub async fn find_again(&self, user: &str) -> Option<Verifier> {
-        if let Some(file) = &self.file {
-            if let Err(error) = self.reload() {
-                tracing::error!(%error, "the verifiers that were read before stay in force");
+        if let (Some(file), None) = (&self.file, &self.query) {
+            if file.current.load().changed != changed(&file.path) {
+                self.reload_or_tell();
             }
-            if self.query.is_none() {
-                return file.users.load().get(user).cloned();
-            }
+            return file.current.load().users.get(user).cloned();
         }
         self.ask(user).await.unwrap_or_else(|error| {
             tracing::error!(%error, user, "cannot get the verifier of a password");
@@ -96,11 +106,17 @@ impl Verifiers {
     }
 }
 
-fn read(path: &std::path::Path) -> Result<Userlist, FileError> {
+fn changed(path: &Path) -> Option<SystemTime> {
+    path.metadata().and_then(|metadata| metadata.modified()).ok()
+}
+
+fn read(path: &Path) -> Result<Version, FileError> {
+    // Before reading: what is written meanwhile counts as a change.
+    let changed = changed(path);
     let file = read_file(path).map_err(FileError::Unreadable)?;
     let (users, problems) = userlist::read(&file);
     if problems.iter().any(|problem| problem.severity == Severity::Error) {
         return Err(FileError::Wrong(problems));
     }
-    Ok(users)
+    Ok(Version { changed, users })
 }

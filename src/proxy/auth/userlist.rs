@@ -54,6 +54,12 @@ pub fn read(file: &SourceFile) -> (Userlist, Vec<Diagnostic>) {
     (Userlist(users), problems.into_found())
 }
 
+/// The same file with nothing in it but its lines: what may be shown to people beside a problem.
+pub fn without_secrets(file: &SourceFile) -> SourceFile {
+    let hidden: String = file.text.bytes().map(|byte| if byte == b'\n' { '\n' } else { '*' }).collect();
+    SourceFile::new(&file.path, &hidden)
+}
+
 /// The two quoted fields of a line; what follows them may only be a comment.
 fn fields(line: &str) -> Option<(String, String)> {
     let (user, rest) = quoted(line)?;

@@ -162,7 +162,7 @@ fn shown(byte: Option<u8>) -> String {
 /// A text as PostgreSQL shows it in its complaints: short, and without anything that does not print.
 fn shown_text(text: &[u8]) -> String {
     let printable = |byte: &u8| if (0x21..=0x7e).contains(byte) { char::from(*byte) } else { '?' };
-    text.iter().take(29).map(printable).collect()
+    text.iter().take(30).map(printable).collect()
 }
 
 /// Reads a client-first-message of a client that chose so.
