@@ -11,8 +11,8 @@ use crate::config::{self, Config};
 use crate::model::contract;
 use crate::model::source::{Diagnostic, Severity, SourceFile, read_file, read_folder, render};
 use crate::policy::compile::Bundle;
-use crate::proxy::auth::userlist;
 use crate::policy::snapshot::{Database, Snapshot};
+use crate::proxy::auth::userlist;
 use crate::sql::lineage;
 
 /// Where the configuration is looked for when nothing is said.

@@ -145,7 +145,11 @@ fn check_expression(rule: &CertificateRule, span: &Range<usize>, problems: &mut 
     };
     if rule.user.contains("\\1") && groups == 0 {
         let help = "Write it as /^(.*)@example\\.com$.";
-        problems.error_with(span, "`user` has \\1, but this is no regular expression with a group in parentheses", help);
+        problems.error_with(
+            span,
+            "`user` has \\1, but this is no regular expression with a group in parentheses",
+            help,
+        );
     }
 }
 

@@ -273,12 +273,8 @@ mod tests {
             identity: None,
             connect_timeout: Duration::from_secs(2),
         };
-        let service = Service {
-            user: "nobody".to_owned(),
-            password_env: None,
-            identity: None,
-            refresh: Duration::from_secs(60),
-        };
+        let service =
+            Service { user: "nobody".to_owned(), password_env: None, identity: None, refresh: Duration::from_secs(60) };
         let account = port.map(|port| ServiceAccount::new(&upstream(port), &service).unwrap());
         let readings = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&readings);

@@ -98,9 +98,8 @@ pub fn client_config_as(
 fn own_certificate(
     identity: &ClientIdentity,
 ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), TlsError> {
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(&identity.cert)
-        .map_err(|error| unusable(&identity.cert, error))?
-        .collect();
+    let chain: Result<Vec<_>, _> =
+        CertificateDer::pem_file_iter(&identity.cert).map_err(|error| unusable(&identity.cert, error))?.collect();
     let key = PrivateKeyDer::from_pem_file(&identity.key).map_err(|error| unusable(&identity.key, error))?;
     Ok((chain.map_err(|error| unusable(&identity.cert, error))?, key))
 }
@@ -278,7 +277,14 @@ mod tests {
     use std::time::Duration;
 
     fn upstream(tls: TlsMode, ca: Option<PathBuf>) -> Upstream {
-        Upstream { host: "db.example".to_owned(), port: 5432, tls, ca, identity: None, connect_timeout: Duration::from_secs(1) }
+        Upstream {
+            host: "db.example".to_owned(),
+            port: 5432,
+            tls,
+            ca,
+            identity: None,
+            connect_timeout: Duration::from_secs(1),
+        }
     }
 
     /// Whether a certificate for `good.example` is accepted under these names.

@@ -31,7 +31,10 @@ struct Open {
 
 impl fmt::Debug for VerifierQuery {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("VerifierQuery").field("text", &self.text).field("database", &self.database).finish_non_exhaustive()
+        out.debug_struct("VerifierQuery")
+            .field("text", &self.text)
+            .field("database", &self.database)
+            .finish_non_exhaustive()
     }
 }
 

@@ -25,7 +25,6 @@ pub mod userlist;
 #[cfg(test)]
 mod tests;
 
-
 use std::io;
 
 use bytes::BytesMut;

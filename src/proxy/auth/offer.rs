@@ -9,11 +9,7 @@ use crate::proxy::stream::Stream;
 use crate::upstream::end_point::tls_server_end_point;
 
 /// Takes the offer up in the client's place, or passes it on as far as the client can.
-pub(super) async fn take_up(
-    hops: &mut Hops<'_>,
-    login: &Login<'_>,
-    mechanisms: &[&[u8]],
-) -> Result<(), LoginError> {
+pub(super) async fn take_up(hops: &mut Hops<'_>, login: &Login<'_>, mechanisms: &[&[u8]]) -> Result<(), LoginError> {
     let scram = mechanisms.contains(&SCRAM);
     let (client_encrypted, server_encrypted) = (hops.client.stream.encrypted(), hops.server.stream.encrypted());
     let relay_is_sound = !(client_encrypted && server_encrypted);

@@ -6,10 +6,10 @@
 
 use super::hops::{Hops, broken_off, impostor};
 use super::scram::client::{Binding, Challenge, Hello};
+use super::scram::messages::Violation;
 use super::scram::server::{self, Challenged, Outcome};
 use super::scram::verifier::Verifier;
 use super::scram::{SCRAM, SCRAM_PLUS};
-use super::scram::messages::Violation;
 use super::{Login, LoginError};
 use crate::wire::body::Body;
 
@@ -52,25 +52,20 @@ async fn greeted(hops: &mut Hops<'_>, end_point: Option<&[u8]>) -> Result<server
 }
 
 /// The verifier, if it is that of the server's password; one that nothing satisfies otherwise.
-async fn fitting(
-    login: &Login<'_>,
-    verifier: Option<Verifier>,
-    challenge: &Challenge,
-) -> Result<Verifier, LoginError> {
+async fn fitting(login: &Login<'_>, verifier: Option<Verifier>, challenge: &Challenge) -> Result<Verifier, LoginError> {
     let fits = |verifier: &Verifier| verifier.fits(&challenge.salt, challenge.iterations);
-    let found = match verifier {
-        Some(verifier) if fits(&verifier) => Some(verifier),
-        // The password was changed since the file was read.
-        Some(_) => login.verifiers.find_again(login.user).await.filter(fits),
-        None => None,
-    };
-    match found {
-        Some(verifier) => Ok(verifier),
-        None => {
-            tracing::info!(user = login.user, "no verifier fits the server's password of this user, if there is any");
-            Ok(Verifier::unsatisfiable(&challenge.salt, challenge.iterations)?)
+    match verifier {
+        Some(verifier) if fits(&verifier) => return Ok(verifier),
+        Some(_) => {
+            // The password was changed since the file was read.
+            if let Some(verifier) = login.verifiers.find_again(login.user).await.filter(fits) {
+                return Ok(verifier);
+            }
+            tracing::warn!(user = login.user, "the verifier of this user is not that of the server's password");
         }
+        None => tracing::info!(user = login.user, "there is no verifier for this user"),
     }
+    Ok(Verifier::unsatisfiable(&challenge.salt, challenge.iterations)?)
 }
 
 /// Checks the client's proof and gives the server ours.

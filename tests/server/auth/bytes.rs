@@ -37,11 +37,12 @@ impl Login {
                 let mut roots = rustls::RootCertStore::empty();
                 let ca = rustls::pki_types::CertificateDer::from_pem_slice(site.cluster.authority().pem().as_bytes());
                 roots.add(ca.unwrap()).unwrap();
-                let config = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-                    .with_safe_default_protocol_versions()
-                    .unwrap()
-                    .with_root_certificates(roots)
-                    .with_no_client_auth();
+                let config =
+                    rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+                        .with_safe_default_protocol_versions()
+                        .unwrap()
+                        .with_root_certificates(roots)
+                        .with_no_client_auth();
                 let client = rustls::ClientConnection::new(Arc::new(config), "localhost".try_into().unwrap()).unwrap();
                 Self(Box::new(rustls::StreamOwned::new(client, stream)))
             }
@@ -76,7 +77,8 @@ impl Login {
         if tag != b'E' {
             return format!("{} {}", char::from(tag), String::from_utf8_lossy(&body));
         }
-        let fields = body.split(|byte| *byte == 0).filter(|field| !matches!(field.first(), None | Some(b'F' | b'L' | b'R')));
+        let fields =
+            body.split(|byte| *byte == 0).filter(|field| !matches!(field.first(), None | Some(b'F' | b'L' | b'R')));
         fields.map(|field| String::from_utf8_lossy(field).into_owned()).collect::<Vec<_>>().join(" | ")
     }
 
@@ -172,7 +174,9 @@ fn broken_messages_get_the_complaints_of_the_server() {
     };
     for encryption in [Encryption::Off, Encryption::On] {
         FIRST.iter().for_each(|(mechanism, first)| compare(encryption, (mechanism, first, "")));
-        LAST.iter().filter(|last| !last.is_empty()).for_each(|last| compare(encryption, ("SCRAM-SHA-256", b"n,,n=,r=abc", last)));
+        LAST.iter()
+            .filter(|last| !last.is_empty())
+            .for_each(|last| compare(encryption, ("SCRAM-SHA-256", b"n,,n=,r=abc", last)));
     }
     // Another certificate than the one shown, and a client that was told of no binding.
     let foreign = "c=cD10bHMtc2VydmVyLWVuZC1wb2ludCwseHh4,r=NONCE,p=PROOF";
@@ -232,15 +236,21 @@ fn nothing_tells_a_user_from_a_stranger() {
     // Of the same length, on the same line of pg_hba.conf.
     site.cluster.sql("postgres", "CREATE ROLE no_expired LOGIN PASSWORD 'x'; CREATE ROLE real_user LOGIN PASSWORD 'y'");
     for source in [Source::File, Source::Query] {
-        for (server_tls, encryption) in [("verify-full", Encryption::Off), ("verify-full", Encryption::On), ("disable", Encryption::On)] {
+        for (server_tls, encryption) in
+            [("verify-full", Encryption::Off), ("verify-full", Encryption::On), ("disable", Encryption::On)]
+        {
             let proxy = site.proxy(source, server_tls);
             let said = |user| refusal(&site, &proxy, encryption, user);
             let (known, stranger) = (said("scram"), said("no_scram"));
-            for ((known, stranger), part) in known.iter().zip(&stranger).zip(["offer", "nonce", "salt", "error", "rest"]) {
+            for ((known, stranger), part) in
+                known.iter().zip(&stranger).zip(["offer", "nonce", "salt", "error", "rest"])
+            {
                 let named = String::from_utf8_lossy(&stranger.1).replace("no_scram", "scram");
                 let same = match part {
                     // Another one for each, but always of the same form, and with the same number of rounds.
-                    "salt" => known.1.len() == stranger.1.len() && known.1.ends_with(b",i=4096") && named.ends_with(",i=4096"),
+                    "salt" => {
+                        known.1.len() == stranger.1.len() && known.1.ends_with(b",i=4096") && named.ends_with(",i=4096")
+                    }
                     _ => known.0 == stranger.0 && String::from_utf8_lossy(&known.1) == named,
                 };
                 assert!(same, "{source:?} {server_tls} {encryption:?} {part}: {known:?} {stranger:?}");

@@ -25,23 +25,21 @@ pub struct Site {
 /// Starts the server. Every method has the role of its name, whose password is `secret-<method>`, and the user `no_<method>`,
 /// who does not exist.
 pub fn site() -> Option<Site> {
-    let word = |method: &str| match method {
-        "scram" | "md5_on_scram" | "expired" => "scram-sha-256",
-        "md5" => "md5",
-        "password" => "password",
-        _ => "trust",
-    }
-    .to_owned();
+    let word = |method: &str| {
+        match method {
+            "scram" | "md5_on_scram" | "expired" => "scram-sha-256",
+            "md5" => "md5",
+            "password" => "password",
+            _ => "trust",
+        }
+        .to_owned()
+    };
     let line = |method: &&str| format!("host all {method},no_{method} 127.0.0.1/32 {}", word(method));
     let mut hba: Vec<String> = METHODS.iter().map(line).collect();
     hba.push("host all pgcovenant 127.0.0.1/32 scram-sha-256".to_owned());
     hba.push("hostssl all by_certificate,no_certificate 127.0.0.1/32 cert map=proxy".to_owned());
-    let options = ClusterOptions {
-        tls: true,
-        auth: Auth::ScramSha256,
-        settings: vec!["ssl_ca_file = 'ca.crt'".to_owned()],
-        hba,
-    };
+    let options =
+        ClusterOptions { tls: true, auth: Auth::ScramSha256, settings: vec!["ssl_ca_file = 'ca.crt'".to_owned()], hba };
     let cluster = support::cluster(options)?;
     for method in METHODS {
         let encryption = if method.starts_with("md5") { "md5" } else { "scram-sha-256" };

@@ -56,7 +56,8 @@ fn a_changed_password_counts_at_once() {
     for source in [Source::File, Source::Query] {
         site.cluster.sql("postgres", "ALTER ROLE scram PASSWORD 'secret-scram'");
         let proxy = site.proxy(source, "verify-full");
-        let log_in = |password| site.psql(proxy.port(), "scram", password, "sslmode=verify-full channel_binding=require");
+        let log_in =
+            |password| site.psql(proxy.port(), "scram", password, "sslmode=verify-full channel_binding=require");
         assert_eq!(log_in("secret-scram"), Ok("scram".into()));
         site.cluster.sql("postgres", "ALTER ROLE scram PASSWORD 'fresh'");
         if source == Source::File {
@@ -102,7 +103,8 @@ fn a_bad_file_is_reported_by_check_and_stops_the_start() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("users.txt"), "\"ann\" \"hunter2\"\nx\n").unwrap();
     let config = folder.path().join("pgcovenant.yaml");
-    std::fs::write(&config, "upstream: {host: 127.0.0.1}\nlisten: ['127.0.0.1:1']\nauth: {verifiers: users.txt}\n").unwrap();
+    std::fs::write(&config, "upstream: {host: 127.0.0.1}\nlisten: ['127.0.0.1:1']\nauth: {verifiers: users.txt}\n")
+        .unwrap();
     for command in ["check", "serve"] {
         let (code, out, err) = Proxy::run(&[command, "--config", config.to_str().unwrap()]);
         let said = out + &err;
@@ -123,7 +125,8 @@ fn the_query_cannot_be_turned_against_us() {
          CREATE OPERATOR evil.= (LEFTARG = name, RIGHTARG = text, FUNCTION = evil.eq);
          ALTER ROLE pgcovenant SET search_path = evil; ALTER ROLE pgcovenant SUPERUSER",
     );
-    let options = ProxyOptions { more: "auth: {query: default}".into(), ..site.options(Source::Nowhere, "verify-full") };
+    let options =
+        ProxyOptions { more: "auth: {query: default}".into(), ..site.options(Source::Nowhere, "verify-full") };
     let proxy = Proxy::start(&site.cluster, options);
     let log_in = |user: &str, more: &str| {
         site.psql(proxy.port(), user, "secret-scram", &format!("sslmode=verify-full channel_binding=require {more}"))
@@ -139,7 +142,10 @@ fn the_query_cannot_be_turned_against_us() {
 #[test]
 fn without_an_answer_the_client_is_told_or_does_it_itself() {
     let Some(site) = site() else { return };
-    let options = |tls| ProxyOptions { more: "auth: {query: \"SELECT no_such($1)\"}".into(), ..site.options(Source::Nowhere, tls) };
+    let options = |tls| ProxyOptions {
+        more: "auth: {query: \"SELECT no_such($1)\"}".into(),
+        ..site.options(Source::Nowhere, tls)
+    };
     let proxy = Proxy::start(&site.cluster, options("disable"));
     assert_eq!(site.psql(proxy.port(), "scram", "secret-scram", "sslmode=verify-full"), Ok("scram".into()));
     let proxy = Proxy::start(&site.cluster, options("verify-full"));
@@ -147,7 +153,17 @@ fn without_an_answer_the_client_is_told_or_does_it_itself() {
     assert!(complaint.contains("FATAL:  passwords cannot be verified now"), "{complaint}");
     assert!(proxy.log().contains("no_such"), "{}", proxy.log());
     // The query recovers without a restart.
-    site.cluster.sql("postgres", "CREATE FUNCTION pg_catalog.no_such(text) RETURNS text LANGUAGE sql SECURITY DEFINER AS
-        'SELECT rolpassword FROM pg_authid WHERE rolname = $1'".replace("CREATE", "SET allow_system_table_mods = on; CREATE").as_str());
-    assert_eq!(site.psql(proxy.port(), "scram", "secret-scram", "sslmode=verify-full"), Ok("scram".into()), "{}", proxy.log());
+    site.cluster.sql(
+        "postgres",
+        "CREATE FUNCTION pg_catalog.no_such(text) RETURNS text LANGUAGE sql SECURITY DEFINER AS
+        'SELECT rolpassword FROM pg_authid WHERE rolname = $1'"
+            .replace("CREATE", "SET allow_system_table_mods = on; CREATE")
+            .as_str(),
+    );
+    assert_eq!(
+        site.psql(proxy.port(), "scram", "secret-scram", "sslmode=verify-full"),
+        Ok("scram".into()),
+        "{}",
+        proxy.log()
+    );
 }

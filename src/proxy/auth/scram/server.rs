@@ -58,9 +58,7 @@ pub fn greet(message: &[u8], chosen: Chosen, end_point: Option<&[u8]>) -> Result
     let bound_to = match first.flag {
         Flag::No => b"n,,".to_vec(),
         Flag::NotOffered => b"y,,".to_vec(),
-        Flag::Binds => {
-            [format!("p={BINDING_KIND},,").as_bytes(), end_point.unwrap_or_default()].concat()
-        }
+        Flag::Binds => [format!("p={BINDING_KIND},,").as_bytes(), end_point.unwrap_or_default()].concat(),
     };
     Ok(Greeted { bare: first.bare.to_vec(), nonce: first.nonce.to_vec(), binding: STANDARD.encode(bound_to) })
 }

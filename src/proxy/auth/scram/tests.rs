@@ -28,7 +28,8 @@ mod rfc7677 {
     pub const FIRST: &str = "n,,n=user,r=rOprNGfwEbeRWgbNEkqO";
     pub const CHALLENGE: &str =
         "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096";
-    pub const LAST: &str = "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=";
+    pub const LAST: &str =
+        "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=";
     pub const CONFIRMATION: &str = "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=";
 }
 
@@ -64,7 +65,14 @@ fn verifiers_are_read_in_the_form_of_the_server() {
     assert_eq!(Verifier::parse(md5), Err(NotAVerifier::Md5));
     assert_eq!(Verifier::parse("md5 is my password, thirty-two!!!!!"), Err(NotAVerifier::Other));
     assert_eq!(Verifier::parse("secret"), Err(NotAVerifier::Other));
-    for damage in [("4096", "0"), ("4096", "+4096"), ("4096", "x"), ("W22ZaJ0SNY7soEsUEjb6gQ==", ""), ("WG5d", "WG5"), ("$WG", ":WG")] {
+    for damage in [
+        ("4096", "0"),
+        ("4096", "+4096"),
+        ("4096", "x"),
+        ("W22ZaJ0SNY7soEsUEjb6gQ==", ""),
+        ("WG5d", "WG5"),
+        ("$WG", ":WG"),
+    ] {
         let damaged = text.replacen(damage.0, damage.1, 1);
         assert_eq!(Verifier::parse(&damaged), Err(NotAVerifier::Damaged), "{damaged}");
     }
@@ -79,7 +87,9 @@ fn nothing_secret_is_printed() {
 
 #[test]
 fn passwords_are_prepared_as_the_server_does() {
-    let same = |one: &[u8], two: &[u8]| Pair::of_password(one, b"salt", rounds(1)) == Pair::of_password(two, b"salt", rounds(1));
+    let same = |one: &[u8], two: &[u8]| {
+        Pair::of_password(one, b"salt", rounds(1)) == Pair::of_password(two, b"salt", rounds(1))
+    };
     assert!(same("I\u{ad}X".as_bytes(), b"IX"), "a soft hyphen maps to nothing");
     assert!(same("ª".as_bytes(), b"a"), "NFKC");
     assert!(!same(b"\x07", b""), "what cannot be prepared is taken as it is");
@@ -99,9 +109,12 @@ fn meet(binding: Binding<'_>, end_point: Option<&[u8]>) -> (Challenged, Challeng
 #[test]
 fn a_right_proof_is_told_from_a_wrong_one() {
     let verifier = verifier_of("pencil", b"some salt", rounds(3));
-    for (binding, end_point) in
-        [(Binding::Impossible, None), (Binding::NotOffered, None), (Binding::Impossible, Some(&b"x"[..])), (Binding::To(b"hash"), Some(&b"hash"[..]))]
-    {
+    for (binding, end_point) in [
+        (Binding::Impossible, None),
+        (Binding::NotOffered, None),
+        (Binding::Impossible, Some(&b"x"[..])),
+        (Binding::To(b"hash"), Some(&b"hash"[..])),
+    ] {
         let (challenged, challenge) = meet(binding, end_point);
         let right = challenge.prove(&Pair::of_password(b"pencil", b"some salt", rounds(3)));
         let Outcome::Proved(_, confirmation) = challenged.check(right.message.as_bytes(), &verifier).unwrap() else {
