@@ -2,7 +2,7 @@
 
 use std::io;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf as _, BufMut, Bytes, BytesMut};
 
 use super::LoginError;
 use crate::proxy::session::Fatal;
@@ -37,13 +37,16 @@ impl<'a> Hops<'a> {
     }
 
     /// The client's next answer: the body of a message of the password family.
-    pub async fn answer(&mut self, expected: &str) -> Result<Bytes, LoginError> {
+    pub async fn answer(&mut self, expected: &str) -> Result<BytesMut, LoginError> {
         loop {
             tokio::select! {
                 message = self.client.next() => {
-                    let Some(message) = message? else { return Err(LoginError::Left) };
+                    let Some(mut message) = message? else { return Err(LoginError::Left) };
                     return match message.first() {
-                        Some(b'p') => Ok(message.freeze().slice(frame::HEADER..)),
+                        Some(b'p') => {
+                            message.advance(frame::HEADER);
+                            Ok(message)
+                        }
                         Some(b'X') => Err(LoginError::Left),
                         other => Err(unexpected(expected, other.copied())),
                     };
@@ -57,7 +60,7 @@ impl<'a> Hops<'a> {
     }
 
     /// The client's next SASL answer.
-    pub async fn sasl_answer(&mut self) -> Result<Bytes, LoginError> {
+    pub async fn sasl_answer(&mut self) -> Result<BytesMut, LoginError> {
         let answer = self.answer("SASL").await?;
         if answer.len() <= MAX_SASL {
             return Ok(answer);

@@ -1,6 +1,6 @@
 //! The client tells us its password, over TLS, and we carry SCRAM out with the server. It is kept for the exchange only.
 
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use super::LoginError;
 use super::hops::{Hops, broken_off, impostor};
@@ -12,15 +12,17 @@ use crate::wire::body::Body;
 /// Asks for the password and proves it. The server's AuthenticationOk is left to be read.
 pub(super) async fn carry_out(hops: &mut Hops<'_>, binding: Binding<'_>) -> Result<(), LoginError> {
     hops.ask_password().await?;
-    let answer = hops.answer("password").await?;
+    let mut answer = hops.answer("password").await?;
     let mut body = Body::new(&answer);
-    let (Ok(password), Ok(())) = (body.c_string(), body.end()) else {
+    let password = body.c_string().map(|password| Zeroizing::new(password.to_vec()));
+    let whole = body.end();
+    answer.zeroize();
+    let (Ok(password), Ok(())) = (password, whole) else {
         return Err(LoginError::Told(Fatal::protocol("invalid password packet size")));
     };
     if password.is_empty() {
         return Err(LoginError::Told(Fatal::new("28P01", "empty password returned by client")));
     }
-    let password = Zeroizing::new(password.to_vec());
     let hello = Hello::new(binding)?;
     hops.greet_server(hello.mechanism, hello.message.as_bytes()).await?;
     let challenge = hello.challenged(&hops.challenge().await?).ok_or_else(broken_off)?;

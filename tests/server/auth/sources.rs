@@ -99,6 +99,23 @@ fn a_file_is_read_again_on_a_signal_and_a_bad_one_changes_nothing() {
 }
 
 #[test]
+fn who_is_not_in_the_file_is_asked_for() {
+    let Some(site) = site() else { return };
+    let file = site.write_verifiers();
+    site.cluster.sql("postgres", "CREATE ROLE late LOGIN PASSWORD 'secret-late'");
+    site.install_query();
+    let more = format!("auth: {{verifiers: {}, query: \"SELECT 1, pgcovenant.verifier($1)\"}}", file.display());
+    let proxy = Proxy::start(&site.cluster, ProxyOptions { more, ..site.options(Source::Nowhere, "verify-full") });
+    let log_in = |user, password| site.psql(proxy.port(), user, password, "sslmode=verify-full channel_binding=require");
+    assert_eq!(log_in("scram", "secret-scram"), Ok("scram".into()));
+    assert_eq!(log_in("late", "secret-late"), Ok("late".into()), "{}", proxy.log());
+    // A verifier in the file that has grown old is looked up as well.
+    site.cluster.sql("postgres", "ALTER ROLE scram PASSWORD 'fresh'");
+    assert_eq!(log_in("scram", "fresh"), Ok("scram".into()), "{}", proxy.log());
+    refused(log_in("scram", "secret-scram"));
+}
+
+#[test]
 fn a_bad_file_is_reported_by_check_and_stops_the_start() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("users.txt"), "\"ann\" \"hunter2\"\nx\n").unwrap();
