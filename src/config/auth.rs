@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::ServerTls;
+use super::{ServerTls, Service, Upstream};
 use crate::model::source::{Entry, Fields, Node, Problems, list, non_empty};
 
 /// What `query: default` asks. Only superusers may read this catalog.
@@ -63,21 +63,27 @@ impl CertificateRule {
 }
 
 impl Auth {
-    /// Whether we know verifiers at all.
-    pub const fn has_verifiers(&self) -> bool {
-        self.verifiers.is_some() || self.query.is_some()
-    }
-
-    /// Reports what does not go with the rest of the configuration.
-    pub fn check(&self, at: &Entry, service: bool, tls: Option<&ServerTls>, problems: &mut Problems<'_>) {
+    /// Reports what does not go with the rest of the configuration. It stands behind `at`.
+    pub fn check(
+        &self,
+        at: &Entry,
+        service: Option<&Service>,
+        tls: Option<&ServerTls>,
+        upstream: Option<&Upstream>,
+        problems: &mut Problems<'_>,
+    ) {
         let span = |key| at.node.entry(key).map_or_else(|| at.key_span.clone(), |entry| entry.key_span.clone());
-        if self.query.is_some() && !service {
+        if self.query.is_some() && service.is_none() {
             let help = "Give `service: {user: …}`, a role that may run it.";
             problems.error_with(&span("query"), "a query for verifiers needs a service account", help);
         }
         if self.certificates.is_some() && tls.is_none_or(|tls| tls.client_ca.is_none()) {
             let help = "Give `tls: {client_ca: FILE}`, the authority that signs them.";
             problems.error_with(&span("certificates"), "no client certificate is ever verified", help);
+        }
+        if self.certificates.is_some() && upstream.is_some_and(|upstream| upstream.identity.is_none()) {
+            let help = "Give `upstream: {cert: FILE, key: FILE}`, which the server lets act for the users.";
+            problems.error_with(&span("certificates"), "there is no certificate to show to the server", help);
         }
     }
 }
@@ -204,6 +210,7 @@ mod tests {
                 "etc/pgcovenant.yaml:1:11: error: `cert` and `key` belong together (Give both, or none.)",
                 "etc/pgcovenant.yaml:3:3: error: `database` is where `query` runs, and there is none",
                 "etc/pgcovenant.yaml:4:3: error: no client certificate is ever verified (Give `tls: {client_ca: FILE}`, the authority that signs them.)",
+                "etc/pgcovenant.yaml:4:3: error: there is no certificate to show to the server (Give `upstream: {cert: FILE, key: FILE}`, which the server lets act for the users.)",
                 "etc/pgcovenant.yaml:5:12: error: invalid regular expression: unclosed group",
                 "etc/pgcovenant.yaml:6:7: error: a certificate rule needs one of the keys `cn`, `dns` and `email`",
                 "etc/pgcovenant.yaml:7:12: error: `user` has \\1, but this is no regular expression with a group in parentheses (Write it as /^(.*)@example\\.com$.)",

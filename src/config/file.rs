@@ -51,7 +51,8 @@ impl Reader<'_, '_> {
             self.problems.error_with(&at, "policies need a service account to read the catalog with", help);
         }
         if let Some(entry) = document.entry("auth") {
-            auth.iter().for_each(|auth| auth.check(entry, service.is_some(), tls.as_ref(), self.problems));
+            let (service, tls, upstream) = (service.as_ref(), tls.as_ref(), upstream.as_ref());
+            auth.iter().for_each(|auth| auth.check(entry, service, tls, upstream, self.problems));
         }
         fields.finish(self.problems);
         let default_listen = || DEFAULT_LISTEN.parse().map(Listen::Tcp).into_iter().collect();

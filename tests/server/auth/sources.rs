@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::tap::{heard, tap};
 use super::{Source, site};
+use crate::support::raw::{Raw, query};
 use crate::support::{Proxy, ProxyOptions, project};
 
 const WRONG: &str = "FATAL:  password authentication failed for user \"scram\"";
@@ -106,7 +107,8 @@ fn who_is_not_in_the_file_is_asked_for() {
     site.install_query();
     let more = format!("auth: {{verifiers: {}, query: \"SELECT 1, pgcovenant.verifier($1)\"}}", file.display());
     let proxy = Proxy::start(&site.cluster, ProxyOptions { more, ..site.options(Source::Nowhere, "verify-full") });
-    let log_in = |user, password| site.psql(proxy.port(), user, password, "sslmode=verify-full channel_binding=require");
+    let log_in =
+        |user, password| site.psql(proxy.port(), user, password, "sslmode=verify-full channel_binding=require");
     assert_eq!(log_in("scram", "secret-scram"), Ok("scram".into()));
     assert_eq!(log_in("late", "secret-late"), Ok("late".into()), "{}", proxy.log());
     // A verifier in the file that has grown old is looked up as well.
@@ -183,4 +185,33 @@ fn without_an_answer_the_client_is_told_or_does_it_itself() {
         "{}",
         proxy.log()
     );
+}
+
+#[test]
+fn hashing_a_password_holds_nobody_up() {
+    let Some(site) = site() else { return };
+    // Millions of rounds take a second or more; the server itself computes nothing of the kind.
+    let key = format!("{}=", "A".repeat(43));
+    let verifier = format!("SCRAM-SHA-256$3000000:W22ZaJ0SNY7soEsUEjb6gQ==${key}:{key}");
+    site.cluster.sql("postgres", &format!("ALTER ROLE scram PASSWORD '{verifier}'"));
+    let proxy = site.proxy(Source::Nowhere, "verify-full");
+    let mut others: Vec<_> = (0..4).map(|_| Raw::connect(proxy.port(), "trust", "postgres")).collect();
+    let log_in = || {
+        let began = Instant::now();
+        refused(site.psql(proxy.port(), "scram", "any", "sslmode=verify-full"));
+        began.elapsed()
+    };
+    std::thread::scope(|scope| {
+        let logins = [(); 4].map(|()| scope.spawn(log_in));
+        let mut slowest = Duration::ZERO;
+        while !logins.iter().all(|login| login.is_finished()) {
+            for other in &mut others {
+                let began = Instant::now();
+                other.exchange(&[query("SELECT 1")], 1);
+                slowest = slowest.max(began.elapsed());
+            }
+        }
+        let login = logins.into_iter().map(|login| login.join().unwrap()).min().unwrap();
+        assert!(slowest < login / 2, "a statement took {slowest:?} while logins took {login:?}");
+    });
 }

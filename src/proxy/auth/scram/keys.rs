@@ -48,24 +48,27 @@ impl Key {
     /// # Errors
     /// The system has no random bytes.
     pub fn random() -> std::io::Result<Self> {
-        use ring::rand::SecureRandom as _;
         let mut key = Self([0; KEY_BYTES]);
-        ring::rand::SystemRandom::new().fill(&mut key.0).map_err(|_| std::io::Error::other("no random bytes"))?;
+        super::fill_randomly(&mut key.0)?;
         Ok(key)
     }
 
     /// HMAC-SHA-256 of a text under this key.
     #[must_use]
     pub fn sign(&self, text: &[u8]) -> Self {
-        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &self.0), text);
-        tag.as_ref().try_into().unwrap_or(Self([0; KEY_BYTES]))
+        Self::of_sha256(hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &self.0), text).as_ref())
     }
 
     /// The stored key that belongs to this client key.
     #[must_use]
     pub fn stored(&self) -> Self {
-        let hash = digest::digest(&digest::SHA256, &self.0);
-        hash.as_ref().try_into().unwrap_or(Self([0; KEY_BYTES]))
+        Self::of_sha256(digest::digest(&digest::SHA256, &self.0).as_ref())
+    }
+
+    fn of_sha256(hash: &[u8]) -> Self {
+        let mut key = Self([0; KEY_BYTES]);
+        key.0.copy_from_slice(hash);
+        key
     }
 
     /// Bit by bit: makes a proof from a client key and a signature, and a client key from a proof and a signature.

@@ -10,6 +10,12 @@ pub mod messages;
 pub mod server;
 pub mod verifier;
 
+use std::io;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ring::rand::{SecureRandom as _, SystemRandom};
+
 /// The mechanism.
 pub const SCRAM: &[u8] = b"SCRAM-SHA-256";
 
@@ -23,15 +29,14 @@ pub const BINDING_KIND: &str = "tls-server-end-point";
 const NONCE_BYTES: usize = 18;
 
 /// A fresh nonce in printable form.
-///
-/// # Errors
-/// The system has no random bytes.
-pub fn nonce() -> std::io::Result<String> {
-    use base64::Engine as _;
-    use ring::rand::SecureRandom as _;
+fn nonce() -> io::Result<String> {
     let mut bytes = [0; NONCE_BYTES];
-    ring::rand::SystemRandom::new().fill(&mut bytes).map_err(|_| std::io::Error::other("no random bytes"))?;
-    Ok(base64::engine::general_purpose::STANDARD.encode(bytes))
+    fill_randomly(&mut bytes)?;
+    Ok(STANDARD.encode(bytes))
+}
+
+fn fill_randomly(bytes: &mut [u8]) -> io::Result<()> {
+    SystemRandom::new().fill(bytes).map_err(|_| io::Error::other("no random bytes"))
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use super::{BINDING_KIND, SCRAM, SCRAM_PLUS, nonce};
 pub struct Greeted {
     bare: Vec<u8>,
     nonce: Vec<u8>,
+    flag: Flag,
     binding: String,
 }
 
@@ -60,7 +61,12 @@ pub fn greet(message: &[u8], chosen: Chosen, end_point: Option<&[u8]>) -> Result
         Flag::NotOffered => b"y,,".to_vec(),
         Flag::Binds => [format!("p={BINDING_KIND},,").as_bytes(), end_point.unwrap_or_default()].concat(),
     };
-    Ok(Greeted { bare: first.bare.to_vec(), nonce: first.nonce.to_vec(), binding: STANDARD.encode(bound_to) })
+    Ok(Greeted {
+        bare: first.bare.to_vec(),
+        nonce: first.nonce.to_vec(),
+        flag: first.flag,
+        binding: STANDARD.encode(bound_to),
+    })
 }
 
 impl Greeted {
@@ -106,16 +112,11 @@ impl Challenged {
     }
 
     fn wrong_binding(&self) -> Violation {
-        if self.greeted.binds() {
-            return Violation::new("28000", "SCRAM channel binding check failed");
+        match self.greeted.flag {
+            Flag::Binds => Violation::new("28000", "SCRAM channel binding check failed"),
+            Flag::No | Flag::NotOffered => {
+                Violation::new("08P01", "unexpected SCRAM channel-binding attribute in client-final-message")
+            }
         }
-        Violation::new("08P01", "unexpected SCRAM channel-binding attribute in client-final-message")
-    }
-}
-
-impl Greeted {
-    fn binds(&self) -> bool {
-        // Base64 of the start of `p=`, which no other header has.
-        self.binding.starts_with("cD")
     }
 }
