@@ -36,18 +36,20 @@ pub(super) async fn carry_out(
 async fn greeted(hops: &mut Hops<'_>, end_point: Option<&[u8]>) -> Result<server::Greeted, LoginError> {
     let answer = hops.sasl_answer().await?;
     let mut body = Body::new(&answer);
-    let malformed = |_| Violation::new("08P01", "invalid message format");
-    let chosen = server::chosen(body.c_string().map_err(malformed)?, end_point)?;
-    let length = body.u32().map_err(malformed)?;
+    let wrong = |words: &'static str| move |_| Violation::new("08P01", words);
+    let (unterminated, short) = (wrong("invalid string in message"), wrong("insufficient data left in message"));
+    let excess = wrong("invalid message format");
+    let chosen = server::chosen(body.c_string().map_err(unterminated)?, end_point)?;
+    let length = body.u32().map_err(short)?;
     if length == u32::MAX {
         // No message yet: it comes on an empty challenge.
-        body.end().map_err(malformed)?;
+        body.end().map_err(excess)?;
         hops.challenge_client(&[]).await?;
         let answer = hops.sasl_answer().await?;
         return Ok(server::greet(&answer, chosen, end_point)?);
     }
-    let message = body.take(length as usize).map_err(malformed)?;
-    body.end().map_err(malformed)?;
+    let message = body.take(length as usize).map_err(short)?;
+    body.end().map_err(excess)?;
     Ok(server::greet(message, chosen, end_point)?)
 }
 

@@ -139,6 +139,19 @@ const LAST: &[&str] = &[
     "LONG",
 ];
 
+/// Whole first messages that do not have the form of one.
+const MISSHAPEN: &[&[u8]] = &[
+    b"",
+    b"SCRAM-SHA-256",
+    b"SCRAM-SHA-256\0",
+    b"SCRAM-SHA-256\0\0\0\0",
+    b"SCRAM-SHA-256\0\0\0\0\x0fn,,n=",
+    b"SCRAM-SHA-256\0\0\0\0\x0bn,,n=,r=abcmore",
+    b"SCRAM-SHA-256\0\xff\xff\xff\xffmore",
+    b"SCRAM-SHA-256\0\xff\xff\xff\xfe",
+    b"nothing\0",
+];
+
 /// What is said at the end of such an exchange.
 fn end_of(site: &Site, port: u16, encryption: Encryption, script: (&str, &[u8], &str)) -> String {
     let (mut login, offer) = Login::begin(site, port, encryption, "scram");
@@ -185,6 +198,20 @@ fn broken_messages_get_the_complaints_of_the_server() {
     }
     compare(Encryption::Off, ("SCRAM-SHA-256", b"y,,n=,r=abc", "c=eSws,r=NONCE,p=PROOF"));
     assert!(different.is_empty(), "{}\n{}", different.join("\n"), proxy.log());
+}
+
+#[test]
+fn misshapen_messages_get_the_complaints_of_the_server() {
+    let Some(site) = site() else { return };
+    let proxy = site.proxy(Source::File, "verify-full");
+    for body in MISSHAPEN {
+        let heard = |port| {
+            let (mut login, _) = Login::begin(&site, port, Encryption::Off, "scram");
+            login.send(b'p', body);
+            login.heard()
+        };
+        assert_eq!(heard(proxy.port()), heard(site.cluster.port()), "{}", String::from_utf8_lossy(body));
+    }
 }
 
 #[test]
