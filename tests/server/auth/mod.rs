@@ -4,6 +4,7 @@ mod matrix;
 mod sources;
 mod bytes;
 mod certificates;
+mod drivers;
 mod tap;
 
 use std::path::{Path, PathBuf};

@@ -1,12 +1,11 @@
 //! Where verifiers come from, what happens when they change, and that no password is needed.
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::tap::{heard, tap};
 use super::{Source, site};
 use crate::support::raw::{Raw, query};
-use crate::support::{Proxy, ProxyOptions, project};
+use crate::support::{Proxy, ProxyOptions};
 
 const WRONG: &str = "FATAL:  password authentication failed for user \"scram\"";
 
@@ -26,28 +25,6 @@ fn no_password_is_on_the_wire_on_either_hop() {
         assert!(!heard(&on_client_hop, "secret-scram") && !heard(&on_server_hop, "secret-scram"));
         // The tap hears what is not encrypted.
         assert!(heard(if client.contains("disable") { &on_client_hop } else { &on_server_hop }, "SCRAM-SHA-256"));
-    }
-}
-
-#[test]
-fn with_tls_on_both_hops_libpq_may_insist_on_scram() {
-    let Some(site) = site() else { return };
-    let python = project("target/drivers/venv/bin/python");
-    if !python.exists() {
-        assert!(std::env::var_os("PGCOVENANT_REQUIRE_PG").is_none_or(|value| value != "1"), "no psycopg: see ./test");
-        return;
-    }
-    let proxy = site.proxy(Source::Query, "verify-full");
-    let script = "import psycopg,sys\nprint(psycopg.connect(sys.argv[1]).execute('select current_user').fetchone()[0])";
-    for more in ["channel_binding=require", "channel_binding=disable", "sslnegotiation=direct"] {
-        let settings = format!(
-            "host=localhost hostaddr=127.0.0.1 port={} user=scram password=secret-scram dbname=postgres sslmode=verify-full sslrootcert={} require_auth=scram-sha-256 {more}",
-            proxy.port(),
-            site.path("ca.crt").display()
-        );
-        let output = Command::new(&python).args(["-c", script, &settings]).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-        assert_eq!(said, "scram", "{more}: {}\n{}", String::from_utf8_lossy(&output.stderr), proxy.log());
     }
 }
 
