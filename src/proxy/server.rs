@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::auth::sources::Verifiers;
-use super::auth::{self, Accepted, Login};
+use super::auth::{self, Accepted, Hashing, Login};
 use super::connect::Dialer;
 use super::handshake::{self, Arrival, Newcomer};
 use super::identity::{Attested, CertificateMap};
@@ -100,6 +100,7 @@ struct Shared {
     dialer: Dialer,
     tls: Option<Arc<tls::Served>>,
     certificates: CertificateMap,
+    hashing: Hashing,
     sessions: Arc<Semaphore>,
     strangers: Arc<Semaphore>,
     next_session: AtomicU64,
@@ -124,6 +125,7 @@ impl Proxy {
                 dialer,
                 tls,
                 certificates,
+                hashing: Hashing::default(),
                 sessions,
                 strangers: Arc::new(Semaphore::new(MAX_STRANGERS)),
                 next_session: AtomicU64::new(1),
@@ -281,6 +283,7 @@ async fn admit(shared: &Shared, stream: Stream, address: Option<IpAddr>) -> Resu
         packet: &startup.packet,
         user: &subject.user,
         verifiers: &shared.collaborators.verifiers,
+        hashing: &shared.hashing,
         end_point: served.and_then(|served| tls_server_end_point(&served.certificate)),
         foreign_certificate: attested == Attested::SomebodyElse,
     };

@@ -22,6 +22,8 @@ pub mod sources;
 mod terminate;
 pub mod userlist;
 
+pub use password::Hashing;
+
 #[cfg(test)]
 mod tests;
 
@@ -63,6 +65,8 @@ pub struct Login<'a> {
     pub user: &'a str,
     /// Where stored verifiers come from.
     pub verifiers: &'a Verifiers,
+    /// Where passwords are hashed.
+    pub hashing: &'a Hashing,
     /// The hash of our certificate on this very connection, for the client to bind to.
     pub end_point: Option<Vec<u8>>,
     /// A verified certificate of the client that does not stand for this user.

@@ -37,7 +37,7 @@ pub(super) async fn take_up(hops: &mut Hops<'_>, login: &Login<'_>, mechanisms: 
             }
         }
     } else if !relay_is_sound {
-        return password::carry_out(hops, binding).await;
+        return password::carry_out(hops, login.hashing, binding).await;
     }
     pass_on(hops, mechanisms).await
 }

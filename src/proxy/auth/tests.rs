@@ -37,9 +37,16 @@ enum Step {
 /// Plays the steps; each message must arrive on the other side as it was sent.
 async fn play(steps: Vec<Step>) -> Result<Accepted, LoginError> {
     let ((mut client, ours), (towards, mut server)) = (pair().await, pair().await);
-    let verifiers = Verifiers::default();
+    let (verifiers, hashing) = (Verifiers::default(), Hashing::default());
     let packet = b"\0\0\0\x0bstartup";
-    let login = Login { packet, user: "ann", verifiers: &verifiers, end_point: None, foreign_certificate: false };
+    let login = Login {
+        packet,
+        user: "ann",
+        verifiers: &verifiers,
+        hashing: &hashing,
+        end_point: None,
+        foreign_certificate: false,
+    };
     let playing = async {
         use tokio::io::AsyncReadExt as _;
         let mut startup = [0; 11];
