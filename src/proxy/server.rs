@@ -279,14 +279,7 @@ async fn admit(shared: &Shared, stream: Stream, address: Option<IpAddr>) -> Resu
         }
     };
     let Newcomer { stream, startup, served, .. } = newcomer;
-    let login = Login {
-        packet: &startup.packet,
-        user: &subject.user,
-        verifiers: &shared.collaborators.verifiers,
-        hashing: &shared.hashing,
-        end_point: served.and_then(|served| tls_server_end_point(&served.certificate)),
-        foreign_certificate: attested == Attested::SomebodyElse,
-    };
+    let login = login(shared, (&startup, &subject), served.as_deref(), attested);
     let accepted = match auth::log_in(Messages::new(stream), Messages::new(server), &login).await {
         Ok(accepted) => accepted,
         Err(error) => {
@@ -297,6 +290,23 @@ async fn admit(shared: &Shared, stream: Stream, address: Option<IpAddr>) -> Resu
     let key = accepted.key.clone();
     let begun = begin(shared, accepted, &startup, subject).await?;
     Ok(begun.map(|(relay, subject)| Ready { relay, subject, key, permit }))
+}
+
+/// What is known of a client that wants to log in.
+fn login<'a>(
+    shared: &'a Shared,
+    (startup, subject): (&'a Startup, &'a Subject),
+    served: Option<&tls::Served>,
+    attested: Attested,
+) -> Login<'a> {
+    Login {
+        packet: &startup.packet,
+        user: &subject.user,
+        verifiers: &shared.collaborators.verifiers,
+        hashing: &shared.hashing,
+        end_point: served.and_then(|served| tls_server_end_point(&served.certificate)),
+        foreign_certificate: attested == Attested::SomebodyElse,
+    }
 }
 
 async fn tell<T>(stream: Stream, fatal: Fatal, reason: &'static str) -> Result<Option<T>, &'static str> {
