@@ -1,5 +1,6 @@
 //! How this process is set up: the checked form of `pgcovenant.yaml`.
 
+pub mod auth;
 pub mod file;
 pub mod network;
 
@@ -32,6 +33,8 @@ pub struct Config {
     pub admin: Option<SocketAddr>,
     /// TLS towards clients.
     pub tls: Option<ServerTls>,
+    /// What we know of clients' passwords and certificates; the server's business alone otherwise.
+    pub auth: auth::Auth,
     /// File for audit records, JSON lines.
     pub audit: Option<PathBuf>,
     /// Bounds.
@@ -78,6 +81,8 @@ pub struct Upstream {
     pub tls: TlsMode,
     /// File with trusted certificates for verify-ca and verify-full; the system's otherwise.
     pub ca: Option<PathBuf>,
+    /// Shown for sessions of clients that have shown a certificate of their own.
+    pub identity: Option<ClientIdentity>,
     /// How long connecting may take.
     pub connect_timeout: Duration,
 }
@@ -104,8 +109,19 @@ pub struct Service {
     pub user: String,
     /// Name of the environment variable with its password.
     pub password_env: Option<String>,
+    /// Shown where the server asks for a certificate.
+    pub identity: Option<ClientIdentity>,
     /// How often the catalog is read again when no DDL was seen.
     pub refresh: Duration,
+}
+
+/// A certificate of our own, shown to the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientIdentity {
+    /// Certificate chain, PEM.
+    pub cert: PathBuf,
+    /// Private key, PEM.
+    pub key: PathBuf,
 }
 
 /// TLS towards clients.

@@ -15,7 +15,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("engine", &["policy", "sql", "model"]),
     ("observe", &["engine", "policy", "model"]),
     ("config", &["model"]),
-    ("upstream", &["policy", "sql", "model", "config"]),
+    ("upstream", &["wire", "policy", "sql", "model", "config"]),
     ("proxy", &["wire", "model", "policy", "engine", "observe", "config", "upstream"]),
     ("admin", &["wire", "observe", "engine", "policy", "model", "config"]),
     ("cli", &["wire", "model", "sql", "policy", "engine", "observe", "config", "upstream", "proxy", "admin"]),

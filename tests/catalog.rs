@@ -67,15 +67,15 @@ DELETE FROM pg_catalog.pg_proc WHERE proname = 'gone';
 
 fn upstream(cluster: &Cluster, tls: TlsMode) -> Upstream {
     let connect_timeout = Duration::from_secs(10);
-    Upstream { host: "127.0.0.1".to_owned(), port: cluster.port(), tls, ca: None, connect_timeout }
+    Upstream { host: "127.0.0.1".to_owned(), port: cluster.port(), tls, ca: None, identity: None, connect_timeout }
 }
 
 fn service() -> Service {
-    Service { user: "service".to_owned(), password_env: None, refresh: Duration::from_secs(3600) }
+    Service { user: "service".to_owned(), password_env: None, identity: None, refresh: Duration::from_secs(3600) }
 }
 
 fn account_for(upstream: &Upstream) -> ServiceAccount {
-    ServiceAccount::new(upstream, &service(), Arc::new(Trust::new(upstream).unwrap())).unwrap()
+    ServiceAccount::new(upstream, &service(), Arc::new(Trust::new(upstream, None).unwrap())).unwrap()
 }
 
 fn prepared() -> Option<Cluster> {
@@ -308,6 +308,6 @@ async fn tls_modes_decide_what_is_trusted() {
     let folder = tempfile::tempdir().unwrap();
     let other = folder.path().join("other.key");
     std::fs::write(&other, cluster.authority().issue("elsewhere").key).unwrap();
-    let unusable = Trust::new(&with(TlsMode::VerifyFull, &other)).unwrap_err();
+    let unusable = Trust::new(&with(TlsMode::VerifyFull, &other), None).unwrap_err();
     assert!(unusable.to_string().contains("the file has no certificate"), "{unusable}");
 }

@@ -58,8 +58,16 @@ fn certificates(config: &Config, file: &SourceFile) -> Vec<Diagnostic> {
             Ok(_) => {}
         }
     }
-    if let Err(error) = Trust::new(&config.upstream) {
-        complain(["upstream", "ca"], &Vec::from_iter(&config.upstream.ca), error.to_string());
+    let of_service = config.service.as_ref().and_then(|service| service.identity.as_ref());
+    let shown = [(["upstream", "cert"], config.upstream.identity.as_ref()), (["service", "cert"], of_service)];
+    let shown = shown.into_iter().filter(|(_, identity)| identity.is_some());
+    for (keys, identity) in std::iter::once((["upstream", "ca"], None)).chain(shown) {
+        let own = identity.into_iter().flat_map(|identity| [&identity.cert, &identity.key]);
+        let files: Vec<_> = config.upstream.ca.iter().chain(own).collect();
+        if let Err(error) = Trust::new(&config.upstream, identity) {
+            complain(keys, &files, error.to_string());
+            break;
+        }
     }
     problems.into_found()
 }

@@ -12,6 +12,7 @@ use crate::model::contract;
 use crate::model::source::{Diagnostic, Severity, SourceFile, read_file, read_folder, render};
 use crate::policy::compile::Bundle;
 use crate::policy::snapshot::{Database, Snapshot};
+use crate::proxy::auth::userlist;
 use crate::sql::lineage;
 
 /// Where the configuration is looked for when nothing is said.
@@ -63,9 +64,15 @@ impl Input {
         let file = read_file(path).context("cannot read the configuration")?;
         let (config, diagnostics) = config::file::read(&file);
         let folder = config.as_ref().and_then(|config| config.policies.clone());
+        let verifiers = config.as_ref().and_then(|config| config.auth.verifiers.clone());
         self.files.push(file);
         self.config = config;
         self.diagnostics.extend(diagnostics);
+        if let Some(path) = verifiers {
+            let file = read_file(&path).context("cannot read the file of verifiers")?;
+            self.diagnostics.extend(userlist::read(&file).1);
+            self.files.push(userlist::without_secrets(&file));
+        }
         Ok(folder)
     }
 

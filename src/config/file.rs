@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Config, Limits, Listen, ServerTls, Service, TlsMode, Upstream};
+use super::{ClientIdentity, Config, Limits, Listen, ServerTls, Service, TlsMode, Upstream, auth};
 use crate::model::source::{
     Diagnostic, Fields, Node, Problems, SourceFile, Value, boolean, integer, nearest, non_empty, parse, string_or_list,
 };
@@ -43,6 +43,7 @@ impl Reader<'_, '_> {
         let policies = fields.optional("policies").and_then(|node| self.path(node));
         let admin = fields.optional("admin").and_then(|node| self.admin(node));
         let tls = fields.optional("tls").and_then(|node| self.tls(node));
+        let auth = fields.optional("auth").and_then(|node| auth::read(node, self.base, self.problems));
         let audit = fields.optional("audit").and_then(|node| self.audit(node));
         let limits = fields.optional("limits").and_then(|node| self.limits(node)).unwrap_or_default();
         if let Some(entry) = fields.entry("state") {
@@ -59,6 +60,10 @@ impl Reader<'_, '_> {
             let help = "Give `service: {user: …}`, a role that may read the catalog.";
             self.problems.error_with(&at, "policies need a service account to read the catalog with", help);
         }
+        if let Some(entry) = document.entry("auth") {
+            let (service, tls, upstream) = (service.as_ref(), tls.as_ref(), upstream.as_ref());
+            auth.iter().for_each(|auth| auth.check(entry, service, tls, upstream, self.problems));
+        }
         fields.finish(self.problems);
         let default_listen = || DEFAULT_LISTEN.parse().map(Listen::Tcp).into_iter().collect();
         Some(Config {
@@ -72,6 +77,7 @@ impl Reader<'_, '_> {
             policies,
             admin,
             tls,
+            auth: auth.unwrap_or_default(),
             audit,
             limits,
         })
@@ -100,6 +106,7 @@ impl Reader<'_, '_> {
         let port = fields.optional("port").map_or(Some(DEFAULT_PORT), |node| integer(node, 1..=65535, self.problems));
         let tls = fields.optional("tls").map_or(Some(TlsMode::Prefer), |node| self.tls_mode(node));
         let ca = fields.optional("ca").and_then(|node| self.path(node));
+        let identity = self.identity(&mut fields);
         let connect_timeout = fields.optional("connect_timeout").and_then(|node| self.duration(node));
         fields.finish(self.problems);
         Some(Upstream {
@@ -107,6 +114,7 @@ impl Reader<'_, '_> {
             port: u16::try_from(port?).ok()?,
             tls: tls?,
             ca,
+            identity,
             connect_timeout: connect_timeout.unwrap_or(Duration::from_secs(10)),
         })
     }
@@ -139,9 +147,21 @@ impl Reader<'_, '_> {
             self.problems.error_with(&entry.key_span, "a password does not belong into this file", help);
         }
         let password_env = fields.optional("password_env").and_then(|node| non_empty(node, self.problems));
+        let identity = self.identity(&mut fields);
         let refresh = fields.optional("refresh").and_then(|node| self.duration(node));
         fields.finish(self.problems);
-        Some(Service { user: user?, password_env, refresh: refresh.unwrap_or(Duration::from_secs(30)) })
+        Some(Service { user: user?, password_env, identity, refresh: refresh.unwrap_or(Duration::from_secs(30)) })
+    }
+
+    /// `cert` and `key`, which belong together.
+    fn identity(&mut self, fields: &mut Fields<'_>) -> Option<ClientIdentity> {
+        let (cert, key) = (fields.optional("cert"), fields.optional("key"));
+        if cert.is_some() != key.is_some() {
+            let help = "Give both, or none.";
+            self.problems.error_with(fields.span(), "`cert` and `key` belong together", help);
+        }
+        let (cert, key) = (cert.and_then(|node| self.path(node)), key.and_then(|node| self.path(node)));
+        Some(ClientIdentity { cert: cert?, key: key? })
     }
 
     fn admin(&mut self, node: &Node) -> Option<SocketAddr> {

@@ -1,15 +1,14 @@
-//! What we want to know of certificates that TLS has verified or that are our own: a small walk over their DER.
+//! What we want to know of certificates that TLS has verified or that are our own.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
+use crate::wire::der::{OBJECT_IDENTIFIER, SEQUENCE, SET, element, expect};
+
 /// Object identifier 2.5.4.3, as DER content.
 const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
 
-const SEQUENCE: u8 = 0x30;
-const SET: u8 = 0x31;
-const OBJECT_IDENTIFIER: u8 = 0x06;
 const VERSION: u8 = 0xa0;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
@@ -32,6 +31,28 @@ fn fields_after(der: &[u8], count: usize) -> Option<&[u8]> {
     Some(fields)
 }
 
+/// Object identifier 2.5.29.17, as DER content.
+const ALTERNATIVE_NAMES: &[u8] = &[0x55, 0x1d, 0x11];
+
+/// Tag of the extensions among the fields of a certificate.
+const EXTENSIONS: u8 = 0xa3;
+const OCTET_STRING: u8 = 0x04;
+/// Tag of an e-mail address among the alternative names.
+const EMAIL: u8 = 0x81;
+/// Tag of a DNS name among the alternative names.
+const DNS: u8 = 0x82;
+
+/// The names that can stand for a user.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Names {
+    /// The last common name of the subject.
+    pub common: Option<String>,
+    /// DNS names among the alternative names.
+    pub dns: Vec<String>,
+    /// E-mail addresses among the alternative names.
+    pub email: Vec<String>,
+}
+
 /// When the certificate expires.
 pub fn not_after(der: &[u8]) -> Option<Timestamp> {
     let (_, validity, _) = element(fields_after(der, BEFORE_VALIDITY)?)?;
@@ -47,12 +68,23 @@ pub fn not_after(der: &[u8]) -> Option<Timestamp> {
     time.to_zoned(TimeZone::UTC).ok().map(|time| time.timestamp())
 }
 
+/// The names in a certificate, as far as they are plain text.
+pub fn names(der: &[u8]) -> Names {
+    let mut names = Names { common: common_name(der), ..Names::default() };
+    for (tag, name) in alternative_names(der).unwrap_or_default() {
+        let Some(name) = plain(name) else { continue };
+        match tag {
+            DNS => names.dns.push(name),
+            EMAIL => names.email.push(name),
+            _ => {}
+        }
+    }
+    names
+}
+
 /// The last common name of the certificate's subject; none if there is none, or if it is not plain text.
 pub fn common_name(der: &[u8]) -> Option<String> {
-    let (tag, mut names, _) = element(fields_after(der, BEFORE_SUBJECT)?)?;
-    if tag != SEQUENCE {
-        return None;
-    }
+    let (mut names, _) = expect(fields_after(der, BEFORE_SUBJECT)?, SEQUENCE)?;
     let mut found = None;
     while !names.is_empty() {
         let (tag, mut pairs, rest) = element(names)?;
@@ -62,32 +94,49 @@ pub fn common_name(der: &[u8]) -> Option<String> {
             pairs = rest;
             let (kind, name, value) = element(pair)?;
             if kind == OBJECT_IDENTIFIER && name == COMMON_NAME {
-                let text = std::str::from_utf8(element(value)?.1).ok()?;
-                // A NUL inside has fooled readers of C strings.
-                if text.contains('\0') {
-                    return None;
-                }
-                found = Some(text.to_owned());
+                found = Some(plain(element(value)?.1)?);
             }
         }
     }
     found
 }
 
-/// Tag and content of the first element, and what follows it.
-fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
-    let (&tag, rest) = der.split_first()?;
-    let (&first, rest) = rest.split_first()?;
-    let (length, rest) = match first {
-        0..=0x7f => (usize::from(first), rest),
-        0x81..=0x83 => {
-            let (digits, rest) = rest.split_at_checked(usize::from(first & 0x0f))?;
-            (digits.iter().fold(0, |length, digit| length << 8 | usize::from(*digit)), rest)
+/// Tag and content of each alternative name.
+fn alternative_names(der: &[u8]) -> Option<Vec<(u8, &[u8])>> {
+    // Behind subject and key.
+    let mut fields = element(element(fields_after(der, BEFORE_SUBJECT)?)?.2)?.2;
+    let mut extensions = loop {
+        let (tag, content, rest) = element(fields)?;
+        if tag == EXTENSIONS {
+            break expect(content, SEQUENCE)?.0;
         }
-        _ => return None,
+        fields = rest;
     };
-    let (content, rest) = rest.split_at_checked(length)?;
-    Some((tag, content, rest))
+    loop {
+        let (extension, rest) = expect(extensions, SEQUENCE)?;
+        extensions = rest;
+        let (name, mut value) = expect(extension, OBJECT_IDENTIFIER)?;
+        if name != ALTERNATIVE_NAMES {
+            continue;
+        }
+        // Whether it is critical may stand between.
+        if value.first() != Some(&OCTET_STRING) {
+            value = element(value)?.2;
+        }
+        let (mut names, _) = expect(expect(value, OCTET_STRING)?.0, SEQUENCE)?;
+        let mut found = Vec::new();
+        while !names.is_empty() {
+            let (tag, name, rest) = element(names)?;
+            found.push((tag, name));
+            names = rest;
+        }
+        return Some(found);
+    }
+}
+
+/// A name as text. A NUL inside has fooled readers of C strings.
+fn plain(name: &[u8]) -> Option<String> {
+    std::str::from_utf8(name).ok().filter(|text| !text.contains('\0')).map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -124,6 +173,17 @@ mod tests {
         }
     }
 
+    #[test]
+    fn alternative_names_are_found_by_their_kind() {
+        let mut params = CertificateParams::new(vec!["app.example".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+        params.subject_alt_names.push(rcgen::SanType::Rfc822Name("ann@example.com".try_into().unwrap()));
+        params.distinguished_name.push(DnType::CommonName, "ann");
+        params.key_usages = vec![rcgen::KeyUsagePurpose::DigitalSignature];
+        let der = params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().to_vec();
+        let found = names(&der);
+        assert_eq!((found.dns, found.email), (vec!["app.example".to_owned()], vec!["ann@example.com".to_owned()]));
+    }
+
     proptest! {
         #[test]
         fn damaged_certificates_do_not_panic(at in 0usize..400, byte in any::<u8>(), cut in 0usize..400) {
@@ -131,7 +191,7 @@ mod tests {
             let place = at % der.len();
             der[place] = byte;
             der.truncate(cut);
-            let _ = (common_name(&der), not_after(&der));
+            let _ = (names(&der), not_after(&der));
         }
     }
 }

@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::{TlsConnector, TlsStream};
 
+use super::identity::Attested;
 use super::stream::Stream;
 use crate::config::network::Tcp;
 use crate::config::{TlsMode, Upstream};
@@ -20,12 +21,14 @@ pub struct Dialer {
     upstream: Upstream,
     tcp: Tcp,
     trust: Arc<Trust>,
+    /// The same with our own certificate, for clients that have shown theirs.
+    vouching: Arc<Trust>,
 }
 
 impl Dialer {
     /// To this server.
-    pub fn new(upstream: &Upstream, tcp: Tcp, trust: Arc<Trust>) -> Self {
-        Self { upstream: upstream.clone(), tcp, trust }
+    pub fn new(upstream: &Upstream, tcp: Tcp, trust: Arc<Trust>, vouching: Arc<Trust>) -> Self {
+        Self { upstream: upstream.clone(), tcp, trust, vouching }
     }
 
     /// How long connecting may take.
@@ -38,17 +41,31 @@ impl Dialer {
     /// # Errors
     /// The server cannot be reached in time, or does not offer the TLS that is required.
     pub async fn connect(&self) -> io::Result<Stream> {
-        tokio::time::timeout(self.limit(), self.dial()).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        self.connect_for(Attested::Nothing).await
     }
 
-    async fn dial(&self) -> io::Result<Stream> {
+    /// Connects for a client. Our certificate lets us act for others, so it is shown only for a client that has shown
+    /// its own.
+    ///
+    /// # Errors
+    /// As [`Self::connect`].
+    pub async fn connect_for(&self, attested: Attested) -> io::Result<Stream> {
+        let trust = match attested {
+            Attested::User => &self.vouching,
+            Attested::Nothing | Attested::SomebodyElse => &self.trust,
+        };
+        let limited = tokio::time::timeout(self.limit(), self.dial(trust));
+        limited.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    async fn dial(&self, trust: &Trust) -> io::Result<Stream> {
         if self.upstream.host.starts_with('/') {
             let path = format!("{}/.s.PGSQL.{}", self.upstream.host, self.upstream.port);
             return UnixStream::connect(path).await.map(Stream::Unix);
         }
         let mut stream = TcpStream::connect((self.upstream.host.as_str(), self.upstream.port)).await?;
         tune(&stream, &self.tcp);
-        let Some(config) = self.trust.current() else { return Ok(Stream::Tcp(stream)) };
+        let Some(config) = trust.current() else { return Ok(Stream::Tcp(stream)) };
         stream.write_all(&SSL_REQUEST).await?;
         // One byte and no more: what follows belongs to TLS, or was slipped in before it.
         match (stream.read_u8().await?, self.upstream.tls) {

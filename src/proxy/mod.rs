@@ -11,6 +11,7 @@ pub mod stream;
 pub mod tls;
 mod workers;
 pub mod certificate;
+pub mod identity;
 pub mod connect;
 pub mod proxy_protocol;
 pub mod handshake;

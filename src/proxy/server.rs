@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
-use super::auth::{self, Accepted};
+use super::auth::sources::Verifiers;
+use super::auth::{self, Accepted, Hashing, Login};
 use super::cancel::Cancels;
 use super::connect::Dialer;
 use super::handshake::{self, Arrival, Newcomer};
+use super::identity::{Attested, CertificateMap};
 use super::judge::{EngineJudge, Judge};
 use super::limits::{self, Places, Seldom, SessionPlaces};
 use super::listen::{self, Listener};
@@ -19,7 +21,7 @@ use super::relay::{End, Relay};
 use super::server_side::governed_greeting;
 use super::session::{Conversation, Fatal, guess_path};
 use super::stream::{Messages, Stream};
-use super::tls::ClientTls;
+use super::tls::{ClientTls, Served};
 use super::workers::Workers;
 use super::{proxy_protocol, refuse, replication};
 use crate::config::Config;
@@ -27,6 +29,7 @@ use crate::engine::cache::VerdictCache;
 use crate::observe::event::Recorder;
 use crate::policy::store::SnapshotStore;
 use crate::policy::subject::Subject;
+use crate::upstream::end_point::tls_server_end_point;
 use crate::upstream::keeper::CatalogKeeper;
 use crate::wire::cancel_key::CancelKey;
 use crate::wire::startup::{Replication, Startup};
@@ -44,6 +47,8 @@ pub struct Collaborators {
     pub cache: Arc<VerdictCache>,
     /// Reads catalogs.
     pub keeper: Arc<CatalogKeeper>,
+    /// Stored verifiers of passwords.
+    pub verifiers: Arc<Verifiers>,
     /// Is told what happened.
     pub recorder: Arc<dyn Recorder>,
     /// TLS towards clients, if they may use it.
@@ -94,6 +99,8 @@ struct Shared {
     cancels: Cancels,
     accept_complaints: Seldom,
     connect_complaints: Seldom,
+    certificates: CertificateMap,
+    hashing: Hashing,
     next_session: AtomicU64,
     workers: Workers,
 }
@@ -105,6 +112,7 @@ impl Proxy {
     /// An address cannot be had.
     pub async fn bind(collaborators: Collaborators) -> Result<Self, StartError> {
         let config = &collaborators.config;
+        let certificates = CertificateMap::new(config.auth.certificates.as_deref());
         let listeners = listen::bind(config).await?;
         let places = Places::new(&config.limits);
         Ok(Self {
@@ -114,6 +122,8 @@ impl Proxy {
                 cancels: Cancels::default(),
                 accept_complaints: Seldom::default(),
                 connect_complaints: Seldom::default(),
+                certificates,
+                hashing: Hashing::default(),
                 next_session: AtomicU64::new(1),
                 workers: Workers::start(STACK_BYTES)?,
             }),
@@ -335,7 +345,8 @@ async fn admit(
     if let (true, Err(fatal)) = (replicates, replication::granted(&shared.collaborators, &subject)) {
         return tell(newcomer.stream, fatal, "replication").await;
     }
-    let server = match dialer.connect().await {
+    let attested = shared.certificates.attests(&newcomer.stream, &subject.user);
+    let server = match dialer.connect_for(attested).await {
         Ok(server) => server,
         Err(error) => {
             if shared.connect_complaints.is_due() {
@@ -344,8 +355,9 @@ async fn admit(
             return tell(newcomer.stream, refuse::unreachable(), "upstream_unreachable").await;
         }
     };
-    let Newcomer { stream, startup, .. } = newcomer;
-    let accepted = match auth::log_in(Messages::new(stream), Messages::new(server), &startup.packet).await {
+    let Newcomer { stream, startup, served, .. } = newcomer;
+    let login = login(shared, (&startup, &subject), served.as_deref(), attested);
+    let accepted = match auth::log_in(Messages::new(stream), Messages::new(server), &login).await {
         Ok(accepted) => accepted,
         Err(error) => {
             tracing::debug!(%error, user = %subject.user, ?address, "login failed");
@@ -367,6 +379,23 @@ async fn admit(
     }
     let begun = begin(shared, accepted, &startup, subject).await?;
     Ok(begun.map(|(talk, subject)| Admitted::Judged(Box::new(Session { talk, subject, key, places }))))
+}
+
+/// What is known of a client that wants to log in.
+fn login<'a>(
+    shared: &'a Shared,
+    (startup, subject): (&'a Startup, &'a Subject),
+    served: Option<&Served>,
+    attested: Attested,
+) -> Login<'a> {
+    Login {
+        packet: &startup.packet,
+        user: &subject.user,
+        verifiers: &shared.collaborators.verifiers,
+        hashing: &shared.hashing,
+        end_point: served.and_then(|served| tls_server_end_point(&served.certificate)),
+        foreign_certificate: attested == Attested::SomebodyElse,
+    }
 }
 
 async fn tell<T>(stream: Stream, fatal: Fatal, reason: &'static str) -> Result<Option<T>, &'static str> {

@@ -83,6 +83,13 @@ impl ServiceAccount {
         self
     }
 
+    /// The same account with this search path, whatever its role or database has set.
+    #[must_use]
+    pub fn with_search_path(mut self, path: &str) -> Self {
+        self.config.options(format!("-c search_path={}", path.replace(' ', "\\ ")));
+        self
+    }
+
     /// A new connection to `database`. It lives as long as the client.
     ///
     /// # Errors
@@ -116,5 +123,65 @@ where
 {
     if let Err(error) = connection.await {
         tracing::debug!(error = describe(&error), "connection of the service account ended");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustls::pki_types::PrivateKeyDer;
+    use std::sync::Arc;
+    use std::time::Duration;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    /// A server with TLS that offers nothing but SCRAM-SHA-256-PLUS: the client's choice and its first message.
+    async fn first_message(listener: TcpListener) -> Vec<u8> {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate =
+            rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], key)
+            .unwrap();
+        let (mut socket, _) = listener.accept().await.unwrap();
+        socket.read_exact(&mut [0; 8]).await.unwrap();
+        socket.write_all(b"S").await.unwrap();
+        let mut stream = tokio_rustls::TlsAcceptor::from(Arc::new(config)).accept(socket).await.unwrap();
+        let length = stream.read_u32().await.unwrap() as usize;
+        stream.read_exact(&mut vec![0; length - 4]).await.unwrap();
+        let offer = b"R\0\0\0\x1c\0\0\0\x0aSCRAM-SHA-256-PLUS\0\0";
+        stream.write_all(offer).await.unwrap();
+        stream.flush().await.unwrap();
+        assert_eq!(stream.read_u8().await.unwrap(), b'p');
+        let length = stream.read_u32().await.unwrap() as usize;
+        let mut body = vec![0; length - 4];
+        stream.read_exact(&mut body).await.unwrap();
+        body
+    }
+
+    #[tokio::test]
+    async fn our_own_logins_bind_to_the_certificate_of_the_server() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let upstream = Upstream {
+            host: "127.0.0.1".to_owned(),
+            port: listener.local_addr().unwrap().port(),
+            tls: TlsMode::Require,
+            ca: None,
+            identity: None,
+            connect_timeout: Duration::from_secs(20),
+        };
+        let service =
+            Service { user: "u".to_owned(), password_env: None, identity: None, refresh: Duration::from_secs(60) };
+        let mut account =
+            ServiceAccount::new(&upstream, &service, Arc::new(Trust::new(&upstream, None).unwrap())).unwrap();
+        account.config.password("p");
+        let (refused, said) = tokio::join!(account.connect("db"), first_message(listener));
+        assert!(refused.is_err(), "the server hangs up");
+        let said = String::from_utf8_lossy(&said);
+        assert!(said.starts_with("SCRAM-SHA-256-PLUS\0") && said.contains("p=tls-server-end-point,,"), "{said}");
     }
 }

@@ -4,7 +4,9 @@
 
 pub mod catalog;
 pub mod connect;
+pub mod end_point;
 pub mod index_stats;
 pub mod keeper;
 pub mod tls;
+pub mod verifiers;
 mod rows;

@@ -13,12 +13,13 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 
-use crate::config::{TlsMode, Upstream};
+use super::end_point::tls_server_end_point;
+use crate::config::{ClientIdentity, TlsMode, Upstream};
 
 /// Why TLS towards the server cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +27,14 @@ pub enum TlsError {
     /// The file of trusted certificates cannot be used.
     #[error("cannot read trusted certificates from \"{path}\": {cause}")]
     Authorities {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// Our own certificate or its key cannot be used.
+    #[error("cannot use the client certificate \"{path}\": {cause}")]
+    Identity {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
@@ -42,10 +51,11 @@ pub enum TlsError {
     HostName(String),
 }
 
-/// Whom we trust to be the server, as the files said when they were last read.
+/// Whom we trust to be the server, and who we say we are, as the files said when they were last read.
 #[derive(Debug)]
 pub struct Trust {
     upstream: Upstream,
+    identity: Option<ClientIdentity>,
     current: ArcSwapOption<ClientConfig>,
 }
 
@@ -53,9 +63,10 @@ impl Trust {
     /// Reads the files that the configuration names.
     ///
     /// # Errors
-    /// The trusted certificates cannot be read.
-    pub fn new(upstream: &Upstream) -> Result<Self, TlsError> {
-        let trust = Self { upstream: upstream.clone(), current: ArcSwapOption::empty() };
+    /// The trusted certificates, our own or its key cannot be read.
+    pub fn new(upstream: &Upstream, identity: Option<&ClientIdentity>) -> Result<Self, TlsError> {
+        let current = ArcSwapOption::empty();
+        let trust = Self { upstream: upstream.clone(), identity: identity.cloned(), current };
         trust.reload()?;
         Ok(trust)
     }
@@ -68,22 +79,26 @@ impl Trust {
     /// Reads the files again. If one cannot be used, everything stays as it is.
     ///
     /// # Errors
-    /// The trusted certificates cannot be read.
+    /// The trusted certificates, our own or its key cannot be read.
     pub fn reload(&self) -> Result<(), TlsError> {
         // TLS is a matter of networks: libpq ignores sslmode for unix sockets as well.
         let on_socket = self.upstream.host.starts_with('/');
-        self.current.store(if on_socket { None } else { client_config(&self.upstream)? });
+        self.current.store(if on_socket { None } else { client_config(&self.upstream, self.identity.as_ref())? });
         Ok(())
     }
 }
 
 /// The client side of TLS towards this server; none where the mode is `disable`.
 ///
-/// `prefer` and `require` encrypt without looking at the certificate, as libpq does.
+/// `prefer` and `require` encrypt without looking at the certificate, as libpq does. A certificate of our own is shown if
+/// the server asks for one.
 ///
 /// # Errors
-/// The trusted certificates cannot be read.
-fn client_config(upstream: &Upstream) -> Result<Option<Arc<ClientConfig>>, TlsError> {
+/// The trusted certificates, our own or its key cannot be read.
+fn client_config(
+    upstream: &Upstream,
+    identity: Option<&ClientIdentity>,
+) -> Result<Option<Arc<ClientConfig>>, TlsError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier: Arc<dyn ServerCertVerifier> = match upstream.tls {
         TlsMode::Disable => return Ok(None),
@@ -94,15 +109,34 @@ fn client_config(upstream: &Upstream) -> Result<Option<Arc<ClientConfig>>, TlsEr
         }
         TlsMode::VerifyFull => chain_verifier(upstream, &provider)?,
     };
-    let mut config = ClientConfig::builder_with_provider(provider)
+    let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| TlsError::Setup(error.to_string()))?
         .dangerous()
-        .with_custom_certificate_verifier(verifier)
-        .with_no_client_auth();
+        .with_custom_certificate_verifier(verifier);
+    let mut config = match identity {
+        None => builder.with_no_client_auth(),
+        Some(identity) => {
+            let (chain, key) = own_certificate(identity)?;
+            builder.with_client_auth_cert(chain, key).map_err(|error| unusable(&identity.cert, error))?
+        }
+    };
     // Servers from 17 on insist on it where TLS starts without an SSLRequest, and older ones ignore it.
     config.alpn_protocols = vec![b"postgresql".to_vec()];
     Ok(Some(Arc::new(config)))
+}
+
+fn own_certificate(
+    identity: &ClientIdentity,
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), TlsError> {
+    let chain: Result<Vec<_>, _> =
+        CertificateDer::pem_file_iter(&identity.cert).map_err(|error| unusable(&identity.cert, error))?.collect();
+    let key = PrivateKeyDer::from_pem_file(&identity.key).map_err(|error| unusable(&identity.key, error))?;
+    Ok((chain.map_err(|error| unusable(&identity.cert, error))?, key))
+}
+
+fn unusable(path: &Path, error: impl ToString) -> TlsError {
+    TlsError::Identity { path: path.to_owned(), cause: error.to_string() }
 }
 
 /// The name that a certificate of this server must carry.
@@ -239,7 +273,11 @@ pub(super) struct Stream<S>(tokio_rustls::client::TlsStream<S>);
 
 impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream for Stream<S> {
     fn channel_binding(&self) -> ChannelBinding {
-        ChannelBinding::none()
+        let shown = self.0.get_ref().1.peer_certificates().and_then(<[_]>::first);
+        match shown.and_then(|certificate| tls_server_end_point(certificate)) {
+            Some(hash) => ChannelBinding::tls_server_end_point(hash),
+            None => ChannelBinding::none(),
+        }
     }
 }
 
@@ -270,7 +308,14 @@ mod tests {
     use std::time::Duration;
 
     fn upstream(tls: TlsMode, ca: Option<PathBuf>) -> Upstream {
-        Upstream { host: "db.example".to_owned(), port: 5432, tls, ca, connect_timeout: Duration::from_secs(1) }
+        Upstream {
+            host: "db.example".to_owned(),
+            port: 5432,
+            tls,
+            ca,
+            identity: None,
+            connect_timeout: Duration::from_secs(1),
+        }
     }
 
     /// Whether a certificate for `good.example` is accepted under these names.
@@ -313,9 +358,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_trusted_is_said_at_start() {
-        assert!(client_config(&upstream(TlsMode::Disable, None)).unwrap().is_none());
-        assert!(client_config(&upstream(TlsMode::Require, None)).unwrap().is_some());
-        let missing = client_config(&upstream(TlsMode::VerifyFull, Some("/nowhere/ca.crt".into()))).unwrap_err();
+        assert!(client_config(&upstream(TlsMode::Disable, None), None).unwrap().is_none());
+        assert!(client_config(&upstream(TlsMode::Require, None), None).unwrap().is_some());
+        let missing = client_config(&upstream(TlsMode::VerifyFull, Some("/nowhere/ca.crt".into())), None).unwrap_err();
         assert!(missing.to_string().contains("\"/nowhere/ca.crt\""), "{missing}");
         assert!(server_name("not a host").is_err());
     }

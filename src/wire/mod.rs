@@ -13,3 +13,4 @@ pub mod frontend;
 pub mod backend;
 pub mod response;
 pub mod cancel_key;
+pub mod der;

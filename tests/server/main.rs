@@ -22,6 +22,7 @@ mod flow;
 mod hostile;
 
 mod tls;
+mod auth;
 mod drivers;
 mod metrics;
 mod masking;

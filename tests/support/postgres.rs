@@ -46,6 +46,8 @@ pub struct ClusterOptions {
     pub settings: Vec<String>,
     /// Where the server's programs are, if not where `binaries` finds them.
     pub binaries: Option<PathBuf>,
+    /// Lines for pg_hba.conf, before those that follow from `auth`.
+    pub hba: Vec<String>,
 }
 
 /// A running server with an empty cluster; gone when dropped.
@@ -154,6 +156,7 @@ impl Cluster {
             let issued = self.authority.issue("localhost");
             fs::write(data.join("server.crt"), issued.cert).expect("server.crt");
             fs::write(data.join("server.key"), issued.key).expect("server.key");
+            fs::write(data.join("ca.crt"), self.authority.pem()).expect("ca.crt");
             hand_over(&data.join("server.key"));
             run(&["chmod".into(), "600".into(), data.join("server.key").display().to_string()]);
             settings.push_str("ssl = on\n");
@@ -166,8 +169,9 @@ impl Cluster {
         fs::write(data.join("postgresql.conf"), written + &settings).expect("postgresql.conf");
         let method = self.options.auth.method();
         let kind = if self.options.tls { "hostssl" } else { "host" };
+        let before = self.options.hba.join("\n");
         let hba = format!(
-            "local all {SUPERUSER} trust\nlocal all all {method}\nlocal replication all trust\n{kind} all all 127.0.0.1/32 {method}\n"
+            "local all {SUPERUSER} trust\n{before}\nlocal all all {method}\nlocal replication all trust\n{kind} all all 127.0.0.1/32 {method}\n"
         );
         fs::write(data.join("pg_hba.conf"), hba).expect("pg_hba.conf");
     }

@@ -31,6 +31,10 @@ pub struct ProxyOptions {
     pub listen: Option<String>,
     /// More environment variables.
     pub environment: Vec<(String, String)>,
+    /// More keys of `upstream` and of `tls`, such as `, cert: FILE, key: FILE`.
+    pub upstream_more: String,
+    /// See `upstream_more`.
+    pub tls_more: String,
     /// More lines of configuration, such as `limits: {drain_timeout: 1s}`.
     pub more: String,
 }
@@ -210,6 +214,7 @@ fn text(cluster: &Cluster, options: &ProxyOptions, directory: &Path) -> String {
     if let Some(ca) = &options.upstream_ca {
         upstream.push_str(&format!(", ca: {}", ca.display()));
     }
+    upstream.push_str(&options.upstream_more);
     let mut lines = vec![
         options.listen.clone().unwrap_or_else(|| format!("listen: [{listen}]")),
         format!("upstream: {{{upstream}}}"),
@@ -228,9 +233,10 @@ fn text(cluster: &Cluster, options: &ProxyOptions, directory: &Path) -> String {
         fs::write(directory.join("proxy.key"), issued.key).expect("proxy.key");
         fs::write(directory.join("ca.crt"), cluster.authority().pem()).expect("ca.crt");
         lines.push(format!(
-            "tls: {{cert: {}, key: {}}}",
+            "tls: {{cert: {}, key: {}{}}}",
             directory.join("proxy.crt").display(),
-            directory.join("proxy.key").display()
+            directory.join("proxy.key").display(),
+            options.tls_more
         ));
     }
     lines.push(options.more.clone());

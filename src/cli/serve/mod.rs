@@ -23,6 +23,7 @@ use crate::observe::metrics::Caps;
 use crate::observe::observer::Observer;
 use crate::policy::compile::Bundle;
 use crate::policy::store::SnapshotStore;
+use crate::proxy::auth::sources::Verifiers;
 use crate::proxy::connect::Dialer;
 use crate::proxy::health::{Health, Reachable};
 use crate::proxy::listen;
@@ -30,6 +31,7 @@ use crate::proxy::server::{Collaborators, Phase, Proxy, STACK_BYTES};
 use crate::upstream::connect::ServiceAccount;
 use crate::upstream::index_stats;
 use crate::upstream::keeper::{CatalogKeeper, Reading};
+use crate::upstream::verifiers::VerifierQuery;
 use certificates::Certificates;
 use policies::Policies;
 use watch::Watched;
@@ -82,12 +84,14 @@ async fn serve(config: Config, bundle: Arc<Bundle>) -> anyhow::Result<()> {
     let account = config
         .service
         .as_ref()
-        .map(|service| ServiceAccount::new(&config.upstream, service, Arc::clone(&certificates.server)))
+        .map(|service| ServiceAccount::new(&config.upstream, service, Arc::clone(&certificates.service)))
         .transpose()
         .context("cannot use the service account")?
         .map(|account| account.tuned(&config.tcp));
+    let verifiers = Arc::new(verifiers(&config, account.as_ref())?);
     let keeper = Arc::new(keeper(&config, &store, &observer, account.clone()));
-    let dialer = Dialer::new(&config.upstream, config.tcp, Arc::clone(&certificates.server));
+    let (server, vouching) = (Arc::clone(&certificates.server), Arc::clone(&certificates.vouching));
+    let dialer = Dialer::new(&config.upstream, config.tcp, server, vouching);
     background(&store, &observer, account);
     follow_files(&config, &policies, &certificates);
     let health = watch_server(dialer.clone(), &observer);
@@ -102,6 +106,7 @@ async fn serve(config: Config, bundle: Arc<Bundle>) -> anyhow::Result<()> {
         store: Arc::clone(&store),
         cache: Arc::new(VerdictCache::new(config.limits.verdict_cache_bytes)),
         keeper: Arc::clone(&keeper),
+        verifiers: Arc::clone(&verifiers),
         recorder: Arc::clone(&observer) as _,
         tls: certificates.clients.clone(),
         dialer,
@@ -117,6 +122,7 @@ async fn serve(config: Config, bundle: Arc<Bundle>) -> anyhow::Result<()> {
     let signals = tokio::spawn(signals::obey(phase, draining, move || {
         policies.reload();
         certificates.reload();
+        verifiers.reload_or_tell();
         audit.reopen_audit();
     }));
     signals::ready();
@@ -126,6 +132,12 @@ async fn serve(config: Config, bundle: Arc<Bundle>) -> anyhow::Result<()> {
     observer.shut_down();
     tracing::info!("stopped");
     Ok(())
+}
+
+fn verifiers(config: &Config, account: Option<&ServiceAccount>) -> anyhow::Result<Verifiers> {
+    let query = config.auth.query.as_ref().zip(account);
+    let query = query.map(|(query, account)| VerifierQuery::new(account.clone(), &query.text, &query.database));
+    Ok(Verifiers::new(config.auth.verifiers.clone(), query)?)
 }
 
 fn keeper(
