@@ -25,6 +25,7 @@ pub mod extended;
 pub mod splice;
 pub mod outbox;
 pub mod client_side;
+mod stale;
 pub mod server_side;
 pub mod relay;
 pub mod replication;
