@@ -7,10 +7,10 @@
 //! BOLERO_RANDOM_TEST_TIME_MS=3600000 cargo test --test fuzz statements
 //! ```
 //!
-//! With libFuzzer, which looks for inputs that reach new code (`cargo install cargo-bolero`, and a nightly compiler):
+//! With libFuzzer, which looks for inputs that reach new code (`cargo install cargo-bolero`), one target at a time:
 //!
 //! ```text
-//! cargo +nightly bolero test --test fuzz statements::any_text_is_judged --time 1h
+//! cargo bolero test --rustc-bootstrap --sanitizer NONE -T 1h statements::any_text_is_judged
 //! ```
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
