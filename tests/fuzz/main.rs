@@ -19,6 +19,7 @@ use std::time::Duration;
 
 mod frames;
 mod messages;
+mod opening;
 mod server;
 mod splits;
 mod startup;
