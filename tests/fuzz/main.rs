@@ -20,6 +20,7 @@ use std::time::Duration;
 mod frames;
 mod messages;
 mod opening;
+mod scram;
 mod server;
 mod splits;
 mod startup;

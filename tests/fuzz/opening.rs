@@ -66,6 +66,6 @@ fn any_proxy_header() {
 #[test]
 fn any_certificate() {
     bolero::check!().with_test_time(A_MOMENT).with_iterations(ITERATIONS).for_each(|bytes: &[u8]| {
-        let _ = certificate::common_name(bytes);
+        let _ = (certificate::common_name(bytes), certificate::names(bytes), certificate::not_after(bytes));
     });
 }
