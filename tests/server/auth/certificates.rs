@@ -110,3 +110,21 @@ fn the_service_account_may_have_a_certificate_in_place_of_a_password() {
     let answer = site.psql(proxy.port(), "scram", "secret-scram", "sslmode=verify-full channel_binding=require");
     assert_eq!(answer, Ok("scram".into()), "{}", proxy.log());
 }
+
+#[test]
+fn clients_bind_to_the_certificate_that_they_were_shown() {
+    let Some(site) = site() else { return };
+    let proxy = site.proxy(Source::File, "verify-full");
+    let log_in = || site.psql(proxy.port(), "scram", "secret-scram", "sslmode=verify-full channel_binding=require");
+    assert_eq!(log_in(), Ok("scram".into()));
+    let fresh = site.cluster.authority().issue("localhost");
+    std::fs::write(proxy.directory().join("proxy.crt"), fresh.cert).unwrap();
+    std::fs::write(proxy.directory().join("proxy.key"), fresh.key).unwrap();
+    proxy.signal("HUP");
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while !proxy.log().contains("certificates loaded") {
+        assert!(std::time::Instant::now() < until, "{}", proxy.log());
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert_eq!(log_in(), Ok("scram".into()), "{}", proxy.log());
+}
