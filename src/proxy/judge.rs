@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::server::Collaborators;
+use super::shared::Collaborators;
 use crate::engine::check::{Facts, Protocol};
 use crate::engine::function_call::check_function_call;
 use crate::engine::parameters::check_parameter_types;

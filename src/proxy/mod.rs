@@ -6,6 +6,8 @@
 //! server: it takes SQL only together with the engine's permission.
 
 pub mod server;
+pub mod shared;
+mod admit;
 pub mod listen;
 pub mod stream;
 pub mod tls;

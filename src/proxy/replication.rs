@@ -11,8 +11,8 @@ use tokio::sync::watch;
 use super::auth::Accepted;
 use super::judge::{EngineJudge, Judge};
 use super::relay::End;
-use super::server::{Collaborators, Phase};
 use super::session::Fatal;
+use super::shared::{Collaborators, Phase};
 use crate::policy::subject::Subject;
 
 /// Bytes that are moved at once: base backups are large.

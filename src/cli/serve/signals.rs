@@ -7,7 +7,7 @@ use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch::Sender;
 
-use crate::proxy::server::Phase;
+use crate::proxy::shared::Phase;
 
 /// SIGTERM drains, a second one stops at once, like SIGQUIT; SIGINT stops at once; SIGHUP reads the files again.
 pub(super) async fn obey(phase: Sender<Phase>, draining: Arc<AtomicBool>, reload: impl Fn()) -> anyhow::Result<()> {
