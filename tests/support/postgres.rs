@@ -79,15 +79,20 @@ log_timezone = 'UTC'
 
 /// Where the server's programs are: `PG_BINDIR`, or the newest version that Debian's packages have installed.
 pub fn binaries() -> Option<PathBuf> {
-    if let Some(given) = std::env::var_os("PG_BINDIR") {
-        return Some(PathBuf::from(given)).filter(|path| path.join("initdb").exists());
+    match std::env::var_os("PG_BINDIR") {
+        Some(given) => Some(PathBuf::from(given)).filter(|path| path.join("initdb").exists()),
+        None => newest_with("initdb"),
     }
+}
+
+/// The programs of the newest installed version that has this one: some packages hold only a server, or only clients.
+fn newest_with(program: &str) -> Option<PathBuf> {
     let mut versions: Vec<(u32, PathBuf)> = fs::read_dir("/usr/lib/postgresql")
         .ok()?
         .filter_map(|entry| {
             let path = entry.ok()?.path();
             let version = path.file_name()?.to_str()?.parse().ok()?;
-            Some((version, path.join("bin"))).filter(|(_, path)| path.join("initdb").exists())
+            Some((version, path.join("bin"))).filter(|(_, path)| path.join(program).exists())
         })
         .collect();
     versions.sort();
@@ -238,9 +243,32 @@ impl Cluster {
         &self.authority
     }
 
-    /// The path of one of PostgreSQL's programs, of the server's own version.
+    /// The path of one of PostgreSQL's programs: of the server's own version, or the newest installed.
     pub fn program(&self, name: &str) -> PathBuf {
-        self.binaries.join(name)
+        let own = self.binaries.join(name);
+        if own.exists() {
+            return own;
+        }
+        newest_with(name).unwrap_or_else(|| panic!("{name} is not installed")).join(name)
+    }
+
+    /// The major version of the server.
+    pub fn major_version(&self) -> u32 {
+        let number: u32 = self.sql("postgres", "SHOW server_version_num").parse().expect("a number");
+        number / 10_000
+    }
+
+    /// Whether pg_dump is as new as the server, as it has to be; says so if not.
+    pub fn can_be_dumped(&self) -> bool {
+        let output =
+            Command::new(self.program("pg_dump")).arg("--version").output().expect("pg_dump cannot be started");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let number = said.split_whitespace().find_map(|word| word.split('.').next()?.parse::<u32>().ok());
+        let able = number.is_some_and(|version| version >= self.major_version());
+        if !able {
+            eprintln!("skipped: {} cannot read a server of version {}", said.trim(), self.major_version());
+        }
+        able
     }
 
     /// What the server has logged.
