@@ -174,17 +174,22 @@ impl<J: Judge> Conversation<J> {
             return Ok(Step::Stop(stop));
         }
         let (verdict, checked_in, now) = self.judge_text(text, Protocol::Simple);
+        if let Some(stop) = self.path_matters(&verdict, outbox) {
+            return Ok(Step::Stop(stop));
+        }
         match verdict {
             Verdict::Admit(admitted) => {
                 let judged = Judged::new(&admitted, self.judge.epoch(), checked_in);
                 self.will_run(&judged.report);
                 self.dialogue.batch_open = false;
-                self.dialogue.expect(Expected::judged(Kind::Query, judged, now));
+                self.dialogue.query(Expected::judged(Kind::Query, judged, now));
                 let there = header.total().min(outbox.rest().len());
                 outbox.query(there, &admitted);
                 Ok(self.streams_on(header, there))
             }
-            Verdict::Refuse(refusal) => Ok(self.refuse_simple(header, outbox, to_client, (refusal, checked_in))),
+            Verdict::Refuse(refusal) => {
+                Ok(self.refuse_simple(header, outbox, to_client, (Kind::Query, refusal, checked_in)))
+            }
         }
     }
 
@@ -205,7 +210,9 @@ impl<J: Judge> Conversation<J> {
                 outbox.query(there, &admitted);
                 Ok(self.streams_on(header, there))
             }
-            Verdict::Refuse(refusal) => Ok(self.refuse_simple(header, outbox, to_client, (refusal, checked_in))),
+            Verdict::Refuse(refusal) => {
+                Ok(self.refuse_simple(header, outbox, to_client, (Kind::FunctionCall, refusal, checked_in)))
+            }
         }
     }
 
@@ -215,10 +222,12 @@ impl<J: Judge> Conversation<J> {
         header: Header,
         outbox: &mut Outbox<'_, '_>,
         to_client: &mut BytesMut,
-        (refusal, checked_in): (Refusal, Duration),
+        (kind, refusal, checked_in): (Kind, Refusal, Duration),
     ) -> Step {
         self.judge.refused(&refusal, checked_in);
-        if self.dialogue.quiet() && self.dialogue.status == Status::Idle {
+        // The server lets its unnamed statement go with every Query, which only the server can do.
+        let has_unnamed = self.dialogue.statement(b"").is_some();
+        if self.dialogue.quiet() && self.dialogue.status == Status::Idle && !has_unnamed {
             put_refusal(to_client, &refusal);
             response::put_ready(to_client, Status::Idle);
             let now = header.total().min(outbox.rest().len());
@@ -229,7 +238,14 @@ impl<J: Judge> Conversation<J> {
             return Step::Next;
         }
         self.dialogue.batch_open = false;
-        self.dialogue.expect(Expected::refused(Kind::Query, refusal));
+        let expected = Expected::refused(Kind::Query, refusal);
+        if kind == Kind::FunctionCall {
+            // A FunctionCall would have let it live, and the Query in its place does not.
+            self.dialogue.unnamed_lost |= has_unnamed && !self.dialogue.skipping;
+            self.dialogue.expect(expected);
+        } else {
+            self.dialogue.query(expected);
+        }
         self.poison(header, outbox, Poison::Query)
     }
 
@@ -249,6 +265,9 @@ impl<J: Judge> Conversation<J> {
         }
         let text = parse.map(|parse| parse.text).filter(|text| text.len() <= limit);
         let (verdict, checked_in, now) = self.judge_text(text, Protocol::Extended);
+        if let Some(stop) = self.path_matters(&verdict, outbox) {
+            return Ok(Step::Stop(stop));
+        }
         let verdict = match parse.and_then(|parse| self.judge.parameter_types(parse.types)) {
             Some(refusal) => Verdict::Refuse(refusal),
             None => verdict,
@@ -424,6 +443,9 @@ impl<J: Judge> Conversation<J> {
         }
         let text = Some(&*statement.text).filter(|text| text.len() <= self.judge.statement_limit());
         let (verdict, checked_in, now) = self.judge_text(text, Protocol::Extended);
+        if let Some(stop) = self.path_matters(&verdict, outbox) {
+            return Again::Waits(stop);
+        }
         let admitted = match verdict {
             Verdict::Refuse(refusal) => {
                 self.judge.refused(&refusal, checked_in);
@@ -445,10 +467,18 @@ impl<J: Judge> Conversation<J> {
             return Again::Unchanged;
         }
         self.dialogue.batch_open = true;
+        let there = !lost(self);
+        if there {
+            // Where SQL has deallocated the statement, this is the error that the client would have had.
+            self.dialogue.expect(Expected::plain(Kind::DescribeOurs));
+        }
         if !name.is_empty() {
             self.dialogue.prepare(name, None, Expected::plain(Kind::CloseAgain));
         }
         self.dialogue.prepare(name, Some(renewed), Expected::judged(Kind::ParseAgain, judged, now));
+        if there {
+            outbox.look_for_statement(name);
+        }
         outbox.prepare_again(Parse { name, text: &statement.text, types: &statement.types }, &admitted);
         Again::Changed
     }
@@ -498,13 +528,14 @@ impl<J: Judge> Conversation<J> {
         if self.path.is_some() || !self.judge.governed() {
             return None;
         }
-        if std::mem::take(&mut self.question_failed) {
-            return None;
-        }
         if self.dialogue.asking() {
             return Some(Stop::Waits);
         }
-        if !self.dialogue.will_be_quiet() {
+        // In the middle of a batch we ask only where it turns out to matter: some statements must be the first of theirs.
+        if self.dialogue.skipping || self.dialogue.copy_in || self.dialogue.batch_open {
+            return None;
+        }
+        if std::mem::take(&mut self.question_failed) {
             return None;
         }
         if !self.dialogue.quiet() {
@@ -516,6 +547,20 @@ impl<J: Judge> Conversation<J> {
         outbox.ask_search_path();
         self.dialogue.unnamed_lost = self.dialogue.statement(b"").is_some();
         self.dialogue.expect(Expected::plain(Kind::Question));
+        Some(Stop::Waits)
+    }
+
+    /// Whether a verdict may be another one once the search path is known, which can be asked for in the middle of a batch.
+    fn path_matters(&mut self, verdict: &Verdict, outbox: &mut Outbox<'_, '_>) -> Option<Stop> {
+        if self.path.is_some() || !self.judge.governed() || matches!(verdict, Verdict::Admit(_)) {
+            return None;
+        }
+        let within = self.dialogue.batch_open && !self.dialogue.skipping && !self.dialogue.copy_in;
+        if !within || self.dialogue.status == Status::Failed || std::mem::take(&mut self.question_failed) {
+            return None;
+        }
+        outbox.ask_search_path_within_batch();
+        self.dialogue.asks_within_batch();
         Some(Stop::Waits)
     }
 }

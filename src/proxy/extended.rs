@@ -62,10 +62,16 @@ pub enum Kind {
     CopyEnd,
     /// A Parse of our own; the client does not hear of it unless it fails.
     ParseAgain,
+    /// A Bind of our own.
+    BindOurs,
+    /// A Describe of our own, of a prepared statement.
+    DescribeOurs,
     /// A Close of our own.
     CloseAgain,
     /// Our own question for the search path.
     Question,
+    /// The same question within a batch: the Execute of it.
+    QuestionWithin,
 }
 
 /// One due reply.
@@ -168,12 +174,15 @@ impl Dialogue {
 
     /// Whether a question of ours is under way.
     pub fn asking(&self) -> bool {
-        self.front_kind() == Some(Kind::Question)
+        self.queue.iter().any(|expected| matches!(expected.kind, Kind::Question | Kind::QuestionWithin))
     }
 
-    /// Whether the session will be quiet by itself, without any further message of the client.
-    pub fn will_be_quiet(&self) -> bool {
-        !self.skipping && !self.copy_in && !self.batch_open
+    /// A question of ours was sent within a batch.
+    pub fn asks_within_batch(&mut self) {
+        use Kind::{BindOurs, CloseAgain, ParseAgain, QuestionWithin};
+        for kind in [ParseAgain, BindOurs, QuestionWithin, CloseAgain, CloseAgain] {
+            self.expect(Expected::plain(kind));
+        }
     }
 
     /// A request was forwarded.
@@ -266,7 +275,10 @@ impl Dialogue {
             | Kind::Execute
             | Kind::Close
             | Kind::ParseAgain
-            | Kind::CloseAgain => {}
+            | Kind::BindOurs
+            | Kind::DescribeOurs
+            | Kind::CloseAgain
+            | Kind::QuestionWithin => {}
         }
         if front.refusal.is_none() {
             front.report(judge);
@@ -309,7 +321,10 @@ impl Dialogue {
                 | Kind::Execute
                 | Kind::Close
                 | Kind::ParseAgain
+                | Kind::BindOurs
+                | Kind::DescribeOurs
                 | Kind::CloseAgain
+                | Kind::QuestionWithin
                 | Kind::CopyEnd => {}
             }
         }
@@ -336,6 +351,11 @@ impl Dialogue {
         let previous = self.swap_statement(name, statement);
         expected.undo = Undo::Statement(name.into(), previous);
         self.queue.push_back(expected);
+    }
+
+    /// A Query was forwarded: the server lets its unnamed statement go before it reads the text.
+    pub fn query(&mut self, expected: Expected) {
+        self.prepare(b"", None, expected);
     }
 
     /// Enters a portal and the reply that will confirm it.

@@ -161,6 +161,10 @@ impl<J: Judge> Conversation<J> {
 
     /// The server is about to run this.
     pub fn will_run(&mut self, report: &Report) {
+        if self.dialogue.skipping {
+            // It is not: the server discards everything up to the next Sync.
+            return;
+        }
         if (report.effects.search_path_may_change || report.effects.ddl) && self.judge.governed() {
             self.path = None;
             self.path_touched = true;
