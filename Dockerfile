@@ -15,6 +15,7 @@ COPY --from=build /usr/local/bin/pgcovenant /usr/local/bin/pgcovenant
 USER pgcovenant
 WORKDIR /var/lib/pgcovenant
 EXPOSE 6432 9930
-HEALTHCHECK --interval=5s --timeout=2s --start-period=30s CMD curl -fsS http://127.0.0.1:9930/readyz || exit 1
+# Whether the process is well: one that waits for its database must not be replaced.
+HEALTHCHECK --interval=5s --timeout=2s --start-period=30s CMD curl -fsS http://127.0.0.1:9930/healthz || exit 1
 ENTRYPOINT ["pgcovenant"]
 CMD ["serve", "--config", "/etc/pgcovenant/pgcovenant.yaml"]

@@ -1,18 +1,29 @@
 //! How this process is set up: the checked form of `pgcovenant.yaml`.
 
 pub mod file;
+pub mod network;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use network::{ProxyProtocol, ReplicationGrant, Tcp};
 
 /// The whole configuration. Relative paths are relative to the directory of the file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// Where clients connect.
     pub listen: Vec<Listen>,
+    /// Another process may listen in the same places, to take over from this one.
+    pub reuse_port: bool,
+    /// Load balancers that say whom they connect for.
+    pub proxy_protocol: Option<ProxyProtocol>,
     /// The server behind us.
     pub upstream: Upstream,
+    /// Options of TCP sockets on both hops.
+    pub tcp: Tcp,
+    /// Who may open replication connections.
+    pub replication: Vec<ReplicationGrant>,
     /// The account for our own read-only questions; without it no catalog is read and nobody can be governed.
     pub service: Option<Service>,
     /// Directory of contracts and policies; none makes a transparent proxy with metrics.
@@ -34,6 +45,26 @@ pub enum Listen {
     Tcp(SocketAddr),
     /// `unix:/dir`: the socket is `/dir/.s.PGSQL.<port>` with the port of the first TCP listener, or 6432.
     Unix(PathBuf),
+    /// `unix:@name`: the same with the abstract socket `@name/.s.PGSQL.<port>`, which has no file.
+    Abstract(String),
+}
+
+impl Listen {
+    /// The TCP address; port 0 lets the system choose.
+    pub fn tcp(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(address) => Some(*address),
+            Self::Unix(_) | Self::Abstract(_) => None,
+        }
+    }
+
+    /// The directory of the unix socket.
+    pub fn unix(&self) -> Option<&Path> {
+        match self {
+            Self::Tcp(_) | Self::Abstract(_) => None,
+            Self::Unix(directory) => Some(directory),
+        }
+    }
 }
 
 /// The server behind us.
@@ -95,8 +126,16 @@ pub struct Limits {
     pub statement_bytes: usize,
     /// Clients at once; more get 53300.
     pub connections: usize,
+    /// Of these, with the same role.
+    pub connections_per_user: Option<usize>,
+    /// Of these, to the same database.
+    pub connections_per_database: Option<usize>,
+    /// Clients at once that have not logged in yet; more are turned away unheard.
+    pub unauthenticated: usize,
     /// From accept to ReadyForQuery.
     pub login_timeout: Duration,
+    /// From SIGTERM to the end of accepting, for load balancers that look at readiness.
+    pub drain_delay: Duration,
     /// How long open sessions may go on after SIGTERM.
     pub drain_timeout: Duration,
     /// Bytes that cached verdicts may take.
@@ -108,7 +147,11 @@ impl Default for Limits {
         Self {
             statement_bytes: 1 << 20,
             connections: 1000,
+            connections_per_user: None,
+            connections_per_database: None,
+            unauthenticated: 1000,
             login_timeout: Duration::from_secs(60),
+            drain_delay: Duration::ZERO,
             drain_timeout: Duration::from_secs(30),
             verdict_cache_bytes: 64 << 20,
         }

@@ -22,6 +22,7 @@ use pgcovenant::policy::compile::Bundle;
 use pgcovenant::policy::store::SnapshotStore;
 use pgcovenant::upstream::connect::ServiceAccount;
 use pgcovenant::upstream::keeper::CatalogKeeper;
+use pgcovenant::upstream::tls::Trust;
 use pgcovenant::upstream::{catalog, index_stats};
 use support::{Auth, Cluster, ClusterOptions};
 
@@ -74,7 +75,7 @@ fn service() -> Service {
 }
 
 fn account_for(upstream: &Upstream) -> ServiceAccount {
-    ServiceAccount::new(upstream, &service()).unwrap()
+    ServiceAccount::new(upstream, &service(), Arc::new(Trust::new(upstream).unwrap())).unwrap()
 }
 
 fn prepared() -> Option<Cluster> {
@@ -357,6 +358,6 @@ async fn tls_modes_decide_what_is_trusted() {
     let folder = tempfile::tempdir().unwrap();
     let other = folder.path().join("other.key");
     std::fs::write(&other, cluster.authority().issue("elsewhere").key).unwrap();
-    let unusable = ServiceAccount::new(&with(TlsMode::VerifyFull, &other), &service()).unwrap_err();
+    let unusable = Trust::new(&with(TlsMode::VerifyFull, &other)).unwrap_err();
     assert!(unusable.to_string().contains("the file has no certificate"), "{unusable}");
 }

@@ -1,13 +1,18 @@
 //! `pgcovenant check`: every problem of every file in one run.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::input::Input;
 use super::{Check, Format, PROBLEMS};
-use crate::model::source::{Diagnostic, Severity};
+use crate::config::Config;
+use crate::model::source::{Diagnostic, Problems, Severity, SourceFile, parse};
+use crate::proxy::tls::ClientTls;
+use crate::upstream::tls::Trust;
 
 /// Reads everything and reports what is wrong with it.
 ///
@@ -15,7 +20,10 @@ use crate::model::source::{Diagnostic, Severity};
 /// A file cannot be read, or the report cannot be written.
 pub fn run(arguments: &Check) -> anyhow::Result<ExitCode> {
     let path = arguments.source.config.as_deref().or(arguments.path.as_deref());
-    let input = Input::read(path)?;
+    let mut input = Input::read(path)?;
+    if let (Some(config), Some(file)) = (&input.config, input.files.first()) {
+        input.diagnostics.extend(certificates(config, file));
+    }
     let mut out = std::io::stdout().lock();
     match arguments.format {
         Format::Text => write!(out, "{}{}", input.report(), summary(&input))?,
@@ -26,6 +34,34 @@ pub fn run(arguments: &Check) -> anyhow::Result<ExitCode> {
     }
     let (errors, _) = input.count();
     Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::from(PROBLEMS) })
+}
+
+/// What is wrong with the certificates that the configuration names. They may be elsewhere where this is only a check.
+fn certificates(config: &Config, file: &SourceFile) -> Vec<Diagnostic> {
+    let mut problems = Problems::new(file);
+    let Some(document) = parse(file, &mut problems) else { return problems.into_found() };
+    let mut complain = |keys: [&str; 2], files: &[&PathBuf], message: String| {
+        let span = document.descend(keys).span.clone();
+        if files.iter().all(|path| path.exists()) {
+            problems.error(&span, message);
+        } else {
+            problems.warn(&span, message, "The proxy does not start without this file.");
+        }
+    };
+    if let Some(tls) = &config.tls {
+        let files: Vec<_> = [&tls.cert, &tls.key].into_iter().chain(&tls.client_ca).collect();
+        match ClientTls::new(tls).map(|tls| tls.expiry()) {
+            Err(error) => complain(["tls", ""], &files, error.to_string()),
+            Ok(Some(expiry)) if expiry <= Timestamp::now() => {
+                complain(["tls", "cert"], &files, format!("the certificate has expired on {expiry}"));
+            }
+            Ok(_) => {}
+        }
+    }
+    if let Err(error) = Trust::new(&config.upstream) {
+        complain(["upstream", "ca"], &Vec::from_iter(&config.upstream.ca), error.to_string());
+    }
+    problems.into_found()
 }
 
 fn summary(input: &Input) -> String {

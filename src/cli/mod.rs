@@ -28,7 +28,7 @@ pub struct Cli {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run the proxy. SIGTERM lets open sessions finish, SIGINT and SIGQUIT do not, SIGHUP reads policies again.
+    /// Run the proxy. SIGTERM lets open sessions finish, SIGINT and SIGQUIT do not, SIGHUP reads policies and certificates again.
     Serve(Serve),
     /// Report every problem of configuration, contracts and policies. Exit code 0: no errors, 1: errors, 2: cannot run.
     Check(Check),

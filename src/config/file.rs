@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Config, Limits, Listen, ServerTls, Service, TlsMode, Upstream};
 use crate::model::source::{
-    Diagnostic, Fields, Node, Problems, SourceFile, Value, integer, nearest, non_empty, parse, string_or_list,
+    Diagnostic, Fields, Node, Problems, SourceFile, Value, boolean, integer, nearest, non_empty, parse, string_or_list,
 };
 
 /// Where clients connect if nothing else is said.
@@ -24,16 +24,21 @@ pub fn read(file: &SourceFile) -> (Option<Config>, Vec<Diagnostic>) {
     (config, problems.into_found())
 }
 
-struct Reader<'r, 'p> {
+/// Reads nodes; what is wrong with them is collected.
+pub(super) struct Reader<'r, 'p> {
     base: &'r Path,
-    problems: &'r mut Problems<'p>,
+    pub(super) problems: &'r mut Problems<'p>,
 }
 
 impl Reader<'_, '_> {
     fn config(&mut self, document: &Node) -> Option<Config> {
         let mut fields = Fields::of(document, "the configuration", self.problems)?;
         let listen = fields.optional("listen").map(|node| self.listeners(node));
+        let reuse_port = fields.optional("reuse_port").and_then(|node| boolean(node, self.problems)).unwrap_or(false);
+        let proxy_protocol = fields.optional("proxy_protocol").and_then(|node| self.proxy_protocol(node));
         let upstream = fields.required("upstream", self.problems).and_then(|node| self.upstream(node));
+        let tcp = fields.optional("tcp").and_then(|node| self.tcp(node)).unwrap_or_default();
+        let replication = fields.optional("replication").map(|node| self.replication(node)).unwrap_or_default();
         let service = fields.optional("service").and_then(|node| self.service(node));
         let policies = fields.optional("policies").and_then(|node| self.path(node));
         let admin = fields.optional("admin").and_then(|node| self.admin(node));
@@ -44,6 +49,11 @@ impl Reader<'_, '_> {
             let help = "Usage is kept in memory and in the metrics.";
             self.problems.warn(&entry.key_span, "`state` is not used by this version", help);
         }
+        if reuse_port && listen.iter().flatten().any(|listen| matches!(listen, Listen::Abstract(_))) {
+            let at = document.entry("reuse_port").map_or(0..1, |entry| entry.key_span.clone());
+            let help = "Use a socket in a directory, or a TCP port.";
+            self.problems.error_with(&at, "an abstract socket cannot be shared", help);
+        }
         if policies.is_some() && service.is_none() {
             let at = document.entry("policies").map_or(0..1, |entry| entry.key_span.clone());
             let help = "Give `service: {user: …}`, a role that may read the catalog.";
@@ -53,7 +63,11 @@ impl Reader<'_, '_> {
         let default_listen = || DEFAULT_LISTEN.parse().map(Listen::Tcp).into_iter().collect();
         Some(Config {
             listen: listen.unwrap_or_else(default_listen),
+            reuse_port,
+            proxy_protocol,
             upstream: upstream?,
+            tcp,
+            replication,
             service,
             policies,
             admin,
@@ -66,7 +80,9 @@ impl Reader<'_, '_> {
     fn listeners(&mut self, node: &Node) -> Vec<Listen> {
         let mut listeners = Vec::new();
         for (text, span) in string_or_list(node, self.problems) {
-            if let Some(folder) = text.strip_prefix("unix:") {
+            if let Some(name) = text.strip_prefix("unix:@") {
+                listeners.push(Listen::Abstract(name.to_owned()));
+            } else if let Some(folder) = text.strip_prefix("unix:") {
                 listeners.push(Listen::Unix(self.base.join(folder)));
             } else if let Some(address) = address(&text) {
                 listeners.push(Listen::Tcp(address));
@@ -164,12 +180,18 @@ impl Reader<'_, '_> {
         if let Some(bytes) = fields.optional("statement_bytes").and_then(|node| self.size(node)) {
             limits.statement_bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
         }
-        if let Some(count) = fields.optional("connections").and_then(|node| integer(node, 1..=1_000_000, self.problems))
-        {
-            limits.connections = usize::try_from(count).unwrap_or(limits.connections);
+        limits.connections =
+            fields.optional("connections").and_then(|node| self.count(node)).unwrap_or(limits.connections);
+        limits.connections_per_user = fields.optional("connections_per_user").and_then(|node| self.count(node));
+        limits.connections_per_database = fields.optional("connections_per_database").and_then(|node| self.count(node));
+        if let Some(count) = fields.optional("unauthenticated").and_then(|node| self.count(node)) {
+            limits.unauthenticated = count;
         }
         if let Some(time) = fields.optional("login_timeout").and_then(|node| self.duration(node)) {
             limits.login_timeout = time;
+        }
+        if let Some(time) = fields.optional("drain_delay").and_then(|node| self.pause(node)) {
+            limits.drain_delay = time;
         }
         if let Some(time) = fields.optional("drain_timeout").and_then(|node| self.duration(node)) {
             limits.drain_timeout = time;
@@ -185,13 +207,27 @@ impl Reader<'_, '_> {
         non_empty(node, self.problems).map(|text| self.base.join(text))
     }
 
-    fn duration(&mut self, node: &Node) -> Option<Duration> {
+    fn count(&mut self, node: &Node) -> Option<usize> {
+        integer(node, 1..=1_000_000, self.problems).and_then(|count| usize::try_from(count).ok())
+    }
+
+    /// A time span.
+    pub(super) fn duration(&mut self, node: &Node) -> Option<Duration> {
+        self.time(node, Duration::from_millis(1))
+    }
+
+    /// A time span that may be `0s`.
+    fn pause(&mut self, node: &Node) -> Option<Duration> {
+        self.time(node, Duration::ZERO)
+    }
+
+    fn time(&mut self, node: &Node, at_least: Duration) -> Option<Duration> {
         let units = [("ms", 1), ("s", 1000), ("min", 60_000), ("m", 60_000), ("h", 3_600_000)];
-        let found = self.measured(node, &units);
+        let found = self.measured(node, &units).map(Duration::from_millis).filter(|time| *time >= at_least);
         if found.is_none() {
             self.problems.error_with(&node.span, "this is no time span", "Write it as 500ms, 30s, 5min or 1h.");
         }
-        found.map(Duration::from_millis)
+        found
     }
 
     fn size(&mut self, node: &Node) -> Option<u64> {
@@ -201,7 +237,7 @@ impl Reader<'_, '_> {
             return Some(bytes);
         }
         let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("kB", 1000), ("MB", 1_000_000), ("B", 1)];
-        let found = self.measured(node, &units);
+        let found = self.measured(node, &units).filter(|bytes| *bytes > 0);
         if found.is_none() {
             self.problems.error_with(&node.span, "this is no size", "Write it as 1048576, 512KiB, 64MiB or 1GiB.");
         }
@@ -214,7 +250,7 @@ impl Reader<'_, '_> {
         let (digits, factor) = units
             .iter()
             .find_map(|(unit, factor)| Some((text.strip_suffix(unit)?.trim_end().parse::<u64>().ok()?, factor)))?;
-        digits.checked_mul(*factor).filter(|value| *value > 0)
+        digits.checked_mul(*factor)
     }
 }
 
@@ -238,16 +274,19 @@ mod tests {
 
     #[test]
     fn everything_is_read() {
-        let text = "listen: ['127.0.0.1:6432', unix:/run/pgc]\n\
+        let text = "listen: ['127.0.0.1:6432', unix:/run/pgc, 'unix:@pgc']\nreuse_port: false\n\
                     upstream: {host: db, port: 5433, tls: verify-full, ca: ca.pem, connect_timeout: 500ms}\n\
                     service: {user: pgcovenant, password_env: PW, refresh: 1min}\n\
                     policies: ./policies\nadmin: {listen: 'localhost:9930'}\n\
                     tls: {cert: /c, key: k}\naudit: {path: a.jsonl}\n\
-                    limits: {statement_bytes: 2MiB, connections: 5, drain_timeout: 1h, verdict_cache_bytes: 1024}\n";
+                    limits: {statement_bytes: 2MiB, connections: 5, drain_timeout: 1h, verdict_cache_bytes: 1024,\
+                    unauthenticated: 7, connections_per_user: 3, connections_per_database: 4, drain_delay: 5s}\n";
         let (config, found) = read(&SourceFile::new("etc/pgcovenant.yaml", text));
         assert!(found.is_empty(), "{found:?}");
         let config = config.unwrap();
         assert_eq!(config.listen[1], Listen::Unix("/run/pgc".into()));
+        assert_eq!(config.listen[2], Listen::Abstract("pgc".into()));
+        assert!(!config.reuse_port);
         assert_eq!(config.upstream.tls, TlsMode::VerifyFull);
         assert_eq!(config.upstream.connect_timeout, Duration::from_millis(500));
         assert_eq!(config.upstream.ca, Some("etc/ca.pem".into()));
@@ -258,6 +297,21 @@ mod tests {
         assert_eq!(config.limits.statement_bytes, 2 << 20);
         assert_eq!(config.limits.verdict_cache_bytes, 1024);
         assert_eq!(config.limits.drain_timeout, Duration::from_secs(3600));
+        assert_eq!(config.limits.drain_delay, Duration::from_secs(5));
+        let limits = (config.limits.connections_per_user, config.limits.connections_per_database);
+        assert_eq!((limits, config.limits.unauthenticated), ((Some(3), Some(4)), 7));
+    }
+
+    #[test]
+    fn what_the_readme_shows_can_be_used() {
+        let readme = include_str!("../../README.md");
+        let shown = readme.split("```yaml\n").find(|block| block.starts_with("listen: ")).unwrap();
+        let (config, found) = read(&SourceFile::new("p.yaml", shown.split("```").next().unwrap()));
+        assert!(found.is_empty(), "{found:?}");
+        let config = config.unwrap();
+        assert_eq!(config.limits, Limits::default(), "the README shows the defaults");
+        assert_eq!(config.tcp, super::super::network::Tcp::default());
+        assert!(!config.reuse_port && !config.replication.is_empty() && config.proxy_protocol.is_some());
     }
 
     #[test]
@@ -273,7 +327,7 @@ mod tests {
     #[test]
     fn every_problem_is_told_at_once() {
         let text = "listn: x\nupstream: {hots: db, tls: verify_full}\nservice: {user: u, password: secret}\n\
-                    admin: {listen: nowhere}\nlimits: {drain_timeout: 30, connections: 0}\n";
+                    admin: {listen: nowhere}\nlimits: {drain_timeout: 30, connections: 0, login_timeout: 0s}\n";
         assert_eq!(
             problems(text),
             [
@@ -285,6 +339,13 @@ mod tests {
                 "etc/pgcovenant.yaml:4:17: error: `nowhere` is no address to listen on (Write it as 127.0.0.1:9930.)",
                 "etc/pgcovenant.yaml:5:25: error: this is no time span (Write it as 500ms, 30s, 5min or 1h.)",
                 "etc/pgcovenant.yaml:5:42: error: 0 is not between 1 and 1000000",
+                "etc/pgcovenant.yaml:5:60: error: this is no time span (Write it as 500ms, 30s, 5min or 1h.)",
+            ]
+        );
+        assert_eq!(
+            problems("upstream: {host: db}\nlisten: unix:@x\nreuse_port: true\n"),
+            [
+                "etc/pgcovenant.yaml:3:1: error: an abstract socket cannot be shared (Use a socket in a directory, or a TCP port.)"
             ]
         );
         assert_eq!(

@@ -42,8 +42,7 @@ pub(super) fn statement(
     splicer: &mut Splicer<'_>,
 ) -> (Found, Option<Objection>) {
     let tokens = text.tokens_of(outline);
-    let mut key = Vec::new();
-    let fingerprint = lexer::shape(text.sql, tokens, &mut key).fingerprint;
+    let fingerprint = lexer::fingerprint(text.sql, tokens);
     let mut found = Found {
         report: StatementReport {
             operation: kind::operation(&outline.kind),

@@ -124,6 +124,32 @@ impl Observer {
         self.metrics.gauge(&registry::POLICY_RELOAD_SUCCESSFUL, &[]).set(0.0);
     }
 
+    /// The certificates of both hops were read; that of ours, if there is one, expires at this time.
+    pub fn certificates_loaded(&self, expiry: Option<jiff::Timestamp>) {
+        if let Some(expiry) = expiry {
+            self.metrics.gauge(&registry::TLS_EXPIRY, &[]).set(expiry.as_second() as f64);
+        }
+        self.metrics.counter(&registry::TLS_RELOADS, &["success"]).increment(1);
+        drop(self.metrics.counter(&registry::TLS_RELOADS, &["failure"]));
+        self.metrics.gauge(&registry::TLS_RELOAD_SUCCESSFUL, &[]).set(1.0);
+    }
+
+    /// A certificate cannot be used; what was in force stays.
+    pub fn certificates_refused(&self) {
+        self.metrics.counter(&registry::TLS_RELOADS, &["failure"]).increment(1);
+        self.metrics.gauge(&registry::TLS_RELOAD_SUCCESSFUL, &[]).set(0.0);
+    }
+
+    /// The server can be reached.
+    pub fn upstream_reached(&self) {
+        self.metrics.gauge(&registry::UPSTREAM_UP, &[]).set(1.0);
+    }
+
+    /// The server cannot be reached.
+    pub fn upstream_lost(&self) {
+        self.metrics.gauge(&registry::UPSTREAM_UP, &[]).set(0.0);
+    }
+
     /// Replaces the list of columns on their way out.
     pub fn deprecated_columns(&self, columns: &[DeprecatedColumn]) {
         let values = |c: &DeprecatedColumn| {

@@ -90,6 +90,14 @@ metrics! {
     POLICY_RELOAD_SUCCESSFUL = Gauge "pgcovenant_policy_last_reload_successful" [] "1 if the last attempt to load policies and contracts succeeded, 0 if the files were refused.";
     /// When the policy was loaded.
     POLICY_RELOAD_TIMESTAMP = Gauge "pgcovenant_policy_last_reload_timestamp_seconds" [] "Unix time of the last successful load of policies and contracts.";
+    /// Readings of certificates.
+    TLS_RELOADS = Counter "pgcovenant_tls_reloads_total" ["result"] "Attempts to load the certificates of both hops.";
+    /// The last reading of certificates.
+    TLS_RELOAD_SUCCESSFUL = Gauge "pgcovenant_tls_last_reload_successful" [] "1 if the last attempt to load the certificates of both hops succeeded, 0 if a file was refused.";
+    /// When the certificate has to be replaced.
+    TLS_EXPIRY = Gauge "pgcovenant_tls_certificate_expiry_timestamp_seconds" [] "Unix time at which the certificate that clients get expires.";
+    /// Whether the server answers.
+    UPSTREAM_UP = Gauge "pgcovenant_upstream_up" [] "1 if the database server can be reached, 0 if several attempts in a row have failed.";
     /// Readings of catalogs.
     CATALOG_REFRESHES = Counter "pgcovenant_catalog_refreshes_total" ["datname", "result"] "Readings of a database's catalog.";
     /// The last reading.

@@ -84,6 +84,10 @@ fn report_everything(observer: &Observer) {
     observer.policy_loaded(3, vec![PolicyVersion { name: "shop-privacy".into(), version: "4".into() }]);
     observer.policy_refused();
     observer.catalog_read("shop", Ok(()), Duration::from_millis(80));
+    observer.certificates_loaded(Some(jiff::Timestamp::UNIX_EPOCH));
+    observer.certificates_refused();
+    observer.upstream_reached();
+    observer.upstream_lost();
     observer.deprecated_columns(&[DeprecatedColumn {
         database: "shop".into(),
         schema: "public".into(),

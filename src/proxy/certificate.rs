@@ -1,4 +1,8 @@
-//! The common name of a client certificate that TLS has already verified: a small walk over its DER.
+//! What we want to know of certificates that TLS has verified or that are our own: a small walk over their DER.
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 
 /// Object identifier 2.5.4.3, as DER content.
 const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
@@ -7,19 +11,45 @@ const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;
 const OBJECT_IDENTIFIER: u8 = 0x06;
 const VERSION: u8 = 0xa0;
+const UTC_TIME: u8 = 0x17;
+const GENERALIZED_TIME: u8 = 0x18;
 
-/// The last common name of the certificate's subject; none if there is none, or if it is not plain text.
-pub fn common_name(der: &[u8]) -> Option<String> {
+/// Fields of a certificate in front of its validity, and in front of its subject: serial number, signature algorithm,
+/// issuer; validity.
+const BEFORE_VALIDITY: usize = 3;
+const BEFORE_SUBJECT: usize = 4;
+
+/// The fields of a certificate from one of them on.
+fn fields_after(der: &[u8], count: usize) -> Option<&[u8]> {
     let (_, certificate, _) = element(der)?;
     let (_, mut fields, _) = element(certificate)?;
     if fields.first() == Some(&VERSION) {
         fields = element(fields)?.2;
     }
-    // Serial number, signature algorithm, issuer, validity.
-    for _ in 0..4 {
+    for _ in 0..count {
         fields = element(fields)?.2;
     }
-    let (tag, mut names, _) = element(fields)?;
+    Some(fields)
+}
+
+/// When the certificate expires.
+pub fn not_after(der: &[u8]) -> Option<Timestamp> {
+    let (_, validity, _) = element(fields_after(der, BEFORE_VALIDITY)?)?;
+    let (tag, time, _) = element(element(validity)?.2)?;
+    let time = std::str::from_utf8(time).ok()?.strip_suffix('Z')?;
+    let time = match tag {
+        // Two digits of the year: the first half of a century that begins in 1950 is meant last.
+        UTC_TIME => format!("{}{time}", if time.get(..2)?.parse::<u8>().ok()? < 50 { "20" } else { "19" }),
+        GENERALIZED_TIME => time.to_owned(),
+        _ => return None,
+    };
+    let time = DateTime::strptime("%Y%m%d%H%M%S", time).ok()?;
+    time.to_zoned(TimeZone::UTC).ok().map(|time| time.timestamp())
+}
+
+/// The last common name of the certificate's subject; none if there is none, or if it is not plain text.
+pub fn common_name(der: &[u8]) -> Option<String> {
+    let (tag, mut names, _) = element(fields_after(der, BEFORE_SUBJECT)?)?;
     if tag != SEQUENCE {
         return None;
     }
@@ -83,6 +113,17 @@ mod tests {
         assert_eq!(common_name(&certificate(Some("a\0b"))), None);
     }
 
+    #[test]
+    fn the_end_of_validity_is_found() {
+        for (year, expected) in [(2049, "2049-03-01T00:00:00Z"), (2051, "2051-03-01T00:00:00Z")] {
+            let mut params = CertificateParams::new(vec!["host.example".to_owned()]).unwrap();
+            params.not_before = rcgen::date_time_ymd(1999, 1, 1);
+            params.not_after = rcgen::date_time_ymd(year, 3, 1);
+            let der = params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().to_vec();
+            assert_eq!(not_after(&der), Some(expected.parse().unwrap()));
+        }
+    }
+
     proptest! {
         #[test]
         fn damaged_certificates_do_not_panic(at in 0usize..400, byte in any::<u8>(), cut in 0usize..400) {
@@ -90,7 +131,7 @@ mod tests {
             let place = at % der.len();
             der[place] = byte;
             der.truncate(cut);
-            let _ = common_name(&der);
+            let _ = (common_name(&der), not_after(&der));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
@@ -21,12 +21,16 @@ use crate::wire::body::Malformed;
 use crate::wire::frame::{self, HEADER, Header};
 use crate::wire::frontend::{self, Parse, Target};
 use crate::wire::response;
+use crate::wire::values::Values;
 
 /// Room for names and parameter types around the text of a Parse.
 const AROUND_TEXT: usize = 4 * 65_536;
 
 /// Names longer than this belong to nobody: PostgreSQL cuts them at 63 bytes or keeps them for one statement.
 const MAX_SMALL_MESSAGE: usize = 64 * 1024;
+
+/// Texts that are judged before other sessions have their turn.
+const JUDGED_AT_ONCE: u32 = 16;
 
 /// Rest of a message whose beginning has been dealt with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +39,8 @@ pub enum Streaming {
     Nothing,
     /// So many bytes go to the server.
     Pass(Begun, usize),
+    /// The same, as far as they are the values that they claim to be.
+    Values(Begun, usize, Values),
     /// So many bytes are left out.
     Drop(usize),
 }
@@ -46,6 +52,8 @@ pub enum Stop {
     NeedsMore,
     /// Go on when the server has said something.
     Waits,
+    /// Go on when the other sessions on the thread have had their turn: judging takes time.
+    Yields,
     /// The client has said good-bye.
     Finished,
 }
@@ -74,6 +82,8 @@ impl<J: Judge> Conversation<J> {
     /// # Errors
     /// The session has to end.
     pub fn from_client(&mut self, outbox: &mut Outbox<'_, '_>, to_client: &mut BytesMut) -> Result<Stop, Fatal> {
+        self.moment = None;
+        self.judged = 0;
         loop {
             match self.client_body {
                 Streaming::Nothing => {}
@@ -82,6 +92,13 @@ impl<J: Judge> Conversation<J> {
                     outbox.pass_body(begun, now);
                     self.client_body =
                         if now == left { Streaming::Nothing } else { Streaming::Pass(begun, left - now) };
+                }
+                Streaming::Values(begun, left, mut values) => {
+                    let now = left.min(outbox.rest().len());
+                    values.follow(outbox.rest().get(..now).unwrap_or_default()).map_err(malformed)?;
+                    outbox.pass_body(begun, now);
+                    self.client_body =
+                        if now == left { Streaming::Nothing } else { Streaming::Values(begun, left - now, values) };
                 }
                 Streaming::Drop(left) => {
                     let now = left.min(outbox.rest().len());
@@ -94,6 +111,9 @@ impl<J: Judge> Conversation<J> {
                 Ok(_) => return Ok(Stop::NeedsMore),
                 Err(error) => return Err(Fatal::protocol(error.to_string())),
             };
+            if self.judged >= JUDGED_AT_ONCE {
+                return Ok(Stop::Yields);
+            }
             match self.client_message(header, outbox, to_client)? {
                 Step::Next => {}
                 Step::Stop(stop) => return Ok(stop),
@@ -111,6 +131,9 @@ impl<J: Judge> Conversation<J> {
             let message = format!("unexpected message type 0x{:02X} during COPY from stdin", header.tag);
             return Err(Fatal::protocol(message));
         }
+        if matches!(header.tag, b'S' | b'H' | b'c' | b'X') && header.body > 0 {
+            return Err(malformed(Malformed));
+        }
         match header.tag {
             b'Q' => self.query(header, outbox, to_client),
             b'P' => self.parse(header, outbox),
@@ -124,10 +147,15 @@ impl<J: Judge> Conversation<J> {
             }
             b'H' => Ok(self.stream(header, outbox, Harmless::Flush)),
             b'd' => Ok(self.stream(header, outbox, Harmless::CopyData)),
-            b'c' | b'f' => {
+            b'c' => {
                 self.dialogue.copy_end();
-                let kind = if header.tag == b'c' { Harmless::CopyDone } else { Harmless::CopyFail };
-                Ok(self.stream(header, outbox, kind))
+                Ok(self.stream(header, outbox, Harmless::CopyDone))
+            }
+            b'f' => {
+                let Some(body) = small(header, outbox)? else { return Ok(Step::Stop(Stop::NeedsMore)) };
+                frontend::copy_fail(body).map_err(malformed)?;
+                self.dialogue.copy_end();
+                Ok(self.stream(header, outbox, Harmless::CopyFail))
             }
             b'X' => {
                 self.stream(header, outbox, Harmless::Terminate);
@@ -147,6 +175,13 @@ impl<J: Judge> Conversation<J> {
     fn streams_on(&mut self, header: Header, now: usize) -> Step {
         if now < header.total() {
             self.client_body = Streaming::Pass(Begun::after_header(), header.total() - now);
+        }
+        Step::Next
+    }
+
+    fn values_stream_on(&mut self, header: Header, now: usize, values: Values) -> Step {
+        if now < header.total() {
+            self.client_body = Streaming::Values(Begun::after_header(), header.total() - now, values);
         }
         Step::Next
     }
@@ -181,15 +216,12 @@ impl<J: Judge> Conversation<J> {
             Verdict::Admit(admitted) => {
                 let judged = Judged::new(&admitted, self.judge.epoch(), checked_in);
                 self.will_run(&judged.report);
-                self.dialogue.batch_open = false;
-                self.dialogue.query(Expected::judged(Kind::Query, judged, now));
+                self.dialogue.expect_query(Expected::judged(Kind::Query, judged, now));
                 let there = header.total().min(outbox.rest().len());
                 outbox.query(there, &admitted);
                 Ok(self.streams_on(header, there))
             }
-            Verdict::Refuse(refusal) => {
-                Ok(self.refuse_simple(header, outbox, to_client, (Kind::Query, refusal, checked_in)))
-            }
+            Verdict::Refuse(refusal) => Ok(self.refuse_simple(header, outbox, to_client, (refusal, checked_in))),
         }
     }
 
@@ -199,6 +231,8 @@ impl<J: Judge> Conversation<J> {
         outbox: &mut Outbox<'_, '_>,
         to_client: &mut BytesMut,
     ) -> Result<Step, Fatal> {
+        let mut values = Values::of_call(header.body as usize);
+        values.follow(body_so_far(header, outbox)).map_err(malformed)?;
         self.refresh()?;
         let (verdict, checked_in, now) = timed(|| self.judge.function_call());
         match verdict {
@@ -208,11 +242,9 @@ impl<J: Judge> Conversation<J> {
                 self.dialogue.expect(Expected::judged(Kind::FunctionCall, judged, now));
                 let there = header.total().min(outbox.rest().len());
                 outbox.query(there, &admitted);
-                Ok(self.streams_on(header, there))
+                Ok(self.values_stream_on(header, there, values))
             }
-            Verdict::Refuse(refusal) => {
-                Ok(self.refuse_simple(header, outbox, to_client, (Kind::FunctionCall, refusal, checked_in)))
-            }
+            Verdict::Refuse(refusal) => Ok(self.refuse_simple(header, outbox, to_client, (refusal, checked_in))),
         }
     }
 
@@ -222,12 +254,12 @@ impl<J: Judge> Conversation<J> {
         header: Header,
         outbox: &mut Outbox<'_, '_>,
         to_client: &mut BytesMut,
-        (kind, refusal, checked_in): (Kind, Refusal, Duration),
+        (refusal, checked_in): (Refusal, Duration),
     ) -> Step {
         self.judge.refused(&refusal, checked_in);
-        // The server lets its unnamed statement go with every Query, which only the server can do.
-        let has_unnamed = self.dialogue.statement(b"").is_some();
-        if self.dialogue.quiet() && self.dialogue.status == Status::Idle && !has_unnamed {
+        let is_query = header.tag == b'Q';
+        let server_is_unaffected = !is_query || self.dialogue.statement(b"").is_none();
+        if self.dialogue.quiet() && self.dialogue.status == Status::Idle && server_is_unaffected {
             put_refusal(to_client, &refusal);
             response::put_ready(to_client, Status::Idle);
             let now = header.total().min(outbox.rest().len());
@@ -237,16 +269,13 @@ impl<J: Judge> Conversation<J> {
             }
             return Step::Next;
         }
-        self.dialogue.batch_open = false;
-        let expected = Expected::refused(Kind::Query, refusal);
-        if kind == Kind::FunctionCall {
-            // A FunctionCall would have let it live, and the Query in its place does not.
-            self.dialogue.unnamed_lost |= has_unnamed && !self.dialogue.skipping;
-            self.dialogue.expect(expected);
-        } else {
-            self.dialogue.query(expected);
+        if is_query {
+            self.dialogue.expect_query(Expected::refused(Kind::Query, refusal));
+            return self.poison(header, outbox, Poison::Query);
         }
-        self.poison(header, outbox, Poison::Query)
+        self.dialogue.batch_open = false;
+        self.dialogue.expect(Expected::refused(Kind::FunctionCall, refusal));
+        self.poison(header, outbox, Poison::FunctionCall)
     }
 
     fn parse(&mut self, header: Header, outbox: &mut Outbox<'_, '_>) -> Result<Step, Fatal> {
@@ -258,6 +287,13 @@ impl<J: Judge> Conversation<J> {
                 None => return Ok(Step::Stop(Stop::NeedsMore)),
                 Some(body) => Some(frontend::parse(body).map_err(malformed)?),
             }
+        };
+        let name = match parse {
+            Some(parse) => parse.name,
+            None => match frontend::parse_name(body_so_far(header, outbox)) {
+                Ok(name) => name,
+                Err(error) => return names_may_come(header, outbox, error),
+            },
         };
         self.refresh()?;
         if let Some(stop) = self.path_is_due(outbox) {
@@ -273,7 +309,6 @@ impl<J: Judge> Conversation<J> {
             None => verdict,
         };
         self.dialogue.batch_open = true;
-        let name = parse.map_or(&b""[..], |parse| parse.name);
         match verdict {
             Verdict::Admit(admitted) => {
                 let judged = Judged::new(&admitted, self.judge.epoch(), checked_in);
@@ -281,7 +316,7 @@ impl<J: Judge> Conversation<J> {
                 let Some(parse) = parse else {
                     // Passed unread: what a later Bind refers to is not known.
                     self.prepared_in_sql.get_or_insert(judged.epoch);
-                    self.dialogue.expect(expected);
+                    self.dialogue.prepare(name, None, expected);
                     let there = header.total().min(outbox.rest().len());
                     outbox.parse_unread(there, &admitted);
                     return Ok(self.streams_on(header, there));
@@ -294,28 +329,29 @@ impl<J: Judge> Conversation<J> {
                     judged,
                     reported: AtomicBool::new(false),
                 };
-                self.dialogue.prepare(name, Some(Arc::new(statement)), expected);
+                let remembered = self.dialogue.has_room_for(&statement);
+                if !remembered {
+                    self.prepared_in_sql.get_or_insert(statement.judged.epoch);
+                }
+                self.dialogue.prepare(name, remembered.then(|| Arc::new(statement)), expected);
                 outbox.parse(header.total(), parse, &admitted);
                 Ok(Step::Next)
             }
             Verdict::Refuse(refusal) => {
                 self.judge.refused(&refusal, checked_in);
                 self.dialogue.prepare(name, None, Expected::refused(Kind::Parse, refusal));
-                let unnamed = parse.is_some() && name.is_empty();
-                Ok(self.poison(header, outbox, if unnamed { Poison::UnnamedParse } else { Poison::NamedParse }))
+                let poison = if name.is_empty() { Poison::UnnamedParse } else { Poison::NamedParse };
+                Ok(self.poison(header, outbox, poison))
             }
         }
     }
 
     fn bind(&mut self, header: Header, outbox: &mut Outbox<'_, '_>) -> Result<Step, Fatal> {
-        let available = body_so_far(header, outbox);
-        let Ok(names) = frontend::bind_names(available) else {
-            return if available.len() < header.body as usize && available.len() < MAX_SMALL_MESSAGE {
-                Ok(Step::Stop(Stop::NeedsMore))
-            } else {
-                Err(malformed(Malformed))
-            };
+        let names = match frontend::bind_names(body_so_far(header, outbox)) {
+            Ok(names) => names,
+            Err(error) => return names_may_come(header, outbox, error),
         };
+        let values = names.values(body_so_far(header, outbox), header.body as usize).map_err(malformed)?;
         self.refresh()?;
         match self.judge_again(names.statement, outbox) {
             Again::Waits(stop) => return Ok(Step::Stop(stop)),
@@ -329,11 +365,13 @@ impl<J: Judge> Conversation<J> {
         self.dialogue.batch_open = true;
         let statement = self.dialogue.statement(names.statement).cloned();
         let expected = match &statement {
-            Some(statement) => Expected::judged(Kind::Bind, statement.judged.clone(), std::time::Instant::now()),
+            Some(statement) => Expected::judged(Kind::Bind, statement.judged.clone(), self.now()),
             None => Expected::plain(Kind::Bind),
         };
         self.dialogue.bind(names.portal, statement.map(|statement| Portal { statement }), expected);
-        Ok(self.stream(header, outbox, Harmless::Bind))
+        let there = header.total().min(outbox.rest().len());
+        outbox.pass(Harmless::Bind, there);
+        Ok(self.values_stream_on(header, there, values))
     }
 
     fn describe_or_close(&mut self, header: Header, outbox: &mut Outbox<'_, '_>) -> Result<Step, Fatal> {
@@ -386,7 +424,7 @@ impl<J: Judge> Conversation<J> {
                 if statement.reported.swap(true, Ordering::Relaxed) {
                     judged.checked_in = Duration::ZERO;
                 }
-                Expected::judged(Kind::Execute, judged, std::time::Instant::now())
+                Expected::judged(Kind::Execute, judged, self.now())
             }
             None => Expected::plain(Kind::Execute),
         };
@@ -395,7 +433,7 @@ impl<J: Judge> Conversation<J> {
     }
 
     /// A portal that was bound under an earlier policy may run for a governed session only if that makes no difference.
-    fn portal_is_stale(&self, portal: Option<&Portal>) -> Option<Refusal> {
+    fn portal_is_stale(&mut self, portal: Option<&Portal>) -> Option<Refusal> {
         if !self.judge.governed() {
             return None;
         }
@@ -483,8 +521,8 @@ impl<J: Judge> Conversation<J> {
         Again::Changed
     }
 
-    fn judge_text(&self, text: Option<&[u8]>, protocol: Protocol) -> (Verdict, Duration, std::time::Instant) {
-        timed(|| match text.map(std::str::from_utf8) {
+    fn judge_text(&mut self, text: Option<&[u8]>, protocol: Protocol) -> (Verdict, Duration, Instant) {
+        let timed = timed(|| match text.map(std::str::from_utf8) {
             None => self.judge.unreadable(Unreadable::TooLarge { limit: self.judge.statement_limit() }),
             Some(Err(_)) => self.judge.unreadable(Unreadable::NotUtf8),
             Some(Ok(sql)) => match self.judge.text(sql, protocol, self.path.as_ref()) {
@@ -494,10 +532,19 @@ impl<J: Judge> Conversation<J> {
                 },
                 refused @ Verdict::Refuse(_) => refused,
             },
-        })
+        });
+        self.moment = Some(timed.2);
+        self.judged += 1;
+        timed
     }
 
-    /// A governed session may not run what SQL prepared or opened under an earlier policy; it may let go of it.
+    /// The time, as of the first question for it since bytes came: they are dealt with faster than a clock is worth.
+    fn now(&mut self) -> Instant {
+        *self.moment.get_or_insert_with(Instant::now)
+    }
+
+    /// A governed session may not run what SQL prepared or opened under an earlier policy; it may let go of it,
+    /// and prepare or open others.
     fn uses_what_is_stale(&self, sql: &str, admitted: &Admitted) -> Option<Refusal> {
         if !self.judge.governed() {
             return None;
@@ -508,15 +555,17 @@ impl<J: Judge> Conversation<J> {
             alone && sql.trim_start().get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
         };
         let stale = |made: Option<u64>| made.is_some_and(|made| made != epoch);
+        let statements = || stale(self.prepared_in_sql) || self.dialogue.has_stale_statement(epoch, self.path.as_ref());
+        let cursors = || stale(self.cursor_in_sql) || self.dialogue.has_stale_portal(epoch);
         admitted
             .report
             .statements
             .iter()
             .find_map(|statement| match statement.operation {
-                Operation::Prepare if stale(self.prepared_in_sql) && !begins("deallocate") => {
+                Operation::Prepare if !begins("deallocate") && !begins("prepare") && statements() => {
                     Some("prepared statement")
                 }
-                Operation::Cursor if stale(self.cursor_in_sql) && !begins("close") => Some("cursor"),
+                Operation::Cursor if !begins("close") && !begins("declare") && cursors() => Some("cursor"),
                 _ => None,
             })
             .map(|what| earlier_policy(what, Arc::clone(&admitted.report)))
@@ -525,11 +574,12 @@ impl<J: Judge> Conversation<J> {
     /// Whether a governed session must first learn its search path, and how to go on then. Where it cannot be learned
     /// the statement is judged without, and refused if that matters.
     fn path_is_due(&mut self, outbox: &mut Outbox<'_, '_>) -> Option<Stop> {
+        if self.dialogue.asking() {
+            // To the end of the answer, so that what follows does not depend on how it arrives.
+            return Some(Stop::Waits);
+        }
         if self.path.is_some() || !self.judge.governed() {
             return None;
-        }
-        if self.dialogue.asking() {
-            return Some(Stop::Waits);
         }
         // In the middle of a batch we ask only where it turns out to matter: some statements must be the first of theirs.
         if self.dialogue.skipping || self.dialogue.copy_in || self.dialogue.batch_open {
@@ -581,6 +631,15 @@ fn small<'a>(header: Header, outbox: &Outbox<'a, '_>) -> Result<Option<&'a [u8]>
 fn body_so_far<'a>(header: Header, outbox: &Outbox<'a, '_>) -> &'a [u8] {
     let rest = outbox.rest();
     rest.get(HEADER..header.total().min(rest.len())).unwrap_or_default()
+}
+
+/// The names at the front of a large message are not there yet, or never will be.
+fn names_may_come(header: Header, outbox: &Outbox<'_, '_>, error: Malformed) -> Result<Step, Fatal> {
+    let there = body_so_far(header, outbox).len();
+    if there < header.body as usize && there < MAX_SMALL_MESSAGE {
+        return Ok(Step::Stop(Stop::NeedsMore));
+    }
+    Err(malformed(error))
 }
 
 fn malformed(_: Malformed) -> Fatal {

@@ -14,6 +14,17 @@ use crate::wire::backend::Status;
 
 type Map<V> = HashMap<Box<[u8]>, V, foldhash::fast::RandomState>;
 
+/// Bytes of a name that count for the server: longer names mean the same as their beginning.
+const NAME: usize = 63;
+
+/// Bytes of texts that are kept of one session's statements. What is prepared beyond is not remembered: it runs, but
+/// under another policy it would have to be prepared again.
+const MAX_KEPT: usize = 32 << 20;
+
+fn key(name: &[u8]) -> &[u8] {
+    name.get(..NAME).unwrap_or(name)
+}
+
 /// A prepared statement of the protocol level.
 #[derive(Debug)]
 pub struct Statement {
@@ -30,6 +41,12 @@ pub struct Statement {
     pub judged: Judged,
     /// The time that judging took was reported with an execution: it is spent once, however often the statement runs.
     pub reported: AtomicBool,
+}
+
+impl Statement {
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + self.text.len() + self.types.len() + self.sent.as_ref().map_or(0, |sent| sent.len())
+    }
 }
 
 /// What a portal runs.
@@ -142,6 +159,8 @@ pub struct Dialogue {
     /// Status of the last ReadyForQuery.
     pub status: Status,
     statements: Map<Arc<Statement>>,
+    /// Bytes that the named statements take.
+    kept: usize,
     unnamed: Option<Arc<Statement>>,
     /// A question of ours has cost the server its unnamed statement, as any Query does; the client does not know.
     pub unnamed_lost: bool,
@@ -159,6 +178,7 @@ impl Dialogue {
             batch_open: false,
             status,
             statements: Map::default(),
+            kept: 0,
             unnamed: None,
             unnamed_lost: false,
             portals: Map::default(),
@@ -170,6 +190,12 @@ impl Dialogue {
     #[inline]
     pub fn quiet(&self) -> bool {
         self.queue.is_empty() && !self.skipping && !self.copy_in && !self.batch_open
+    }
+
+    /// How many replies are due.
+    #[inline]
+    pub fn due(&self) -> usize {
+        self.queue.len()
     }
 
     /// Whether a question of ours is under way.
@@ -192,6 +218,14 @@ impl Dialogue {
         if !self.skipping {
             self.queue.push_back(expected);
         }
+    }
+
+    /// A Query was forwarded, which costs the server its unnamed statement whatever becomes of the Query.
+    pub fn expect_query(&mut self, expected: Expected) {
+        if !self.skipping {
+            self.batch_open = false;
+        }
+        self.prepare(b"", None, expected);
     }
 
     /// What the next reply belongs to.
@@ -334,13 +368,28 @@ impl Dialogue {
     /// The prepared statement of that name, as it will be when the server comes to the next message.
     #[inline]
     pub fn statement(&self, name: &[u8]) -> Option<&Arc<Statement>> {
-        if name.is_empty() { self.unnamed.as_ref() } else { self.statements.get(name) }
+        if name.is_empty() { self.unnamed.as_ref() } else { self.statements.get(key(name)) }
     }
 
     /// The portal of that name.
     #[inline]
     pub fn portal(&self, name: &[u8]) -> Option<&Portal> {
-        if name.is_empty() { self.unnamed_portal.as_ref() } else { self.portals.get(name) }
+        if name.is_empty() { self.unnamed_portal.as_ref() } else { self.portals.get(key(name)) }
+    }
+
+    /// Whether a statement of this size can be remembered.
+    pub fn has_room_for(&self, statement: &Statement) -> bool {
+        self.kept + statement.bytes() <= MAX_KEPT
+    }
+
+    /// Whether a named statement was judged under another policy or search path: SQL can run it by its name.
+    pub fn has_stale_statement(&self, epoch: u64, path: Option<&SearchPath>) -> bool {
+        self.statements.values().any(|statement| statement.judged.epoch != epoch || statement.path.as_ref() != path)
+    }
+
+    /// Whether a portal was bound under another policy: SQL can fetch from it by its name.
+    pub fn has_stale_portal(&self, epoch: u64) -> bool {
+        self.portals.values().any(|portal| portal.statement.judged.epoch != epoch)
     }
 
     /// Enters a statement and the reply that will confirm it.
@@ -353,11 +402,6 @@ impl Dialogue {
         self.queue.push_back(expected);
     }
 
-    /// A Query was forwarded: the server lets its unnamed statement go before it reads the text.
-    pub fn query(&mut self, expected: Expected) {
-        self.prepare(b"", None, expected);
-    }
-
     /// Enters a portal and the reply that will confirm it.
     pub fn bind(&mut self, name: &[u8], portal: Option<Portal>, mut expected: Expected) {
         if self.skipping {
@@ -367,8 +411,8 @@ impl Dialogue {
             std::mem::replace(&mut self.unnamed_portal, portal)
         } else {
             match portal {
-                Some(portal) => self.portals.insert(name.into(), portal),
-                None => self.portals.remove(name),
+                Some(portal) => self.portals.insert(key(name).into(), portal),
+                None => self.portals.remove(key(name)),
             }
         };
         expected.undo = Undo::Portal(name.into(), previous);
@@ -383,6 +427,7 @@ impl Dialogue {
     /// The server has dropped all prepared statements.
     pub fn forget_statements(&mut self) {
         self.statements.clear();
+        self.kept = 0;
         self.unnamed = None;
     }
 
@@ -391,10 +436,13 @@ impl Dialogue {
             self.unnamed_lost = false;
             return std::mem::replace(&mut self.unnamed, statement);
         }
-        match statement {
-            Some(statement) => self.statements.insert(name.into(), statement),
-            None => self.statements.remove(name),
-        }
+        self.kept += statement.as_ref().map_or(0, |statement| statement.bytes());
+        let previous = match statement {
+            Some(statement) => self.statements.insert(key(name).into(), statement),
+            None => self.statements.remove(key(name)),
+        };
+        self.kept -= previous.as_ref().map_or(0, |statement| statement.bytes());
+        previous
     }
 
     fn set_statement(&mut self, name: Box<[u8]>, statement: Option<Arc<Statement>>) {
@@ -405,9 +453,9 @@ impl Dialogue {
         if name.is_empty() {
             self.unnamed_portal = portal;
         } else if let Some(portal) = portal {
-            self.portals.insert(name, portal);
+            self.portals.insert(key(&name).into(), portal);
         } else {
-            self.portals.remove(&name);
+            self.portals.remove(key(&name));
         }
     }
 }

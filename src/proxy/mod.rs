@@ -12,7 +12,10 @@ pub mod tls;
 mod workers;
 pub mod certificate;
 pub mod connect;
+pub mod proxy_protocol;
 pub mod handshake;
+pub mod refuse;
+pub mod limits;
 pub mod auth;
 pub mod cancel;
 pub mod session;
@@ -23,6 +26,8 @@ pub mod outbox;
 pub mod client_side;
 pub mod server_side;
 pub mod relay;
+pub mod replication;
+pub mod health;
 
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 use bytes::BytesMut;
 
+use super::extended::Kind;
 use super::splice::Splice;
 use crate::engine::verdict::Admitted;
 use crate::wire::frontend::{self, Parse};
@@ -68,12 +69,35 @@ impl Harmless {
 /// What a refused request is replaced by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Poison {
-    /// For Query and FunctionCall: answered by an error and ReadyForQuery.
+    /// For Query: answered by an error and ReadyForQuery.
     Query,
+    /// For FunctionCall, answered likewise; unlike a Query it leaves the unnamed statement alone.
+    FunctionCall,
     /// For a Parse of the unnamed statement, which goes away as it would with any failed Parse.
     UnnamedParse,
     /// For every other message of the extended protocol.
     NamedParse,
+}
+
+/// SQLSTATE of the error that poison in place of such a request ends in.
+pub const fn error_of_poison(request: Kind) -> [u8; 5] {
+    match request {
+        Kind::FunctionCall => *b"42883",
+        Kind::Query
+        | Kind::Parse
+        | Kind::Bind
+        | Kind::Describe
+        | Kind::Execute
+        | Kind::Close
+        | Kind::Sync
+        | Kind::CopyEnd
+        | Kind::ParseAgain
+        | Kind::BindOurs
+        | Kind::DescribeOurs
+        | Kind::CloseAgain
+        | Kind::QuestionWithin
+        | Kind::Question => *b"42703",
+    }
 }
 
 /// Walks over what the client sent and decides what of it leaves for the server.
@@ -162,6 +186,7 @@ impl<'a, 'o> Outbox<'a, 'o> {
         self.0.drop(count);
         let name: &[u8] = match poison {
             Poison::Query => return frontend::put_query(self.0.insert(), POISON),
+            Poison::FunctionCall => return frontend::put_call_of_nothing(self.0.insert()),
             Poison::UnnamedParse => b"",
             Poison::NamedParse => POISON_NAME,
         };

@@ -7,12 +7,14 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
+use tokio::time::Sleep;
 
 use super::auth::Accepted;
 use super::client_side::Stop;
@@ -22,6 +24,7 @@ use super::server::Phase;
 use super::session::{Conversation, Fatal};
 use super::splice::Splice;
 use super::stream::Stream;
+use super::workers::Seat;
 use crate::wire::backend::Status;
 
 /// Read at once.
@@ -29,6 +32,21 @@ const SCRATCH: usize = 32 * 1024;
 
 /// Local answers that a client does not fetch, beyond which nothing more is read from it.
 const MAX_UNFETCHED: usize = 256 * 1024;
+
+/// Replies that are due, beyond which nothing more is read from the client. The server sends what it has to say at the
+/// latest when its own buffer is full, so that the number always falls again.
+const MAX_DUE: usize = 16 * 1024;
+
+/// How long a session may go on while both sides keep it busy before the others on its thread have their turn: texts
+/// that were never seen before take the engine long.
+const TURN: Duration = Duration::from_millis(2);
+
+/// One request makes so many rounds at most; only what lasts longer is worth looking at the clock.
+const SHORT_TURN: u32 = 4;
+
+/// How long the server may go on with what it is doing for a client that has gone without a good-bye. Short statements
+/// end as they would without us; what takes longer is cancelled, since nobody waits for it.
+const GRACE: Duration = Duration::from_secs(1);
 
 thread_local! {
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; SCRATCH]);
@@ -110,9 +128,11 @@ impl Side {
 /// How a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
+    /// Not at all: it should go on on another thread.
+    Moves,
     /// In the ordinary way, by either side.
     Closed,
-    /// The client's connection broke while the server was at work.
+    /// The client went away while the server was at work.
     ClientLost,
     /// We ended it.
     Ended,
@@ -126,6 +146,14 @@ pub struct Relay<J> {
     conversation: Conversation<J>,
     /// The client's bytes wait for the server.
     waits: bool,
+    /// The client's bytes wait for the other sessions on the thread.
+    yields: bool,
+    /// The client was not asked for bytes when it was last looked at.
+    client_held: bool,
+    /// The client has said good-bye.
+    finished: bool,
+    /// Runs while the server is at work for a client that went away without a good-bye.
+    grace: Option<Pin<Box<Sleep>>>,
     /// The end of the client's bytes has been passed to the server.
     end_passed: bool,
     /// The server takes nothing any more, but may have something left to say.
@@ -147,6 +175,10 @@ impl<J: Judge> Relay<J> {
             server: Side::new(server, from_server),
             conversation,
             waits: false,
+            yields: false,
+            client_held: false,
+            finished: false,
+            grace: None,
             end_passed: false,
             server_deaf: false,
             draining: false,
@@ -154,12 +186,21 @@ impl<J: Judge> Relay<J> {
         }
     }
 
-    /// Relays until either side is gone, or the process drains.
-    pub async fn run(mut self, mut phase: watch::Receiver<Phase>) -> End {
+    /// Moves the sockets to the thread that this is called on.
+    ///
+    /// # Errors
+    /// The system has no descriptor left.
+    pub fn move_here(&mut self) -> io::Result<()> {
+        self.client.stream.move_here()?;
+        self.server.stream.move_here()
+    }
+
+    /// Relays until either side is gone, the process drains, or the session should sit elsewhere.
+    pub async fn run(&mut self, seat: &mut Seat, phase: &mut watch::Receiver<Phase>) -> End {
         loop {
             tokio::select! {
                 biased;
-                end = poll_fn(|cx| self.poll(cx)) => return end,
+                end = poll_fn(|cx| self.poll(seat, cx)) => return end,
                 changed = phase.changed() => if changed.is_err() { return End::Ended },
             }
             let now = *phase.borrow_and_update();
@@ -169,29 +210,42 @@ impl<J: Judge> Relay<J> {
                 Phase::Stopping => {
                     self.end_with(&shutting_down());
                     // Once, for what the socket takes without waiting.
-                    poll_fn(|cx| Poll::Ready(self.poll(cx).is_ready())).await;
+                    poll_fn(|cx| Poll::Ready(self.poll(seat, cx).is_ready())).await;
                     return End::Ended;
                 }
             }
         }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
-        BUFFER.with_borrow_mut(|buffer| self.poll_with(cx, buffer))
+    fn poll(&mut self, seat: &mut Seat, cx: &mut Context<'_>) -> Poll<End> {
+        let polled = BUFFER.with_borrow_mut(|buffer| self.poll_with(cx, buffer));
+        if seat.taken_up() && polled.is_pending() { Poll::Ready(End::Moves) } else { polled }
     }
 
     fn poll_with(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<End> {
-        loop {
-            let from_client = self.pump_client(cx, buffer);
-            let from_server = self.pump_server(cx, buffer);
+        let (mut client_due, mut server_due) = (true, true);
+        let mut rounds = 0_u32;
+        let mut began = None;
+        while client_due || server_due {
+            rounds += 1;
+            if rounds > SHORT_TURN && began.get_or_insert_with(Instant::now).elapsed() > TURN {
+                // Unlike a plain wake-up this has the sockets of the others looked at first; it is never ready at once.
+                let _ = pin!(tokio::task::yield_now()).poll(cx);
+                break;
+            }
+            let from_client = if client_due { self.pump_client(cx, buffer) } else { Ok(Pumped::Nothing) };
+            let from_server = if server_due { self.pump_server(cx, buffer) } else { Ok(Pumped::Nothing) };
             match (from_client, from_server) {
                 (Err(Broken::Client), _) | (_, Err(Broken::Client)) => {
                     return Poll::Ready(if self.conversation.dialogue.quiet() { End::Closed } else { End::ClientLost });
                 }
                 (_, Err(Broken::Server)) => self.closing = true,
                 (Err(Broken::Server), Ok(_)) => self.server_deaf = true,
-                (Ok(false), Ok(false)) => break,
-                (Ok(_), Ok(_)) => {}
+                (Ok(client), Ok(server)) => {
+                    // What one direction does concerns the other only if that was held up, or has something to fetch.
+                    client_due = client == Pumped::Bytes || (server == Pumped::Bytes && self.client_held);
+                    server_due = server == Pumped::Bytes || (client == Pumped::Bytes && !self.client.unsent.is_empty());
+                }
             }
         }
         if self.draining && !self.closing && self.is_idle() {
@@ -206,7 +260,16 @@ impl<J: Judge> Relay<J> {
             }
             return Poll::Ready(if self.draining { End::Ended } else { End::Closed });
         }
-        Poll::Pending
+        self.poll_grace(cx)
+    }
+
+    /// Ready when a client that went away is not waited for any longer.
+    fn poll_grace(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        if !self.client.ended || self.finished || self.conversation.dialogue.quiet() {
+            return Poll::Pending;
+        }
+        let grace = self.grace.get_or_insert_with(|| Box::pin(tokio::time::sleep(GRACE)));
+        grace.as_mut().poll(cx).map(|()| End::ClientLost)
     }
 
     fn is_idle(&self) -> bool {
@@ -222,28 +285,36 @@ impl<J: Judge> Relay<J> {
         self.closing = true;
     }
 
-    /// Client to server. Whether anything was achieved.
-    fn pump_client(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Result<bool, Broken> {
+    /// Client to server.
+    fn pump_client(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Result<Pumped, Broken> {
+        self.client_held = true;
         if self.closing || self.server_deaf {
-            return Ok(false);
+            return Ok(Pumped::Nothing);
         }
         match self.server.poll_drain(cx) {
-            Poll::Pending => return Ok(false),
+            Poll::Pending => return Ok(Pumped::Nothing),
             Poll::Ready(result) => result.map_err(|_| Broken::Server)?,
         }
         if self.client.ended {
-            return self.pass_end(cx);
+            self.pass_end(cx);
+            return Ok(Pumped::Nothing);
         }
-        if self.waits || self.client.unsent.len() > MAX_UNFETCHED {
-            return Ok(false);
+        let busy = self.client.unsent.len() > MAX_UNFETCHED || self.conversation.dialogue.due() > MAX_DUE;
+        if self.waits || busy {
+            return Ok(Pumped::Nothing);
+        }
+        self.client_held = false;
+        if std::mem::take(&mut self.yields) {
+            self.unread_client_bytes(cx)?;
+            return Ok(Pumped::Bytes);
         }
         let count = match self.client.poll_read(cx, buffer) {
-            Poll::Pending => return Ok(false),
+            Poll::Pending => return Ok(Pumped::Nothing),
             Poll::Ready(result) => result.map_err(|_| Broken::Client)?,
         };
         if count == 0 {
             self.client.ended = true;
-            return Ok(true);
+            return Ok(Pumped::Bytes);
         }
         let input = buffer.get(..count).unwrap_or_default();
         if self.client.unread.is_empty() {
@@ -253,15 +324,14 @@ impl<J: Judge> Relay<J> {
             self.client.unread.extend_from_slice(input);
             self.unread_client_bytes(cx)?;
         }
-        Ok(true)
+        Ok(Pumped::Bytes)
     }
 
     /// The end of the client's bytes is passed on as what it is: the server finishes what it is at, as it would without us.
-    fn pass_end(&mut self, cx: &mut Context<'_>) -> Result<bool, Broken> {
+    fn pass_end(&mut self, cx: &mut Context<'_>) {
         if !self.end_passed && !self.waits && Pin::new(&mut self.server.stream).poll_shutdown(cx).is_ready() {
             self.end_passed = true;
         }
-        Ok(false)
     }
 
     fn unread_client_bytes(&mut self, cx: &mut Context<'_>) -> Result<(), Broken> {
@@ -279,10 +349,12 @@ impl<J: Judge> Relay<J> {
         let stop = self.conversation.from_client(&mut outbox, &mut self.client.unsent);
         let (consumed, run) = outbox.finish();
         self.waits = stop == Ok(Stop::Waits);
+        self.yields = stop == Ok(Stop::Yields);
         self.server.send(run, cx).map_err(|_| Broken::Server)?;
         match stop {
-            Ok(Stop::NeedsMore | Stop::Waits) => Ok(consumed),
+            Ok(Stop::NeedsMore | Stop::Waits | Stop::Yields) => Ok(consumed),
             Ok(Stop::Finished) => {
+                self.finished = true;
                 self.client.ended = true;
                 // Whatever follows a good-bye is nobody's.
                 Ok(input.len())
@@ -294,19 +366,19 @@ impl<J: Judge> Relay<J> {
         }
     }
 
-    /// Server to client. Whether anything was achieved.
-    fn pump_server(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Result<bool, Broken> {
+    /// Server to client.
+    fn pump_server(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Result<Pumped, Broken> {
         // The client may speak again once it has fetched what was waiting for it.
-        let fetches = self.client.unsent.len() > MAX_UNFETCHED;
+        let fetched = if self.client.unsent.len() > MAX_UNFETCHED { Pumped::Bytes } else { Pumped::Nothing };
         match self.client.poll_drain(cx) {
-            Poll::Pending => return Ok(false),
+            Poll::Pending => return Ok(Pumped::Nothing),
             Poll::Ready(result) => result.map_err(|_| Broken::Client)?,
         }
         if self.closing {
-            return Ok(false);
+            return Ok(Pumped::Nothing);
         }
         let count = match self.server.poll_read(cx, buffer) {
-            Poll::Pending => return Ok(fetches),
+            Poll::Pending => return Ok(fetched),
             Poll::Ready(result) => result.map_err(|_| Broken::Server)?,
         };
         if count == 0 {
@@ -329,7 +401,7 @@ impl<J: Judge> Relay<J> {
             self.waits = false;
             self.unread_client_bytes(cx)?;
         }
-        Ok(true)
+        Ok(Pumped::Bytes)
     }
 
     fn server_bytes(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<usize, Broken> {
@@ -345,6 +417,15 @@ impl<J: Judge> Relay<J> {
             }
         }
     }
+}
+
+/// What one look at one direction has achieved.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pumped {
+    /// Bytes, or their end: there may be more.
+    Bytes,
+    /// The next event will say.
+    Nothing,
 }
 
 /// Which connection is gone.

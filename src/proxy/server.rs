@@ -6,20 +6,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use rustls::ServerConfig;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
 use super::auth::{self, Accepted};
+use super::cancel::Cancels;
 use super::connect::Dialer;
 use super::handshake::{self, Arrival, Newcomer};
 use super::judge::{EngineJudge, Judge};
+use super::limits::{self, Places, Seldom, SessionPlaces};
 use super::listen::{self, Listener};
 use super::relay::{End, Relay};
 use super::server_side::governed_greeting;
 use super::session::{Conversation, Fatal, guess_path};
 use super::stream::{Messages, Stream};
-use super::workers::{Parcel, Workers};
-use super::{cancel, tls};
+use super::tls::ClientTls;
+use super::workers::Workers;
+use super::{proxy_protocol, refuse, replication};
 use crate::config::Config;
 use crate::engine::cache::VerdictCache;
 use crate::observe::event::Recorder;
@@ -27,13 +29,10 @@ use crate::policy::store::SnapshotStore;
 use crate::policy::subject::Subject;
 use crate::upstream::keeper::CatalogKeeper;
 use crate::wire::cancel_key::CancelKey;
-use crate::wire::startup::Startup;
+use crate::wire::startup::{Replication, Startup};
 
 /// Longer names of roles and databases mean another name to some versions of the server.
 const MAX_NAME: usize = 63;
-
-/// Clients that have not logged in, beyond those that may: room for those who will be told that there is none.
-const MAX_STRANGERS: usize = 1024;
 
 /// Everything that sessions share.
 pub struct Collaborators {
@@ -47,6 +46,10 @@ pub struct Collaborators {
     pub keeper: Arc<CatalogKeeper>,
     /// Is told what happened.
     pub recorder: Arc<dyn Recorder>,
+    /// TLS towards clients, if they may use it.
+    pub tls: Option<Arc<ClientTls>>,
+    /// The way to the server.
+    pub dialer: Dialer,
 }
 
 impl std::fmt::Debug for Collaborators {
@@ -75,12 +78,6 @@ pub enum StartError {
     /// A listener or a thread.
     #[error(transparent)]
     Listen(#[from] io::Error),
-    /// Our certificate or its key.
-    #[error(transparent)]
-    Tls(#[from] tls::TlsError),
-    /// What the server's certificate is checked against.
-    #[error(transparent)]
-    Upstream(#[from] crate::upstream::tls::TlsError),
 }
 
 /// A proxy that is bound to its addresses and ready to serve.
@@ -93,32 +90,30 @@ pub struct Proxy {
 #[derive(Debug)]
 struct Shared {
     collaborators: Arc<Collaborators>,
-    dialer: Dialer,
-    tls: Option<Arc<ServerConfig>>,
-    sessions: Arc<Semaphore>,
-    strangers: Arc<Semaphore>,
+    places: Places,
+    cancels: Cancels,
+    accept_complaints: Seldom,
+    connect_complaints: Seldom,
     next_session: AtomicU64,
     workers: Workers,
 }
 
 impl Proxy {
-    /// Reads certificates and binds the listeners.
+    /// Binds the listeners.
     ///
     /// # Errors
-    /// A file cannot be used, or an address cannot be had.
+    /// An address cannot be had.
     pub async fn bind(collaborators: Collaborators) -> Result<Self, StartError> {
         let config = &collaborators.config;
-        let tls = config.tls.as_ref().map(tls::towards_clients).transpose()?;
-        let dialer = Dialer::new(&config.upstream)?;
-        let listeners = listen::bind(&config.listen).await?;
-        let sessions = Arc::new(Semaphore::new(config.limits.connections.min(Semaphore::MAX_PERMITS)));
+        let listeners = listen::bind(config).await?;
+        let places = Places::new(&config.limits);
         Ok(Self {
             shared: Arc::new(Shared {
                 collaborators: Arc::new(collaborators),
-                dialer,
-                tls,
-                sessions,
-                strangers: Arc::new(Semaphore::new(MAX_STRANGERS)),
+                places,
+                cancels: Cancels::default(),
+                accept_complaints: Seldom::default(),
+                connect_complaints: Seldom::default(),
                 next_session: AtomicU64::new(1),
                 workers: Workers::start(STACK_BYTES)?,
             }),
@@ -126,7 +121,7 @@ impl Proxy {
         })
     }
 
-    /// The listeners, in the order of the configuration.
+    /// The listeners, with the addresses that they have.
     pub fn listeners(&self) -> &[Listener] {
         &self.listeners
     }
@@ -134,151 +129,244 @@ impl Proxy {
     /// Serves until `phase` says otherwise and all sessions have ended, at the latest when the drain deadline has passed.
     pub async fn serve(self, mut phase: watch::Receiver<Phase>) {
         let (ending, sessions_phase) = watch::channel(*phase.borrow());
-        let (alive, mut all_gone) = tokio::sync::mpsc::channel::<()>(1);
+        let (closing, closed) = watch::channel(false);
+        let (alive, mut all_gone) = mpsc::channel::<()>(1);
         for listener in self.listeners {
-            let shared = Arc::clone(&self.shared);
-            tokio::spawn(accept(listener, shared, sessions_phase.clone(), alive.clone()));
+            let (shared, told) = (Arc::clone(&self.shared), (sessions_phase.clone(), alive.clone()));
+            tokio::spawn(accept(listener, shared, closed.clone(), told));
         }
-        drop((alive, sessions_phase));
-        let deadline = self.shared.collaborators.config.limits.drain_timeout;
+        drop((alive, sessions_phase, closed));
+        let balancer = tokio::spawn({
+            let shared = Arc::clone(&self.shared);
+            async move { shared.workers.keep_balance().await }
+        });
+        let config = &self.shared.collaborators.config;
         let reached = phase.wait_for(|phase| *phase != Phase::Serving).await.map_or(Phase::Stopping, |phase| *phase);
+        // Where another process listens as well, it takes over at once; elsewhere clients come until they have heard.
+        closing.send_replace(reached == Phase::Stopping || config.reuse_port);
         if reached == Phase::Draining {
+            tokio::select! {
+                () = tokio::time::sleep(config.limits.drain_delay) => {}
+                _ = phase.wait_for(|phase| *phase == Phase::Stopping) => {}
+            }
+            closing.send_replace(true);
             ending.send_replace(Phase::Draining);
             tokio::select! {
                 _ = all_gone.recv() => {}
                 _ = phase.wait_for(|phase| *phase == Phase::Stopping) => {}
-                () = tokio::time::sleep(deadline) => {}
+                () = tokio::time::sleep(config.limits.drain_timeout) => {}
             }
         }
         ending.send_replace(Phase::Stopping);
         // Sessions say good-bye; a moment is enough, and more is not granted.
         let _ = tokio::time::timeout(Duration::from_secs(1), all_gone.recv()).await;
+        balancer.abort();
     }
 }
 
-/// Takes clients from one listener. `alive` is dropped when the listener and all its sessions are gone.
-async fn accept(
-    listener: Listener,
-    shared: Arc<Shared>,
-    mut phase: watch::Receiver<Phase>,
-    alive: tokio::sync::mpsc::Sender<()>,
-) {
+/// What sessions hear of the end, and what is dropped when one is over.
+type Told = (watch::Receiver<Phase>, mpsc::Sender<()>);
+
+/// Takes clients from one listener until it is `closed`.
+async fn accept(listener: Listener, shared: Arc<Shared>, mut closed: watch::Receiver<bool>, told: Told) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = phase.wait_for(|phase| *phase != Phase::Serving) => return,
+            _ = closed.wait_for(|closed| *closed) => break,
         };
         match accepted {
-            Ok((stream, address)) => {
-                let Ok(stranger) = Arc::clone(&shared.strangers).try_acquire_owned() else {
-                    shared.collaborators.recorder.connection_failed("too_many_strangers");
-                    continue;
-                };
-                let parcel = match Parcel::pack(stream) {
-                    Ok(parcel) => parcel,
-                    Err(error) => {
-                        tracing::warn!(%error, "cannot hand over a connection");
-                        continue;
-                    }
-                };
-                let worker = shared.workers.next();
-                let (shared, phase, alive) = (Arc::clone(&shared), phase.clone(), alive.clone());
-                worker.spawn(async move {
-                    match parcel.unpack() {
-                        Ok(stream) => serve_one(shared, (stream, address), stranger, phase).await,
-                        Err(error) => tracing::warn!(%error, "cannot take over a connection"),
-                    }
-                    drop(alive);
-                });
-            }
+            Ok(client) => welcome(client, &shared, &told),
             Err(error) => {
-                // Out of descriptors, most likely: trying at once would only burn time.
-                tracing::warn!(%error, "cannot accept a connection");
+                // Out of descriptors, most likely: trying at once would only burn time, and saying it again the log.
+                if shared.accept_complaints.is_due() {
+                    tracing::warn!(%error, "cannot accept a connection");
+                }
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }
     }
+    let until = tokio::time::Instant::now() + listener.hand_over();
+    while let Ok(Ok(client)) = tokio::time::timeout_at(until, listener.accept()).await {
+        welcome(client, &shared, &told);
+    }
+}
+
+/// Finds a thread for a client that may say who it is.
+fn welcome(client: (Stream, Option<IpAddr>), shared: &Arc<Shared>, told: &Told) {
+    let Some(stranger) = shared.places.stranger() else {
+        limits::turn_away_unheard(&client.0);
+        return shared.collaborators.recorder.connection_failed("too_many_strangers");
+    };
+    shared.workers.any().spawn(serve_one(Arc::clone(shared), client, stranger, told.clone()));
 }
 
 async fn serve_one(
     shared: Arc<Shared>,
-    (stream, address): (Stream, Option<IpAddr>),
+    (mut stream, address): (Stream, Option<IpAddr>),
     stranger: OwnedSemaphorePermit,
-    phase: watch::Receiver<Phase>,
+    (mut phase, alive): Told,
 ) {
     let recorder = Arc::clone(&shared.collaborators.recorder);
+    if let Err(error) = stream.move_here() {
+        tracing::warn!(%error, "cannot take over a connection");
+        return;
+    }
     let limit = shared.collaborators.config.limits.login_timeout;
     let mut stopping = phase.clone();
-    let ready = tokio::select! {
-        ready = tokio::time::timeout(limit, Box::pin(admit(&shared, stream, address))) => ready,
+    let admitted = tokio::select! {
+        admitted = tokio::time::timeout(limit, Box::pin(admit(&shared, (stream, address), stranger))) => admitted,
         _ = stopping.wait_for(|phase| *phase == Phase::Stopping) => return,
     };
-    drop(stranger);
-    let Ready { relay, subject, key, permit } = match ready {
-        Ok(Ok(Some(ready))) => ready,
-        Ok(Ok(None)) => return,
-        Ok(Err(reason)) => return recorder.connection_failed(reason),
-        Err(_) => return recorder.connection_failed("login_timeout"),
-    };
-    recorder.session_opened(&subject);
-    let end = Box::pin(relay.run(phase)).await;
-    tracing::debug!(user = %subject.user, database = %subject.database, ?end, "session is over");
-    recorder.session_closed(&subject);
-    if let (End::ClientLost, Some(key)) = (end, key) {
-        // Nobody waits for the answer any more. If the server cannot be told, it finishes in its own time.
-        let _ = cancel::pass_on(&shared.dialer, &key.request()).await;
+    // What changed before the session began is news to it, too.
+    phase.mark_changed();
+    match admitted {
+        Ok(Ok(Some(Admitted::Judged(session)))) => {
+            recorder.session_opened(&session.subject);
+            sit_down(shared, *session, (phase, alive));
+        }
+        Ok(Ok(Some(Admitted::Raw(session)))) => {
+            recorder.session_opened(&session.subject);
+            Box::pin(replicate(&shared, *session, phase)).await;
+        }
+        Ok(Ok(None)) => {}
+        Ok(Err(reason)) => recorder.connection_failed(reason),
+        Err(_) => recorder.connection_failed("login_timeout"),
     }
-    drop(permit);
 }
 
-/// A session that may begin.
-struct Ready {
-    relay: Relay<EngineJudge>,
+/// Gives a session a thread to go on. `alive` is dropped when it is over.
+fn sit_down(shared: Arc<Shared>, mut session: Session<Relay<EngineJudge>>, (mut phase, alive): Told) {
+    let mut seat = shared.workers.seat();
+    let runtime = seat.runtime().clone();
+    runtime.spawn(async move {
+        let end = match session.talk.move_here() {
+            Ok(()) => session.talk.run(&mut seat, &mut phase).await,
+            Err(error) => {
+                tracing::warn!(%error, "cannot take over a session");
+                End::ClientLost
+            }
+        };
+        match end {
+            End::Moves => sit_down(shared, session, (phase, alive)),
+            End::Closed | End::ClientLost | End::Ended => Box::pin(session.over(&shared, end)).await,
+        }
+    });
+}
+
+/// Serves a replication connection to its end.
+async fn replicate(shared: &Shared, session: Session<Accepted>, phase: watch::Receiver<Phase>) {
+    let Session { talk, subject, key, places } = session;
+    let end = replication::relay(talk, &shared.collaborators, &subject, phase).await;
+    Session { talk: (), subject, key, places }.over(shared, end).await;
+}
+
+/// Somebody who has logged in, and how the conversation goes on.
+struct Session<T> {
+    talk: T,
     subject: Arc<Subject>,
     key: Option<CancelKey>,
-    permit: OwnedSemaphorePermit,
+    places: SessionPlaces,
+}
+
+/// How a session is served.
+enum Admitted {
+    /// Statement by statement.
+    Judged(Box<Session<Relay<EngineJudge>>>),
+    /// Without a look at it.
+    Raw(Box<Session<Accepted>>),
+}
+
+impl<T> Session<T> {
+    async fn over(self, shared: &Shared, end: End) {
+        let Self { talk, subject, key, places } = self;
+        drop(talk);
+        tracing::debug!(user = %subject.user, database = %subject.database, ?end, "session is over");
+        shared.collaborators.recorder.session_closed(&subject);
+        if let (End::ClientLost, Some(key)) = (end, key) {
+            // Nobody waits for the answer any more. If the server cannot be told, it finishes in its own time.
+            let _ = shared.cancels.send(&shared.collaborators.dialer, &key.request()).await;
+        }
+        drop(places);
+    }
 }
 
 /// From a fresh socket to a session that may begin; none where there is nothing to serve.
-async fn admit(shared: &Shared, stream: Stream, address: Option<IpAddr>) -> Result<Option<Ready>, &'static str> {
-    let newcomer = match handshake::receive(stream, shared.tls.as_ref()).await {
+async fn admit(
+    shared: &Shared,
+    (mut stream, peer): (Stream, Option<IpAddr>),
+    stranger: OwnedSemaphorePermit,
+) -> Result<Option<Admitted>, &'static str> {
+    let Collaborators { config, dialer, tls, .. } = &*shared.collaborators;
+    let address = match proxy_protocol::client_address(&mut stream, peer, config.proxy_protocol.as_ref()).await {
+        Ok(address) => address,
+        Err(error) => {
+            tracing::debug!(%error, ?peer, "no client behind a load balancer");
+            return Err("proxy_protocol");
+        }
+    };
+    let newcomer = match handshake::receive(stream, tls.as_deref()).await {
         Ok(Arrival::Session(newcomer)) => newcomer,
-        Ok(Arrival::Cancel(packet)) => {
-            return cancel::pass_on(&shared.dialer, &packet).await.map(|()| None).map_err(|_| "cancel");
+        Ok(Arrival::Cancel(stream, packet)) => {
+            drop(stranger);
+            let passed_on = shared.cancels.pass_on(dialer, &packet).await;
+            // Not before: by then the client may have sent the next statement, which nobody wants to cancel.
+            drop(stream);
+            return passed_on.map(|()| None).map_err(|_| "cancel");
+        }
+        Ok(Arrival::Refusable(stream, packet)) => {
+            let told = refuse::in_the_servers_words(stream, &packet, dialer).await;
+            tracing::debug!(?told, ?address, "startup packet refused");
+            return Err("handshake");
         }
         Ok(Arrival::Nothing) => return Ok(None),
         Err(error) => {
-            tracing::debug!(%error, "handshake failed");
+            tracing::debug!(%error, ?address, "handshake failed");
             return Err("handshake");
         }
     };
-    let Ok(permit) = Arc::clone(&shared.sessions).try_acquire_owned() else {
-        return tell(newcomer.stream, Fatal::new("53300", "sorry, too many clients already"), "too_many").await;
-    };
+    if shared.places.are_taken() {
+        return tell(newcomer.stream, limits::no_room(), "too_many").await;
+    }
+    let replicates = newcomer.startup.replication() != Replication::No;
     let subject = match subject(&newcomer, address) {
         Ok(subject) => subject,
         Err(fatal) => return tell(newcomer.stream, fatal, "refused").await,
     };
-    let server = match shared.dialer.connect().await {
+    if let (true, Err(fatal)) = (replicates, replication::granted(&shared.collaborators, &subject)) {
+        return tell(newcomer.stream, fatal, "replication").await;
+    }
+    let server = match dialer.connect().await {
         Ok(server) => server,
         Err(error) => {
-            tracing::warn!(%error, "cannot connect to the server");
-            // The condition that makes clients with several hosts try the next one.
-            let fatal = Fatal::new("57P03", "the database server behind the proxy cannot be reached");
-            return tell(newcomer.stream, fatal, "upstream_unreachable").await;
+            if shared.connect_complaints.is_due() {
+                tracing::warn!(%error, "cannot connect to the server");
+            }
+            return tell(newcomer.stream, refuse::unreachable(), "upstream_unreachable").await;
         }
     };
     let Newcomer { stream, startup, .. } = newcomer;
     let accepted = match auth::log_in(Messages::new(stream), Messages::new(server), &startup.packet).await {
         Ok(accepted) => accepted,
         Err(error) => {
-            tracing::debug!(%error, user = %subject.user, "login failed");
+            tracing::debug!(%error, user = %subject.user, ?address, "login failed");
             return Err("login");
         }
     };
+    let places = match shared.places.session(&subject) {
+        Ok(places) => places,
+        Err(fatal) => return tell(accepted.client.into_parts().0, fatal, "too_many").await,
+    };
     let key = accepted.key.clone();
+    if replicates {
+        if let Err(fatal) = replication::ungoverned(&shared.collaborators, &subject).await {
+            return tell(accepted.client.into_parts().0, fatal, "replication").await;
+        }
+        tracing::info!(user = %subject.user, ?address, "replication connection");
+        let session = Session { talk: accepted, subject: Arc::new(subject), key, places };
+        return Ok(Some(Admitted::Raw(Box::new(session))));
+    }
     let begun = begin(shared, accepted, &startup, subject).await?;
-    Ok(begun.map(|(relay, subject)| Ready { relay, subject, key, permit }))
+    Ok(begun.map(|(talk, subject)| Admitted::Judged(Box::new(Session { talk, subject, key, places }))))
 }
 
 async fn tell<T>(stream: Stream, fatal: Fatal, reason: &'static str) -> Result<Option<T>, &'static str> {
@@ -290,9 +378,6 @@ async fn tell<T>(stream: Stream, fatal: Fatal, reason: &'static str) -> Result<O
 /// Who asks, as far as the startup packet tells.
 fn subject(newcomer: &Newcomer, address: Option<IpAddr>) -> Result<Subject, Fatal> {
     let startup = &newcomer.startup;
-    if startup.wants_replication() {
-        return Err(Fatal::new("0A000", "replication connections are not supported by the proxy"));
-    }
     let user = name(startup, "user")?.unwrap_or_default();
     let database = name(startup, "database")?.filter(|name| !name.is_empty()).unwrap_or(user);
     Ok(Subject {

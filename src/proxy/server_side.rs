@@ -4,12 +4,13 @@ use bytes::BytesMut;
 
 use super::extended::Kind;
 use super::judge::Judge;
+use super::outbox;
 use super::session::{Conversation, Fatal, put_refusal};
 use super::splice::Splice;
-use crate::engine::refusal::SqlState;
+use crate::engine::refusal::{Refusal, SqlState};
 use crate::model::catalog::SearchPath;
 use crate::wire::backend::{self, Fields};
-use crate::wire::frame::{self, Frame, FrameError, Header};
+use crate::wire::frame::{self, Frame, FrameError, HEADER, Header};
 use crate::wire::response::{self, Text};
 
 /// SQLSTATE of what is sent in a transaction that has failed.
@@ -17,6 +18,9 @@ const IN_FAILED_TRANSACTION: &[u8; 5] = b"25P02";
 
 /// The largest message that is collected to be looked into.
 const MAX_COLLECTED: usize = 64 << 20;
+
+/// An error of which only the beginning is looked into: its SQLSTATE stands there.
+const LONG_ERROR: usize = 8 * 1024;
 
 /// The greeting of a governed session: notices that functions raised during login are left out.
 ///
@@ -61,6 +65,13 @@ impl<J: Judge> Conversation<J> {
                 let now = header.total().min(splice.rest().len());
                 splice.pass(now);
                 self.server_body = header.total() - now;
+                continue;
+            }
+            if header.tag == b'E' && header.total() > LONG_ERROR && !self.judge.governed() {
+                if splice.rest().len() < LONG_ERROR {
+                    return Ok(());
+                }
+                self.long_error(header, splice);
                 continue;
             }
             if header.total() > MAX_COLLECTED {
@@ -259,11 +270,15 @@ impl<J: Judge> Conversation<J> {
         let length = frame.bytes.len();
         let text = self.text_in_front();
         let refusal = self.dialogue.front().and_then(|expected| expected.refusal.take());
-        // The server rejects everything in a failed transaction, and only its grammar comes before that.
-        let refusal = refusal
-            .filter(|refusal| sqlstate != Some(*IN_FAILED_TRANSACTION) || refusal.sqlstate == SqlState::SyntaxError);
+        // Anything else is the server's own affair: somebody has cancelled, or the transaction had failed before, in which
+        // only the grammar comes before that.
+        let poisoned = self.dialogue.front_kind().map(outbox::error_of_poison);
+        let ours = |refusal: &Refusal| {
+            let grammar = refusal.sqlstate == SqlState::SyntaxError;
+            sqlstate == poisoned || grammar && sqlstate == Some(*IN_FAILED_TRANSACTION)
+        };
         match refusal {
-            Some(refusal) if !ends_session => {
+            Some(refusal) if ours(&refusal) => {
                 splice.drop(length);
                 put_refusal(splice.insert(), &refusal);
             }
@@ -277,6 +292,18 @@ impl<J: Judge> Conversation<J> {
             }
             _ => splice.pass(length),
         }
+        self.dialogue.fail(sqlstate, &self.judge);
+    }
+
+    /// An error that is too long to be collected, for a client who may see all of it.
+    fn long_error(&mut self, header: Header, splice: &mut Splice<'_, '_>) {
+        let beginning = splice.rest().get(HEADER..LONG_ERROR).unwrap_or_default();
+        let sqlstate = Fields::new(beginning).sqlstate();
+        self.dialogue.forget_copy_ends();
+        self.failed();
+        let now = header.total().min(splice.rest().len());
+        splice.pass(now);
+        self.server_body = header.total() - now;
         self.dialogue.fail(sqlstate, &self.judge);
     }
 

@@ -3,13 +3,14 @@
 
 use std::collections::HashSet;
 use std::hash::BuildHasher;
+use std::time::Instant;
 
 use bytes::BytesMut;
 
 use super::extended::Dialogue;
 use super::judge::Judge;
 use crate::engine::refusal::Refusal;
-use crate::engine::report::{Operation, Report};
+use crate::engine::report::{Operation, Report, StatementReport};
 use crate::model::catalog::SearchPath;
 use crate::wire::backend::Status;
 use crate::wire::response::{self, Problem, Severity};
@@ -77,6 +78,9 @@ impl Pins {
     }
 }
 
+/// Warnings that are remembered as given; a session that has had so many gets them anew.
+const MAX_WARNED: usize = 10_000;
+
 /// An epoch that no snapshot has: what carries it is stale.
 const NEVER: u64 = 0;
 
@@ -103,6 +107,10 @@ pub struct Conversation<J> {
     /// Epoch of the oldest admitted text that can have opened a cursor.
     pub cursor_in_sql: Option<u64>,
     warned: HashSet<(u64, u64)>,
+    /// When the bytes at hand came, once somebody has asked.
+    pub(super) moment: Option<Instant>,
+    /// Texts judged since bytes came.
+    pub(super) judged: u32,
     hasher: foldhash::fast::RandomState,
     /// Rest of a message of the client that streams by.
     pub(super) client_body: super::client_side::Streaming,
@@ -125,6 +133,8 @@ impl<J: Judge> Conversation<J> {
             prepared_in_sql: None,
             cursor_in_sql: None,
             warned: HashSet::new(),
+            moment: None,
+            judged: 0,
             hasher: foldhash::fast::RandomState::default(),
             client_body: super::client_side::Streaming::Nothing,
             server_body: 0,
@@ -165,7 +175,11 @@ impl<J: Judge> Conversation<J> {
             // It is not: the server discards everything up to the next Sync.
             return;
         }
-        if (report.effects.search_path_may_change || report.effects.ddl) && self.judge.governed() {
+        // Rolling back to a savepoint changes the path only if the transaction had changed it.
+        let other = |statement: &StatementReport| statement.operation != Operation::Transaction;
+        let sets = report.statements.is_empty() || report.statements.iter().any(other);
+        let may_change = report.effects.search_path_may_change && (self.path_touched || sets);
+        if (may_change || report.effects.ddl) && self.judge.governed() {
             self.path = None;
             self.path_touched = true;
             // The server looks the names of prepared statements up again under another path.
@@ -217,6 +231,9 @@ impl<J: Judge> Conversation<J> {
 
     /// Appends the warnings that the session has not had yet.
     pub fn put_notices(&mut self, report: &Report, out: &mut BytesMut) {
+        if self.warned.len() > MAX_WARNED {
+            self.warned.clear();
+        }
         for notice in &report.notices {
             if self.warned.insert((notice.fingerprint, self.hasher.hash_one(&notice.message))) {
                 response::put_notice(

@@ -1,19 +1,18 @@
 //! Opens connections of the service account.
 
 use std::env;
+use std::sync::Arc;
 
 use tokio_postgres::config::SslMode;
 use tokio_postgres::{Client, Config, NoTls};
 
-use super::tls::{self, Connector};
+use super::tls::{Connector, Trust};
+use crate::config::network::Tcp;
 use crate::config::{Service, TlsMode, Upstream};
 
 /// Why the service account has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum UpstreamError {
-    /// TLS cannot be set up.
-    #[error(transparent)]
-    Tls(#[from] tls::TlsError),
     /// The variable that should hold the password is not set.
     #[error("environment variable \"{0}\" with the password of the service account is not set")]
     NoPassword(String),
@@ -43,15 +42,15 @@ fn describe(error: &tokio_postgres::Error) -> String {
 #[derive(Debug, Clone)]
 pub struct ServiceAccount {
     config: Config,
-    tls: Option<Connector>,
+    trust: Arc<Trust>,
 }
 
 impl ServiceAccount {
     /// The account of the configuration; reads the password from the environment once.
     ///
     /// # Errors
-    /// The trusted certificates or the password cannot be read.
-    pub fn new(upstream: &Upstream, service: &Service) -> Result<Self, UpstreamError> {
+    /// The password cannot be read.
+    pub fn new(upstream: &Upstream, service: &Service, trust: Arc<Trust>) -> Result<Self, UpstreamError> {
         let mut config = Config::new();
         // A host that begins with a slash is the directory of a unix socket.
         config.host(&upstream.host).port(upstream.port).user(&service.user);
@@ -64,13 +63,24 @@ impl ServiceAccount {
         if let Some(variable) = &service.password_env {
             config.password(env::var(variable).map_err(|_| UpstreamError::NoPassword(variable.clone()))?);
         }
-        let on_socket = upstream.host.starts_with('/');
-        if on_socket {
+        if upstream.host.starts_with('/') {
             // TLS is a matter of networks: libpq ignores sslmode here as well.
             config.ssl_mode(SslMode::Disable);
         }
-        let tls = if on_socket { None } else { tls::client_config(upstream)?.map(Connector) };
-        Ok(Self { config, tls })
+        Ok(Self { config, trust })
+    }
+
+    /// The same with these options of its sockets.
+    #[must_use]
+    pub fn tuned(mut self, tcp: &Tcp) -> Self {
+        self.config
+            .keepalives_idle(tcp.keepalives_idle)
+            .keepalives_interval(tcp.keepalives_interval)
+            .keepalives_retries(tcp.keepalives_count);
+        if let Some(limit) = tcp.user_timeout {
+            self.config.tcp_user_timeout(limit);
+        }
+        self
     }
 
     /// A new connection to `database`. It lives as long as the client.
@@ -82,14 +92,14 @@ impl ServiceAccount {
         config.dbname(database);
         let limit = config.get_connect_timeout().copied().unwrap_or(std::time::Duration::from_secs(10));
         let opening = async {
-            match &self.tls {
+            match self.trust.current().map(Connector) {
                 None => {
                     let (client, connection) = config.connect(NoTls).await?;
                     tokio::spawn(drive(connection));
                     Ok::<_, UpstreamError>(client)
                 }
                 Some(tls) => {
-                    let (client, connection) = config.connect(tls.clone()).await?;
+                    let (client, connection) = config.connect(tls).await?;
                     tokio::spawn(drive(connection));
                     Ok(client)
                 }

@@ -319,7 +319,8 @@ mod tests {
             connect_timeout: Duration::from_secs(2),
         };
         let service = Service { user: "nobody".to_owned(), password_env: None, refresh: Duration::from_secs(60) };
-        let account = port.map(|port| ServiceAccount::new(&upstream(port), &service).unwrap());
+        let trust = |upstream: &Upstream| Arc::new(crate::upstream::tls::Trust::new(upstream).unwrap());
+        let account = port.map(upstream).map(|to| ServiceAccount::new(&to, &service, trust(&to)).unwrap());
         let readings = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&readings);
         let watcher: Watcher = Arc::new(move |reading| {

@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use arc_swap::ArcSwapOption;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
@@ -41,13 +42,48 @@ pub enum TlsError {
     HostName(String),
 }
 
+/// Whom we trust to be the server, as the files said when they were last read.
+#[derive(Debug)]
+pub struct Trust {
+    upstream: Upstream,
+    current: ArcSwapOption<ClientConfig>,
+}
+
+impl Trust {
+    /// Reads the files that the configuration names.
+    ///
+    /// # Errors
+    /// The trusted certificates cannot be read.
+    pub fn new(upstream: &Upstream) -> Result<Self, TlsError> {
+        let trust = Self { upstream: upstream.clone(), current: ArcSwapOption::empty() };
+        trust.reload()?;
+        Ok(trust)
+    }
+
+    /// The client side of TLS for the next connection; none where there is to be no TLS.
+    pub fn current(&self) -> Option<Arc<ClientConfig>> {
+        self.current.load_full()
+    }
+
+    /// Reads the files again. If one cannot be used, everything stays as it is.
+    ///
+    /// # Errors
+    /// The trusted certificates cannot be read.
+    pub fn reload(&self) -> Result<(), TlsError> {
+        // TLS is a matter of networks: libpq ignores sslmode for unix sockets as well.
+        let on_socket = self.upstream.host.starts_with('/');
+        self.current.store(if on_socket { None } else { client_config(&self.upstream)? });
+        Ok(())
+    }
+}
+
 /// The client side of TLS towards this server; none where the mode is `disable`.
 ///
 /// `prefer` and `require` encrypt without looking at the certificate, as libpq does.
 ///
 /// # Errors
 /// The trusted certificates cannot be read.
-pub fn client_config(upstream: &Upstream) -> Result<Option<Arc<ClientConfig>>, TlsError> {
+fn client_config(upstream: &Upstream) -> Result<Option<Arc<ClientConfig>>, TlsError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier: Arc<dyn ServerCertVerifier> = match upstream.tls {
         TlsMode::Disable => return Ok(None),

@@ -4,6 +4,7 @@ use bytes::{BufMut, BytesMut};
 
 use super::body::{Body, Malformed};
 use super::frame;
+use super::values::Values;
 
 /// A Parse message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +35,20 @@ pub struct Bind<'a> {
     pub statement: &'a [u8],
 }
 
+impl Bind<'_> {
+    /// What follows the names, as far as it is there, in a body of this length.
+    ///
+    /// # Errors
+    /// It is not what it claims to be.
+    #[inline]
+    pub fn values(&self, there: &[u8], length: usize) -> Result<Values, Malformed> {
+        let names = self.portal.len() + self.statement.len() + 2;
+        let mut values = Values::of_bind(length.saturating_sub(names));
+        values.follow(there.get(names..).unwrap_or_default())?;
+        Ok(values)
+    }
+}
+
 /// The text of a Query message.
 ///
 /// # Errors
@@ -44,6 +59,14 @@ pub fn query(body: &[u8]) -> Result<&[u8], Malformed> {
     let text = body.c_string()?;
     body.end()?;
     Ok(text)
+}
+
+/// The reason that a CopyFail gives.
+///
+/// # Errors
+/// It is not one terminated string.
+pub fn copy_fail(body: &[u8]) -> Result<&[u8], Malformed> {
+    query(body)
 }
 
 /// A whole Parse message.
@@ -59,6 +82,14 @@ pub fn parse(body: &[u8]) -> Result<Parse<'_>, Malformed> {
     let types = body.take(count * 4)?;
     body.end()?;
     Ok(Parse { name, text, types })
+}
+
+/// The name at the start of a Parse message; the body may be incomplete after it.
+///
+/// # Errors
+/// The name is not there.
+pub fn parse_name(body: &[u8]) -> Result<&[u8], Malformed> {
+    Body::new(body).c_string()
 }
 
 /// The names at the start of a Bind message; the body may be incomplete after them.
@@ -107,6 +138,12 @@ pub fn put_query(out: &mut BytesMut, text: &[u8]) {
         out.put_slice(text);
         out.put_u8(0);
     });
+}
+
+/// Appends a FunctionCall that names no function: the server refuses it.
+pub fn put_call_of_nothing(out: &mut BytesMut) {
+    // Function 0, no argument formats, no arguments, result as text.
+    frame::put(out, b'F', |out| out.put_slice(&[0; 10]));
 }
 
 /// Appends a Parse.

@@ -7,6 +7,8 @@
 pub mod frame;
 pub mod body;
 pub mod startup;
+pub mod proxy_header;
+pub mod values;
 pub mod frontend;
 pub mod backend;
 pub mod response;

@@ -2,8 +2,8 @@
 
 use super::body::{Body, Malformed};
 
-/// The largest packet of this kind that PostgreSQL accepts.
-pub const MAX_PACKET: usize = 10_000;
+/// The largest packet of this kind that PostgreSQL accepts: 10 000 bytes, its own length not counted.
+pub const MAX_PACKET: usize = 10_004;
 
 /// Request code of CancelRequest.
 pub const CANCEL_REQUEST: u32 = 80_877_102;
@@ -32,6 +32,19 @@ pub enum Opening {
     Startup(Startup),
     /// A version of the protocol that nobody speaks any more.
     Unsupported(Version),
+}
+
+/// What a startup packet says about replication.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replication {
+    /// An ordinary session.
+    No,
+    /// Physical replication.
+    Physical,
+    /// Logical replication, which understands SQL as well.
+    Logical,
+    /// A value that the server refuses.
+    Invalid,
 }
 
 /// A StartupMessage. The packet is kept as it came, since it is forwarded verbatim.
@@ -102,13 +115,28 @@ impl Startup {
         self.parameters.iter().rev().find(|(known, _)| **known == *name.as_bytes()).map(|(_, value)| &**value)
     }
 
-    /// Whether the client asks for a replication connection. Anything but a plain "no" counts as yes.
-    pub fn wants_replication(&self) -> bool {
-        self.parameter("replication").is_some_and(|value| {
-            let value = value.to_ascii_lowercase();
-            !matches!(&value[..], b"false" | b"off" | b"no" | b"0" | b"f" | b"n")
-        })
+    /// Whether the client asks for a replication connection.
+    pub fn replication(&self) -> Replication {
+        match self.parameter("replication") {
+            None => Replication::No,
+            Some(b"database") => Replication::Logical,
+            Some(value) => match boolean(value) {
+                Some(true) => Replication::Physical,
+                Some(false) => Replication::No,
+                None => Replication::Invalid,
+            },
+        }
     }
+}
+
+/// A truth value as the server reads it: the words may be cut short as long as they are unique.
+fn boolean(value: &[u8]) -> Option<bool> {
+    let value = value.to_ascii_lowercase();
+    let begins = |word: &[u8], at_least: usize| value.len() >= at_least && word.starts_with(&value);
+    if begins(b"true", 1) || begins(b"yes", 1) || begins(b"on", 2) || begins(b"1", 1) {
+        return Some(true);
+    }
+    (begins(b"false", 1) || begins(b"no", 1) || begins(b"off", 2) || begins(b"0", 1)).then_some(false)
 }
 
 #[cfg(test)]
@@ -142,6 +170,13 @@ mod tests {
     }
 
     #[test]
+    fn the_largest_packet_is_the_servers() {
+        assert_eq!(packet_length(10_004_u32.to_be_bytes()), Ok(10_004));
+        assert_eq!(packet_length(10_005_u32.to_be_bytes()), Err(Malformed));
+        assert_eq!(packet_length(7_u32.to_be_bytes()), Err(Malformed));
+    }
+
+    #[test]
     fn requests_are_told_apart() {
         assert_eq!(parse(&packet(SSL_REQUEST, b"")), Ok(Opening::Ssl));
         assert_eq!(parse(&packet(GSSENC_REQUEST, b"")), Ok(Opening::GssEncryption));
@@ -153,16 +188,28 @@ mod tests {
     }
 
     #[test]
-    fn replication_is_anything_but_a_plain_no() {
-        for (value, wanted) in
-            [("database", true), ("on", true), ("1", true), ("off", false), ("FALSE", false), ("x", true)]
-        {
+    fn replication_is_read_as_the_server_does() {
+        use Replication::{Invalid, Logical, No, Physical};
+        for (value, wanted) in [
+            ("database", Logical),
+            ("on", Physical),
+            ("1", Physical),
+            ("T", Physical),
+            ("off", No),
+            ("of", No),
+            ("FALSE", No),
+            ("n", No),
+            ("o", Invalid),
+            ("", Invalid),
+            ("Database", Invalid),
+            ("truly", Invalid),
+        ] {
             let Opening::Startup(startup) =
                 parse(&packet(196_608, format!("replication\0{value}\0\0").as_bytes())).unwrap()
             else {
                 panic!("not a startup")
             };
-            assert_eq!(startup.wants_replication(), wanted, "{value}");
+            assert_eq!(startup.replication(), wanted, "{value}");
         }
     }
 

@@ -192,3 +192,21 @@ fn parameter_types_by_number_are_judged_like_types_by_name() {
     let trace = session.exchange(&[raw::parse_typed("b", "SELECT $1", &[oid("mood")]), raw::sync()], 1);
     assert!(!trace.iter().any(|line| line.starts_with('E')), "{trace:?}");
 }
+
+/// Without a context to take away: the server quotes what it could not cast in the message itself.
+#[tokio::test]
+async fn an_error_within_a_view_does_not_quote_what_it_failed_on() {
+    let Some(shop) = shop("quoting") else { return };
+    shop.sql(
+        "CREATE VIEW cast_view AS SELECT id, x FROM (SELECT id, (ssn || random()::text)::int AS x FROM customers WHERE ssn IS NOT NULL LIMIT 5) s;
+         GRANT SELECT ON cast_view TO support",
+    );
+    let numbers = shop.sql("SELECT ssn FROM customers WHERE ssn IS NOT NULL");
+    let quotes = |text: &str| numbers.lines().any(|ssn| text.contains(ssn));
+    let (proxy, _policies) = shop.proxy();
+    let direct = shop.direct("postgres").await.error("SELECT id FROM cast_view").await;
+    assert!(quotes(&direct.message), "the attack no longer works: {direct:?}");
+    let refused = shop.via(&proxy, "support").await.error("SELECT id FROM cast_view").await;
+    assert!(!quotes(&format!("{refused:?}")), "{refused:?}");
+    assert!(refused.code == "22P02" || refused.code == "42501", "{refused:?}");
+}

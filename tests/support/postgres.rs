@@ -44,6 +44,8 @@ pub struct ClusterOptions {
     pub tls: bool,
     /// Lines for postgresql.conf.
     pub settings: Vec<String>,
+    /// Where the server's programs are, if not where `binaries` finds them.
+    pub binaries: Option<PathBuf>,
 }
 
 /// A running server with an empty cluster; gone when dropped.
@@ -123,7 +125,7 @@ fn run(command: &[String]) {
 impl Cluster {
     /// A new cluster, ready for connections.
     pub fn start(options: ClusterOptions) -> Self {
-        let binaries = binaries().expect("no PostgreSQL server found");
+        let binaries = options.binaries.clone().or_else(binaries).expect("no PostgreSQL server found");
         let directory = tempfile::Builder::new().prefix("pgcovenant-pg-").tempdir().expect("tempdir").keep();
         let authority = Authority::new();
         hand_over(&directory);

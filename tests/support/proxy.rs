@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::process::{Process, Start};
-use super::{Cluster, free_port, http};
+use super::{Cluster, http};
 
 /// What the configuration of a proxy says beyond the ports.
 #[derive(Debug, Default)]
@@ -27,6 +27,10 @@ pub struct ProxyOptions {
     pub tls: bool,
     /// Whether there is a unix socket beside the TCP port.
     pub unix: bool,
+    /// The line of the listeners, if it is not the usual one; the first one must be `127.0.0.1:0`.
+    pub listen: Option<String>,
+    /// More environment variables.
+    pub environment: Vec<(String, String)>,
     /// More lines of configuration, such as `limits: {drain_timeout: 1s}`.
     pub more: String,
 }
@@ -56,23 +60,36 @@ impl Proxy {
     /// Starts a proxy and returns as soon as its TCP port answers, whether or not it is ready.
     pub fn start_unready(cluster: &Cluster, options: ProxyOptions) -> Self {
         let directory = tempfile::Builder::new().prefix("pgcovenant-proxy-").tempdir().expect("tempdir");
-        let (port, admin) = (free_port(), free_port());
         let config = directory.path().join("pgcovenant.yaml");
-        fs::write(&config, text(cluster, &options, directory.path(), (port, admin))).expect("pgcovenant.yaml");
+        fs::write(&config, text(cluster, &options, directory.path())).expect("pgcovenant.yaml");
         let command = vec![binary(), "serve".into(), "--config".into(), config.display().to_string()];
         let password = options.service.unwrap_or_default().to_owned();
         let process = Process::start(Start {
             command,
-            environment: vec![("PGCOVENANT_PASSWORD".into(), password), ("NO_COLOR".into(), "1".into())],
+            environment: [
+                vec![("PGCOVENANT_PASSWORD".into(), password), ("NO_COLOR".into(), "1".into())],
+                options.environment.clone(),
+            ]
+            .concat(),
             log: &directory.path().join("proxy.log"),
             signal: "KILL",
             litter: None,
         });
-        let mut proxy = Self { process, directory, port, admin };
-        proxy.until(Duration::from_secs(20), "does not listen", |proxy| {
-            std::net::TcpStream::connect(("127.0.0.1", proxy.port)).is_ok()
-        });
+        let mut proxy = Self { process, directory, port: 0, admin: 0 };
+        proxy.until(Duration::from_secs(20), "does not listen", |proxy| proxy.announced().is_some());
+        (proxy.admin, proxy.port) = proxy.announced().expect("a moment ago it did");
         proxy
+    }
+
+    /// The ports that the system has chosen, of the admin listener and for clients, once the proxy has said both.
+    fn announced(&self) -> Option<(u16, u16)> {
+        let log = self.log();
+        let (whole, _) = log.rsplit_once('\n')?;
+        let port = |name: &str| {
+            let line = whole.lines().find(|line| line.contains(name) && line.contains("127.0.0.1:"))?;
+            line.rsplit_once(':')?.1.trim().parse().ok()
+        };
+        Some((port(" admin listener ")?, port(" listening ")?))
     }
 
     /// Waits until /readyz says 200.
@@ -123,6 +140,13 @@ impl Proxy {
     /// Its process id.
     pub fn pid(&self) -> u32 {
         self.process.pid()
+    }
+
+    /// Its resident memory now (`VmRSS`) or at its peak (`VmHWM`), in MiB.
+    pub fn memory(&self, field: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("/proc");
+        let line = status.lines().find(|line| line.starts_with(field)).expect("a field of /proc/PID/status");
+        line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).expect("a number of kB") / 1024
     }
 
     /// Sends a signal, such as `TERM` or `HUP`.
@@ -176,8 +200,8 @@ impl Proxy {
     }
 }
 
-fn text(cluster: &Cluster, options: &ProxyOptions, directory: &Path, (port, admin): (u16, u16)) -> String {
-    let mut listen = format!("\"127.0.0.1:{port}\"");
+fn text(cluster: &Cluster, options: &ProxyOptions, directory: &Path) -> String {
+    let mut listen = "\"127.0.0.1:0\"".to_owned();
     if options.unix {
         listen.push_str(&format!(", \"unix:{}\"", directory.display()));
     }
@@ -187,9 +211,9 @@ fn text(cluster: &Cluster, options: &ProxyOptions, directory: &Path, (port, admi
         upstream.push_str(&format!(", ca: {}", ca.display()));
     }
     let mut lines = vec![
-        format!("listen: [{listen}]"),
+        options.listen.clone().unwrap_or_else(|| format!("listen: [{listen}]")),
         format!("upstream: {{{upstream}}}"),
-        format!("admin: {{listen: \"127.0.0.1:{admin}\"}}"),
+        "admin: {listen: \"127.0.0.1:0\"}".to_owned(),
         format!("audit: {{path: {}}}", directory.join("audit.jsonl").display()),
     ];
     if let Some(user) = options.service {

@@ -20,18 +20,32 @@ pub type Trace = Vec<String>;
 impl Raw {
     /// Logs in without password.
     pub fn connect(port: u16, user: &str, database: &str) -> Self {
+        Self::connect_with(port, &[("user", user), ("database", database)])
+    }
+
+    /// Logs in without password, with these startup parameters.
+    pub fn connect_with(port: u16, parameters: &[(&str, &str)]) -> Self {
+        Self::log_in(port, parameters).unwrap_or_else(|refused| panic!("login failed: {refused}"))
+    }
+
+    /// Logs in without password, or returns the fields of the error.
+    pub fn try_connect(port: u16, user: &str, database: &str) -> Result<Self, String> {
+        Self::log_in(port, &[("user", user), ("database", database)])
+    }
+
+    fn log_in(port: u16, parameters: &[(&str, &str)]) -> Result<Self, String> {
         let stream = TcpStream::connect(("127.0.0.1", port)).expect("cannot connect");
         stream.set_read_timeout(Some(Duration::from_secs(20))).expect("timeout");
         stream.set_nodelay(true).expect("nodelay");
         let mut raw = Self { stream, key: Vec::new(), parameters: Vec::new() };
-        raw.write(&startup(&[("user", user), ("database", database)]));
+        raw.write(&startup(parameters));
         loop {
             let (kind, body) = raw.message();
             match kind {
                 b'K' => raw.key = body,
                 b'S' => raw.parameters.push(text(&body).join("=")),
-                b'Z' => return raw,
-                b'E' => panic!("login failed: {:?}", text(&body)),
+                b'Z' => return Ok(raw),
+                b'E' => return Err(format!("{:?}", text(&body))),
                 _ => {}
             }
         }
@@ -40,6 +54,12 @@ impl Raw {
     /// Sends bytes.
     pub fn write(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).expect("write");
+    }
+
+    /// Sends bytes to a server that may have closed the connection already.
+    pub fn write_if_open(&mut self, bytes: &[u8]) {
+        // Whether it has is seen by reading.
+        let _ = self.stream.write_all(bytes);
     }
 
     /// Sends frames in one write and returns what comes until the given number of ReadyForQuery.
@@ -73,12 +93,27 @@ impl Raw {
 
     /// One message: its type and body.
     pub fn message(&mut self) -> (u8, Vec<u8>) {
+        self.next().expect("the server has closed the connection, or does not answer")
+    }
+
+    /// The next message; none when the server has closed the connection.
+    pub fn next(&mut self) -> Option<(u8, Vec<u8>)> {
         let mut head = [0; 5];
-        self.stream.read_exact(&mut head).expect("the server has closed the connection, or does not answer");
+        self.stream.read_exact(&mut head).ok()?;
         let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize - 4;
         let mut body = vec![0; length];
         self.stream.read_exact(&mut body).expect("a message is cut short");
-        (head[0], body)
+        Some((head[0], body))
+    }
+
+    /// Another handle on the same connection, to write while somebody reads.
+    pub fn stream(&self) -> TcpStream {
+        self.stream.try_clone().expect("a second handle")
+    }
+
+    /// Closes the half of the connection that goes to the server.
+    pub fn stop_speaking(&self) {
+        self.stream.shutdown(std::net::Shutdown::Write).expect("shutdown");
     }
 
     /// Whether the server closes the connection next.
@@ -100,7 +135,8 @@ pub fn startup(parameters: &[(&str, &str)]) -> Vec<u8> {
     packet
 }
 
-fn frame(kind: u8, body: Vec<u8>) -> Vec<u8> {
+/// Any message.
+pub fn frame(kind: u8, body: Vec<u8>) -> Vec<u8> {
     let mut whole = vec![kind];
     whole.extend((body.len() as u32 + 4).to_be_bytes());
     whole.extend(body);
@@ -136,6 +172,34 @@ pub fn bind(portal: &str, statement: &str) -> Vec<u8> {
     let mut body = strings(&[portal, statement]);
     body.extend([0; 6]);
     frame(b'B', body)
+}
+
+/// Bind with parameters and formats (0 text, 1 binary).
+pub fn bind_with(portal: &str, statement: &str, formats: &[u16], values: &[Option<&[u8]>], results: &[u16]) -> Vec<u8> {
+    let mut body = strings(&[portal, statement]);
+    body.extend(counted(formats));
+    body.extend(arguments(values));
+    body.extend(counted(results));
+    frame(b'B', body)
+}
+
+fn counted(codes: &[u16]) -> Vec<u8> {
+    let count = u16::try_from(codes.len()).unwrap();
+    [count].iter().chain(codes).flat_map(|code| code.to_be_bytes()).collect()
+}
+
+fn arguments(values: &[Option<&[u8]>]) -> Vec<u8> {
+    let mut body = u16::try_from(values.len()).unwrap().to_be_bytes().to_vec();
+    for value in values {
+        match value {
+            None => body.extend((-1_i32).to_be_bytes()),
+            Some(value) => {
+                body.extend(u32::try_from(value.len()).unwrap().to_be_bytes());
+                body.extend_from_slice(value);
+            }
+        }
+    }
+    body
 }
 
 /// Describe a statement (`S`) or portal (`P`).
@@ -181,6 +245,11 @@ pub fn copy_fail(reason: &str) -> Vec<u8> {
 /// FunctionCall of a function without arguments.
 pub fn function_call(oid: u32) -> Vec<u8> {
     frame(b'F', [oid.to_be_bytes().to_vec(), vec![0; 6]].concat())
+}
+
+/// FunctionCall with arguments and a result in binary.
+pub fn function_call_with(oid: u32, values: &[Option<&[u8]>]) -> Vec<u8> {
+    frame(b'F', [oid.to_be_bytes().to_vec(), counted(&[1]), arguments(values), vec![0, 1]].concat())
 }
 
 /// Parse, Bind, Describe and Execute of one text, unnamed.

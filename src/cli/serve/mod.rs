@@ -1,6 +1,8 @@
 //! `pgcovenant serve`: the one place where the rooms are wired to each other.
 
+mod certificates;
 mod policies;
+mod signals;
 mod watch;
 
 use std::io::IsTerminal as _;
@@ -10,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch::Receiver;
 
 use super::Serve;
 use super::input::Input;
@@ -21,11 +23,16 @@ use crate::observe::metrics::Caps;
 use crate::observe::observer::Observer;
 use crate::policy::compile::Bundle;
 use crate::policy::store::SnapshotStore;
+use crate::proxy::connect::Dialer;
+use crate::proxy::health::{Health, Reachable};
+use crate::proxy::listen;
 use crate::proxy::server::{Collaborators, Phase, Proxy, STACK_BYTES};
 use crate::upstream::connect::ServiceAccount;
 use crate::upstream::index_stats;
 use crate::upstream::keeper::{CatalogKeeper, Reading};
+use certificates::Certificates;
 use policies::Policies;
+use watch::Watched;
 
 /// How often metrics are brought up to date and the day is looked at.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -71,15 +78,19 @@ async fn serve(config: Config, bundle: Arc<Bundle>) -> anyhow::Result<()> {
     let store = Arc::new(SnapshotStore::new(Arc::clone(&bundle)));
     let policies = Arc::new(Policies::new(config.policies.clone(), Arc::clone(&store), Arc::clone(&observer)));
     policies.announce(&bundle, store.epoch());
+    let certificates = Arc::new(Certificates::new(&config, &observer)?);
     let account = config
         .service
         .as_ref()
-        .map(|service| ServiceAccount::new(&config.upstream, service))
+        .map(|service| ServiceAccount::new(&config.upstream, service, Arc::clone(&certificates.server)))
         .transpose()
-        .context("cannot use the service account")?;
+        .context("cannot use the service account")?
+        .map(|account| account.tuned(&config.tcp));
     let keeper = Arc::new(keeper(&config, &store, &observer, account.clone()));
-    let draining = Arc::new(AtomicBool::new(false));
-    background(&config, &store, &observer, account, &policies);
+    let dialer = Dialer::new(&config.upstream, config.tcp, Arc::clone(&certificates.server));
+    background(&store, &observer, account);
+    follow_files(&config, &policies, &certificates);
+    let health = watch_server(dialer.clone(), &observer);
     for database in bundle.databases() {
         if let Err(error) = keeper.ensure(database).await {
             tracing::warn!(database, %error, "cannot read the catalog yet");
@@ -92,18 +103,23 @@ async fn serve(config: Config, bundle: Arc<Bundle>) -> anyhow::Result<()> {
         cache: Arc::new(VerdictCache::new(config.limits.verdict_cache_bytes)),
         keeper: Arc::clone(&keeper),
         recorder: Arc::clone(&observer) as _,
+        tls: certificates.clients.clone(),
+        dialer,
     })
     .await?;
-    let admin = admin(&config, &observer, &keeper, &policies, &draining)?;
+    let draining = Arc::new(AtomicBool::new(false));
+    let readiness = Readiness { keeper, policies: Arc::clone(&policies), draining: Arc::clone(&draining), health };
+    let admin = admin(&config, &observer, readiness, phases.clone())?;
     for listener in proxy.listeners() {
         tracing::info!(address = %listener, "listening");
     }
-    let reload = Arc::clone(&policies);
     let audit = Arc::clone(&observer);
-    let signals = tokio::spawn(obey_signals(phase, draining, move || {
-        reload.reload();
+    let signals = tokio::spawn(signals::obey(phase, draining, move || {
+        policies.reload();
+        certificates.reload();
         audit.reopen_audit();
     }));
+    signals::ready();
     proxy.serve(phases).await;
     signals.abort();
     admin.abort();
@@ -128,98 +144,113 @@ fn keeper(
 }
 
 /// Tasks that run beside the sessions for as long as the process lives.
-fn background(
-    config: &Config,
-    store: &Arc<SnapshotStore>,
-    observer: &Arc<Observer>,
-    account: Option<ServiceAccount>,
-    policies: &Arc<Policies>,
-) {
+fn background(store: &Arc<SnapshotStore>, observer: &Arc<Observer>, account: Option<ServiceAccount>) {
     if let Some(account) = account {
         let told = Arc::clone(observer);
         let sink = Arc::new(move |activity: &_| told.activity(activity));
         tokio::spawn(index_stats::run(account, Arc::clone(store), index_stats::INTERVAL, sink));
     }
-    if let Some(directory) = config.policies.clone() {
-        let policies = Arc::clone(policies);
-        tokio::spawn(watch::watch(directory, move || policies.reload()));
-    }
     let observer = Arc::clone(observer);
-    let policies = Arc::clone(policies);
     tokio::spawn(async move {
         let mut ticks = tokio::time::interval(UPKEEP);
         loop {
             ticks.tick().await;
             observer.upkeep();
+        }
+    });
+}
+
+/// Reads files again when they change, and policies when the day does.
+fn follow_files(config: &Config, policies: &Arc<Policies>, certificates: &Arc<Certificates>) {
+    if let Some(directory) = config.policies.clone() {
+        let policies = Arc::clone(policies);
+        tokio::spawn(watch::watch(Watched::Folder(directory), move || policies.reload()));
+    }
+    if !certificates.files().is_empty() {
+        let certificates = Arc::clone(certificates);
+        let files = Watched::Files(certificates.files().to_vec());
+        tokio::spawn(watch::watch(files, move || certificates.reload()));
+    }
+    let policies = Arc::clone(policies);
+    tokio::spawn(async move {
+        let mut ticks = tokio::time::interval(UPKEEP);
+        loop {
+            ticks.tick().await;
             policies.follow_the_day();
         }
     });
 }
 
+/// Looks at the server now and then.
+fn watch_server(dialer: Dialer, observer: &Arc<Observer>) -> Arc<Health> {
+    let health = Arc::new(Health::default());
+    let (watched, observer) = (Arc::clone(&health), Arc::clone(observer));
+    tokio::spawn(async move {
+        let told = |found| match found {
+            Reachable::Yes => observer.upstream_reached(),
+            Reachable::No | Reachable::Unknown => observer.upstream_lost(),
+        };
+        watched.watch(dialer, told).await;
+    });
+    health
+}
+
 fn admin(
     config: &Config,
     observer: &Arc<Observer>,
-    keeper: &Arc<CatalogKeeper>,
-    policies: &Arc<Policies>,
-    draining: &Arc<AtomicBool>,
+    readiness: Readiness,
+    mut phases: Receiver<Phase>,
 ) -> anyhow::Result<tokio::task::JoinHandle<()>> {
     let Some(address) = config.admin else {
         return Ok(tokio::spawn(std::future::pending()));
     };
     let observer = Arc::clone(observer);
-    let (keeper, policies, draining) = (Arc::clone(keeper), Arc::clone(policies), Arc::clone(draining));
-    let state = AdminState {
-        metrics: Arc::new(move || observer.render()),
-        not_ready: Arc::new(move || not_ready(&keeper, &policies, draining.load(Ordering::Relaxed))),
+    let state =
+        AdminState { metrics: Arc::new(move || observer.render()), not_ready: Arc::new(move || readiness.reasons()) };
+    let shared = config.reuse_port;
+    let listener = listen::bind_tcp(address, shared).with_context(|| format!("cannot listen on {address}"))?;
+    let listener = tokio::net::TcpListener::from_std(listener.into())?;
+    tracing::info!(address = %listener.local_addr()?, "admin listener");
+    let end = async move {
+        if !shared {
+            std::future::pending::<()>().await;
+        }
+        // From now on the process that takes over answers.
+        let _ = phases.wait_for(|phase| *phase != Phase::Serving).await;
     };
-    let listener = std::net::TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?;
-    listener.set_nonblocking(true)?;
-    let listener = tokio::net::TcpListener::from_std(listener)?;
-    tracing::info!(%address, "admin listener");
     Ok(tokio::spawn(async move {
-        if let Err(error) = http::serve_on(listener, state, std::future::pending()).await {
+        if let Err(error) = http::serve_on(listener, state, end).await {
             tracing::error!(%error, "the admin listener has failed");
         }
     }))
 }
 
-/// Why new sessions should go elsewhere.
-fn not_ready(keeper: &CatalogKeeper, policies: &Policies, draining: bool) -> Vec<NotReady> {
-    let mut reasons = Vec::new();
-    if draining {
-        reasons.push(NotReady { reason: "draining", detail: "the process is shutting down".to_owned() });
-    }
-    for (database, error) in keeper.failing() {
-        if policies.covers(&database) {
-            reasons.push(NotReady { reason: "catalog", detail: format!("catalog of \"{database}\": {error}") });
-        }
-    }
-    reasons
+/// Where the answer of /readyz comes from.
+struct Readiness {
+    keeper: Arc<CatalogKeeper>,
+    policies: Arc<Policies>,
+    draining: Arc<AtomicBool>,
+    health: Arc<Health>,
 }
 
-/// SIGTERM drains, a second one stops at once, like SIGQUIT; SIGINT stops at once; SIGHUP reads the files again.
-async fn obey_signals(
-    phase: tokio::sync::watch::Sender<Phase>,
-    draining: Arc<AtomicBool>,
-    reload: impl Fn(),
-) -> anyhow::Result<()> {
-    let listen = |kind| -> anyhow::Result<Signal> { Ok(signal(kind)?) };
-    let mut terminate = listen(SignalKind::terminate())?;
-    let mut quit = listen(SignalKind::quit())?;
-    let mut interrupt = listen(SignalKind::interrupt())?;
-    let mut hangup = listen(SignalKind::hangup())?;
-    loop {
-        let next = tokio::select! {
-            _ = hangup.recv() => {
-                reload();
-                continue;
-            }
-            _ = terminate.recv() => if draining.swap(true, Ordering::Relaxed) { Phase::Stopping } else { Phase::Draining },
-            _ = quit.recv() => Phase::Stopping,
-            _ = interrupt.recv() => Phase::Stopping,
+impl Readiness {
+    /// Why new sessions should go elsewhere.
+    fn reasons(&self) -> Vec<NotReady> {
+        let mut reasons = Vec::new();
+        if self.draining.load(Ordering::Relaxed) {
+            reasons.push(NotReady { reason: "draining", detail: "the process is shutting down".to_owned() });
+        }
+        let upstream = match self.health.reachable() {
+            Reachable::Yes => None,
+            Reachable::No => Some("the database server cannot be reached"),
+            Reachable::Unknown => Some("the database server has not been looked at yet"),
         };
-        draining.store(true, Ordering::Relaxed);
-        tracing::info!(phase = ?next, "told to stop");
-        phase.send_replace(next);
+        reasons.extend(upstream.map(|detail| NotReady { reason: "upstream", detail: detail.to_owned() }));
+        for (database, error) in self.keeper.failing() {
+            if self.policies.covers(&database) {
+                reasons.push(NotReady { reason: "catalog", detail: format!("catalog of \"{database}\": {error}") });
+            }
+        }
+        reasons
     }
 }

@@ -13,7 +13,7 @@ mod yaml;
 pub use diagnostic::{Diagnostic, Problems, Severity, render};
 pub use folder::{read_file, read_folder};
 pub use node::{Entry, Node, Value};
-pub use read::{Fields, boolean, date, integer, list, non_empty, number, string, string_or_list};
+pub use read::{Fields, boolean, date, integer, list, networks, non_empty, number, string, string_or_list};
 pub use suggest::nearest;
 pub use yaml::parse;
 

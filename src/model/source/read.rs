@@ -161,6 +161,19 @@ pub fn string_or_list(node: &Node, problems: &mut Problems<'_>) -> Vec<(String, 
     items.iter().filter_map(|item| Some((non_empty(item, problems)?, item.span.clone()))).collect()
 }
 
+/// One network, or a list of networks; a single address counts as one.
+pub fn networks(node: &Node, problems: &mut Problems<'_>) -> Vec<ipnet::IpNet> {
+    let mut networks = Vec::new();
+    for (text, span) in string_or_list(node, problems) {
+        let single = || text.parse::<std::net::IpAddr>().ok().map(ipnet::IpNet::from);
+        match text.parse::<ipnet::IpNet>().ok().or_else(single) {
+            Some(network) => networks.push(network.trunc()),
+            None => problems.error_with(&span, format!("`{text}` is no network"), "Write it as 10.0.0.0/8."),
+        }
+    }
+    networks
+}
+
 /// A day as `YYYY-MM-DD`.
 pub fn date(node: &Node, problems: &mut Problems<'_>) -> Option<jiff::civil::Date> {
     let text = non_empty(node, problems)?;

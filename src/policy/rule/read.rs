@@ -8,7 +8,7 @@ use super::selector::{NamePattern, RelationPattern, Selector};
 use super::who::{Audience, Exemption, Match};
 use super::{Action, Expectation, Mode, OnStar, Policy, PolicyTest, Rule, Unmodelled, WriteGrant};
 use crate::model::source::{
-    Fields, Node, Problems, Value, boolean, date, integer, list, nearest, non_empty, parse, string_or_list,
+    Fields, Node, Problems, Value, boolean, date, integer, list, nearest, networks, non_empty, parse, string_or_list,
 };
 use crate::policy::mask::{self, MaskUse};
 use crate::policy::subject::Subject;
@@ -288,18 +288,6 @@ fn matched(fields: &mut Fields<'_>, own_word: OwnWord, problems: &mut Problems<'
             None
         }
     }
-}
-
-fn networks(node: &Node, problems: &mut Problems<'_>) -> Vec<ipnet::IpNet> {
-    let mut networks = Vec::new();
-    for (text, span) in string_or_list(node, problems) {
-        let single = || text.parse::<std::net::IpAddr>().ok().map(ipnet::IpNet::from);
-        match text.parse::<ipnet::IpNet>().ok().or_else(single) {
-            Some(network) => networks.push(network.trunc()),
-            None => problems.error_with(&span, format!("`{text}` is no network"), "Write it as 10.0.0.0/8."),
-        }
-    }
-    networks
 }
 
 fn write_grant(node: &Node, problems: &mut Problems<'_>) -> Option<WriteGrant> {

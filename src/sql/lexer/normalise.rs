@@ -29,13 +29,18 @@ pub struct Shape {
 
 /// Writes the key of a text into a vector that keeps its memory between texts.
 pub fn shape(text: &str, tokens: &[Token], key: &mut Vec<u8>) -> Shape {
+    Shape { literal_sensitive: write_key(text, tokens, key), fingerprint: fingerprint(text, tokens) }
+}
+
+/// The same without the fingerprint. Returns whether the key holds the literals too.
+pub fn write_key(text: &str, tokens: &[Token], key: &mut Vec<u8>) -> bool {
     let mut writer = Writer { text, key, literals: Literals::Out };
     let literal_sensitive = writer.write(tokens);
     if literal_sensitive {
         writer.literals = Literals::Kept;
         writer.write(tokens);
     }
-    Shape { fingerprint: fingerprint(text, tokens), literal_sensitive }
+    literal_sensitive
 }
 
 /// Whether literals go into the key.
@@ -259,8 +264,8 @@ impl Places {
     }
 }
 
-/// FNV-1a over the tokens with literals and parameters as one mark, and lists of them as one.
-fn fingerprint(text: &str, tokens: &[Token]) -> u64 {
+/// [`Shape::fingerprint`]: FNV-1a over the tokens, with literals and parameters as one mark, and lists of them as one.
+pub fn fingerprint(text: &str, tokens: &[Token]) -> u64 {
     let mut hash = Fnv(0xcbf2_9ce4_8422_2325);
     let mut previous_is_value = false;
     let mut skip = false;

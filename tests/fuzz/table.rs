@@ -1,0 +1,181 @@
+//! A conversation with the real engine behind it, and without sockets: bytes in, bytes out.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use pgcovenant::engine::cache::VerdictCache;
+use pgcovenant::engine::check::{Facts, Protocol};
+use pgcovenant::engine::function_call::check_function_call;
+use pgcovenant::engine::refusal::Refusal;
+use pgcovenant::engine::unreadable::{Unreadable, check_unreadable};
+use pgcovenant::engine::verdict::Verdict;
+use pgcovenant::model::catalog::{BaseType, Catalog, Column, ColumnType, Oid, Relation, RelationKind, SearchPath};
+use pgcovenant::policy::compile::Bundle;
+use pgcovenant::policy::snapshot::{Database, Snapshot};
+use pgcovenant::policy::view::{ColumnRule, Effect, MaskExpression, RelationRules, SubjectView};
+use pgcovenant::proxy::client_side::Stop;
+use pgcovenant::proxy::judge::{Ending, Judge, Judged};
+use pgcovenant::proxy::outbox::Outbox;
+use pgcovenant::proxy::session::{Conversation, Fatal, Pins};
+use pgcovenant::proxy::splice::Splice;
+use pgcovenant::wire::backend::Status;
+
+const DATABASE: &str = "shop";
+const CUSTOMERS: Oid = Oid(16_384);
+const MAIL: i16 = 2;
+const SSN: i16 = 3;
+
+/// Small, so that texts beyond it are found soon.
+pub const STATEMENT_LIMIT: usize = 500;
+
+/// Two tables; in the first, one column is masked and one is denied to a governed session.
+static SNAPSHOT: LazyLock<Snapshot> = LazyLock::new(|| {
+    let mut catalog = Catalog::new(DATABASE, 150_000);
+    catalog.insert(table(CUSTOMERS, "customers", &["id", "mail", "ssn"]));
+    catalog.insert(table(Oid(16_386), "orders", &["order_id", "customer_id", "status"]));
+    let database = Database { catalog: Arc::new(catalog), lineages: HashMap::new() };
+    Snapshot::new(1, Arc::new(Bundle::default()), HashMap::from([(DATABASE.into(), Arc::new(database))]))
+});
+
+static CACHE: LazyLock<VerdictCache> = LazyLock::new(|| VerdictCache::new(1 << 20));
+
+fn table(oid: Oid, name: &str, columns: &[&str]) -> Relation {
+    let column = |(attnum, name): (i16, &&str)| {
+        let ty = ColumnType { oid: Oid(25), typmod: -1, sql: "text".into(), base: BaseType::Text, collation: None };
+        Column { name: (*name).into(), attnum, ty, not_null: false, generated_from: Vec::new() }
+    };
+    Relation {
+        oid,
+        schema: "public".into(),
+        name: name.into(),
+        kind: RelationKind::Table,
+        columns: (1_i16..).zip(columns).map(column).collect(),
+        primary_key: vec![1],
+        parents: Vec::new(),
+        definition: None,
+        has_rules: false,
+        row_type: Oid(oid.0 + 1),
+    }
+}
+
+fn governed_view() -> SubjectView {
+    let rule = |effect| ColumnRule { effect, reason: None, shadow: None, lifecycle: None, classification: None };
+    let mask = MaskExpression::new("mail", vec!["pg_catalog.left(".into(), ", 1)".into()]);
+    let columns = BTreeMap::from([(MAIL, rule(Effect::Mask(Arc::new(mask)))), (SSN, rule(Effect::Deny))]);
+    let rules = RelationRules { columns, ..RelationRules::default() };
+    let relations = HashMap::from([(CUSTOMERS, Arc::new(rules))]);
+    SubjectView { fingerprint: 1, governed: true, relations, ..SubjectView::default() }
+}
+
+/// Which rules apply to a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rules {
+    /// None: every byte passes.
+    Observed,
+    /// Columns are protected.
+    Governed,
+}
+
+/// The engine, without anything that happens elsewhere.
+pub struct RealEngine(Arc<SubjectView>);
+
+impl RealEngine {
+    pub fn new(rules: Rules) -> Self {
+        Self(Arc::new(match rules {
+            Rules::Observed => SubjectView::default(),
+            Rules::Governed => governed_view(),
+        }))
+    }
+}
+
+impl Judge for RealEngine {
+    fn refresh(&mut self) {}
+    fn epoch(&self) -> u64 {
+        SNAPSHOT.epoch
+    }
+    fn governed(&self) -> bool {
+        self.0.governed
+    }
+    fn text(&self, sql: &str, protocol: Protocol, path: Option<&SearchPath>) -> Verdict {
+        CACHE.check(&SNAPSHOT, &Facts { database: DATABASE, view: &self.0, search_path: path, protocol }, sql)
+    }
+    fn parameter_types(&self, _: &[u8]) -> Option<Refusal> {
+        None
+    }
+    fn unreadable(&self, why: Unreadable) -> Verdict {
+        check_unreadable(&self.0, why)
+    }
+    fn function_call(&self) -> Verdict {
+        check_function_call(&self.0)
+    }
+    fn refused(&self, _: &Refusal, _: Duration) {}
+    fn over(&self, _: &Judged, _: &Ending) {}
+    fn catalog_changed(&self) {}
+    fn statement_limit(&self) -> usize {
+        STATEMENT_LIMIT
+    }
+}
+
+/// A conversation and the bytes that have left it.
+pub struct Table {
+    mind: Conversation<RealEngine>,
+    pub to_server: BytesMut,
+    pub to_client: BytesMut,
+    unread_client: Vec<u8>,
+    unread_server: Vec<u8>,
+    waits: bool,
+    finished: bool,
+}
+
+impl Table {
+    pub fn new(rules: Rules) -> Self {
+        let pins = Pins { utf8: true, standard_strings: true };
+        let mut mind = Conversation::new(RealEngine::new(rules), pins, Status::Idle, SearchPath::default());
+        mind.path = Some(SearchPath::default());
+        Self {
+            mind,
+            to_server: BytesMut::new(),
+            to_client: BytesMut::new(),
+            unread_client: Vec::new(),
+            unread_server: Vec::new(),
+            waits: false,
+            finished: false,
+        }
+    }
+
+    /// Bytes of the client; they are kept while it has to wait.
+    pub fn client(&mut self, bytes: &[u8]) -> Result<(), Fatal> {
+        self.unread_client.extend_from_slice(bytes);
+        while !self.waits && !self.finished {
+            let input = std::mem::take(&mut self.unread_client);
+            let mut outbox = Outbox::new(&input, &mut self.to_server);
+            let stop = self.mind.from_client(&mut outbox, &mut self.to_client);
+            let (consumed, run) = outbox.finish();
+            self.to_server.extend_from_slice(run);
+            self.unread_client = input[consumed..].to_vec();
+            match stop? {
+                Stop::NeedsMore => return Ok(()),
+                Stop::Waits => self.waits = true,
+                Stop::Yields => {}
+                Stop::Finished => self.finished = true,
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes of the server.
+    pub fn server(&mut self, bytes: &[u8]) -> Result<(), Fatal> {
+        self.unread_server.extend_from_slice(bytes);
+        let input = std::mem::take(&mut self.unread_server);
+        let mut splice = Splice::new(&input, &mut self.to_client);
+        let result = self.mind.from_server(&mut splice);
+        let (consumed, run) = splice.finish();
+        self.to_client.extend_from_slice(run);
+        self.unread_server = input[consumed..].to_vec();
+        result?;
+        self.waits = false;
+        self.client(b"")
+    }
+}
