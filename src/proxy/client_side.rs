@@ -6,20 +6,19 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
+use super::again::Again;
 use super::extended::{Expected, Kind, Portal, Statement};
 use super::judge::{Judge, Judged, timed};
 use super::outbox::{Begun, Harmless, Outbox, Poison};
 use super::session::{Conversation, Fatal, put_refusal};
 use crate::engine::check::Protocol;
-use crate::engine::refusal::{Refusal, SqlState};
-use crate::engine::report::Operation;
+use crate::engine::refusal::Refusal;
 use crate::engine::unreadable::Unreadable;
-use crate::engine::verdict::{Admitted, Verdict};
-use crate::model::catalog::SearchPath;
+use crate::engine::verdict::Verdict;
 use crate::wire::backend::Status;
 use crate::wire::body::Malformed;
 use crate::wire::frame::{self, HEADER, Header};
-use crate::wire::frontend::{self, Parse, Target};
+use crate::wire::frontend::{self, Target};
 use crate::wire::response;
 use crate::wire::values::Values;
 
@@ -62,18 +61,6 @@ pub enum Stop {
 enum Step {
     Next,
     Stop(Stop),
-}
-
-/// What a statement that was judged under an earlier policy means now.
-enum Again {
-    /// It goes on as it is.
-    Unchanged,
-    /// It has to be prepared again with another text.
-    Changed,
-    /// It is refused.
-    Refused(Refusal),
-    /// The path has to be known first.
-    Waits(Stop),
 }
 
 impl<J: Judge> Conversation<J> {
@@ -432,96 +419,7 @@ impl<J: Judge> Conversation<J> {
         Ok(self.stream(header, outbox, Harmless::Execute))
     }
 
-    /// A portal that was bound under an earlier policy may run for a governed session only if that makes no difference.
-    fn portal_is_stale(&mut self, portal: Option<&Portal>) -> Option<Refusal> {
-        if !self.judge.governed() {
-            return None;
-        }
-        let Some(Portal { statement }) = portal else {
-            let stale = self.cursor_in_sql.is_some_and(|epoch| epoch != self.judge.epoch());
-            return stale.then(|| earlier_policy("portal", statement_report()));
-        };
-        if statement.judged.epoch == self.judge.epoch() {
-            return None;
-        }
-        let text = Some(&*statement.text).filter(|text| text.len() <= self.judge.statement_limit());
-        match self.judge_text(text, Protocol::Extended).0 {
-            Verdict::Refuse(refusal) => Some(refusal),
-            Verdict::Admit(admitted) if admitted.rewritten_text() == statement.sent.as_deref() => None,
-            Verdict::Admit(admitted) => Some(earlier_policy("portal", admitted.report)),
-        }
-    }
-
-    fn governing_path(&self) -> Option<SearchPath> {
-        self.path.clone().filter(|_| self.judge.governed())
-    }
-
-    /// Judges the statement of that name again, if the policy or the search path has changed since it was prepared.
-    fn judge_again(&mut self, name: &[u8], outbox: &mut Outbox<'_, '_>) -> Again {
-        let Some(statement) = self.dialogue.statement(name).cloned() else {
-            // Prepared by SQL, or not at all.
-            let stale = self.prepared_in_sql.is_some_and(|epoch| epoch != self.judge.epoch());
-            if !(self.judge.governed() && stale) {
-                return Again::Unchanged;
-            }
-            let refusal = earlier_policy("prepared statement", statement_report());
-            self.judge.refused(&refusal, Duration::ZERO);
-            return Again::Refused(refusal);
-        };
-        let lost = |mind: &Self| name.is_empty() && mind.dialogue.unnamed_lost;
-        let same_epoch = statement.judged.epoch == self.judge.epoch();
-        if !lost(self) && same_epoch && statement.path.is_none() {
-            return Again::Unchanged;
-        }
-        if let Some(stop) = self.path_is_due(outbox) {
-            return Again::Waits(stop);
-        }
-        if !lost(self) && same_epoch && statement.path == self.path {
-            return Again::Unchanged;
-        }
-        let text = Some(&*statement.text).filter(|text| text.len() <= self.judge.statement_limit());
-        let (verdict, checked_in, now) = self.judge_text(text, Protocol::Extended);
-        if let Some(stop) = self.path_matters(&verdict, outbox) {
-            return Again::Waits(stop);
-        }
-        let admitted = match verdict {
-            Verdict::Refuse(refusal) => {
-                self.judge.refused(&refusal, checked_in);
-                return Again::Refused(refusal);
-            }
-            Verdict::Admit(admitted) => admitted,
-        };
-        let judged = Judged::new(&admitted, self.judge.epoch(), checked_in);
-        let renewed = Arc::new(Statement {
-            text: statement.text.clone(),
-            types: statement.types.clone(),
-            sent: admitted.rewritten_text().map(Box::from),
-            path: self.governing_path(),
-            judged: judged.clone(),
-            reported: AtomicBool::new(false),
-        });
-        if !lost(self) && renewed.sent == statement.sent {
-            self.dialogue.renew(name, renewed);
-            return Again::Unchanged;
-        }
-        self.dialogue.batch_open = true;
-        let there = !lost(self);
-        if there {
-            // Where SQL has deallocated the statement, this is the error that the client would have had.
-            self.dialogue.expect(Expected::plain(Kind::DescribeOurs));
-        }
-        if !name.is_empty() {
-            self.dialogue.prepare(name, None, Expected::plain(Kind::CloseAgain));
-        }
-        self.dialogue.prepare(name, Some(renewed), Expected::judged(Kind::ParseAgain, judged, now));
-        if there {
-            outbox.look_for_statement(name);
-        }
-        outbox.prepare_again(Parse { name, text: &statement.text, types: &statement.types }, &admitted);
-        Again::Changed
-    }
-
-    fn judge_text(&mut self, text: Option<&[u8]>, protocol: Protocol) -> (Verdict, Duration, Instant) {
+    pub(super) fn judge_text(&mut self, text: Option<&[u8]>, protocol: Protocol) -> (Verdict, Duration, Instant) {
         let timed = timed(|| match text.map(std::str::from_utf8) {
             None => self.judge.unreadable(Unreadable::TooLarge { limit: self.judge.statement_limit() }),
             Some(Err(_)) => self.judge.unreadable(Unreadable::NotUtf8),
@@ -541,77 +439,6 @@ impl<J: Judge> Conversation<J> {
     /// The time, as of the first question for it since bytes came: they are dealt with faster than a clock is worth.
     fn now(&mut self) -> Instant {
         *self.moment.get_or_insert_with(Instant::now)
-    }
-
-    /// A governed session may not run what SQL prepared or opened under an earlier policy; it may let go of it,
-    /// and prepare or open others.
-    fn uses_what_is_stale(&self, sql: &str, admitted: &Admitted) -> Option<Refusal> {
-        if !self.judge.governed() {
-            return None;
-        }
-        let epoch = self.judge.epoch();
-        let alone = admitted.report.statements.len() == 1;
-        let begins = |word: &str| {
-            alone && sql.trim_start().get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
-        };
-        let stale = |made: Option<u64>| made.is_some_and(|made| made != epoch);
-        let statements = || stale(self.prepared_in_sql) || self.dialogue.has_stale_statement(epoch, self.path.as_ref());
-        let cursors = || stale(self.cursor_in_sql) || self.dialogue.has_stale_portal(epoch);
-        admitted
-            .report
-            .statements
-            .iter()
-            .find_map(|statement| match statement.operation {
-                Operation::Prepare if !begins("deallocate") && !begins("prepare") && statements() => {
-                    Some("prepared statement")
-                }
-                Operation::Cursor if !begins("close") && !begins("declare") && cursors() => Some("cursor"),
-                _ => None,
-            })
-            .map(|what| earlier_policy(what, Arc::clone(&admitted.report)))
-    }
-
-    /// Whether a governed session must first learn its search path, and how to go on then. Where it cannot be learned
-    /// the statement is judged without, and refused if that matters.
-    fn path_is_due(&mut self, outbox: &mut Outbox<'_, '_>) -> Option<Stop> {
-        if self.dialogue.asking() {
-            // To the end of the answer, so that what follows does not depend on how it arrives.
-            return Some(Stop::Waits);
-        }
-        if self.path.is_some() || !self.judge.governed() {
-            return None;
-        }
-        // In the middle of a batch we ask only where it turns out to matter: some statements must be the first of theirs.
-        if self.dialogue.skipping || self.dialogue.copy_in || self.dialogue.batch_open {
-            return None;
-        }
-        if std::mem::take(&mut self.question_failed) {
-            return None;
-        }
-        if !self.dialogue.quiet() {
-            return Some(Stop::Waits);
-        }
-        if self.dialogue.status == Status::Failed {
-            return None;
-        }
-        outbox.ask_search_path();
-        self.dialogue.unnamed_lost = self.dialogue.statement(b"").is_some();
-        self.dialogue.expect(Expected::plain(Kind::Question));
-        Some(Stop::Waits)
-    }
-
-    /// Whether a verdict may be another one once the search path is known, which can be asked for in the middle of a batch.
-    fn path_matters(&mut self, verdict: &Verdict, outbox: &mut Outbox<'_, '_>) -> Option<Stop> {
-        if self.path.is_some() || !self.judge.governed() || matches!(verdict, Verdict::Admit(_)) {
-            return None;
-        }
-        let within = self.dialogue.batch_open && !self.dialogue.skipping && !self.dialogue.copy_in;
-        if !within || self.dialogue.status == Status::Failed || std::mem::take(&mut self.question_failed) {
-            return None;
-        }
-        outbox.ask_search_path_within_batch();
-        self.dialogue.asks_within_batch();
-        Some(Stop::Waits)
     }
 }
 
@@ -644,19 +471,4 @@ fn names_may_come(header: Header, outbox: &Outbox<'_, '_>, error: Malformed) -> 
 
 fn malformed(_: Malformed) -> Fatal {
     Fatal::protocol("invalid message format")
-}
-
-fn statement_report() -> Arc<crate::engine::report::Report> {
-    Arc::default()
-}
-
-fn earlier_policy(what: &str, report: Arc<crate::engine::report::Report>) -> Refusal {
-    Refusal {
-        sqlstate: SqlState::ObjectNotInPrerequisiteState,
-        message: format!("{what} was made under an earlier policy or search path"),
-        detail: Some("What it means now has not been checked.".to_owned()),
-        hint: Some("Prepare and run the statement again.".to_owned()),
-        position: None,
-        report,
-    }
 }

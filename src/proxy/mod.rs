@@ -23,6 +23,7 @@ pub mod judge;
 pub mod extended;
 pub mod splice;
 pub mod outbox;
+pub mod again;
 pub mod client_side;
 pub mod server_side;
 pub mod relay;
