@@ -80,7 +80,7 @@ impl<J: Judge> Conversation<J> {
         }
         let text = Some(&*statement.text).filter(|text| text.len() <= self.judge.statement_limit());
         let (verdict, checked_in, now) = self.judge_text(text, Protocol::Extended);
-        if let Some(stop) = self.path_matters(&verdict, outbox) {
+        if let Some(stop) = self.path_matters(&verdict, Protocol::Extended, outbox) {
             return Again::Waits(stop);
         }
         let admitted = match verdict {
@@ -178,13 +178,27 @@ impl<J: Judge> Conversation<J> {
     }
 
     /// Whether a verdict may be another one once the search path is known, which can be asked for in the middle of a batch.
-    pub(super) fn path_matters(&mut self, verdict: &Verdict, outbox: &mut Outbox<'_, '_>) -> Option<Stop> {
+    pub(super) fn path_matters(
+        &mut self,
+        verdict: &Verdict,
+        protocol: Protocol,
+        outbox: &mut Outbox<'_, '_>,
+    ) -> Option<Stop> {
         if self.path.is_some() || !self.judge.governed() || matches!(verdict, Verdict::Admit(_)) {
             return None;
         }
         let within = self.dialogue.batch_open && !self.dialogue.skipping && !self.dialogue.copy_in;
         if !within || self.dialogue.status == Status::Failed || std::mem::take(&mut self.question_failed) {
             return None;
+        }
+        if protocol == Protocol::Simple && !self.dialogue.batch_executes {
+            // The client's own Query is about to end the batch, in which nothing has run. An Execute of ours would begin a
+            // transaction in it, which from PostgreSQL 18 on a Query does not end.
+            outbox.ask_search_path();
+            self.dialogue.batch_open = false;
+            self.dialogue.unnamed_lost = self.dialogue.statement(b"").is_some();
+            self.dialogue.expect(Expected::plain(Kind::Question));
+            return Some(Stop::Waits);
         }
         outbox.ask_search_path_within_batch();
         self.dialogue.asks_within_batch();

@@ -196,7 +196,7 @@ impl<J: Judge> Conversation<J> {
             return Ok(Step::Stop(stop));
         }
         let (verdict, checked_in, now) = self.judge_text(text, Protocol::Simple);
-        if let Some(stop) = self.path_matters(&verdict, outbox) {
+        if let Some(stop) = self.path_matters(&verdict, Protocol::Simple, outbox) {
             return Ok(Step::Stop(stop));
         }
         match verdict {
@@ -288,7 +288,7 @@ impl<J: Judge> Conversation<J> {
         }
         let text = parse.map(|parse| parse.text).filter(|text| text.len() <= limit);
         let (verdict, checked_in, now) = self.judge_text(text, Protocol::Extended);
-        if let Some(stop) = self.path_matters(&verdict, outbox) {
+        if let Some(stop) = self.path_matters(&verdict, Protocol::Extended, outbox) {
             return Ok(Step::Stop(stop));
         }
         let verdict = match parse.and_then(|parse| self.judge.parameter_types(parse.types)) {
@@ -416,6 +416,7 @@ impl<J: Judge> Conversation<J> {
             None => Expected::plain(Kind::Execute),
         };
         self.dialogue.expect(expected);
+        self.dialogue.batch_executes = true;
         Ok(self.stream(header, outbox, Harmless::Execute))
     }
 

@@ -156,6 +156,8 @@ pub struct Dialogue {
     pub copy_in: bool,
     /// Messages of the extended protocol were sent since the last Sync: a Query would commit what they did.
     pub batch_open: bool,
+    /// An Execute is among them: the server has begun a transaction that lasts until the Sync.
+    pub batch_executes: bool,
     /// Status of the last ReadyForQuery.
     pub status: Status,
     statements: Map<Arc<Statement>>,
@@ -176,6 +178,7 @@ impl Dialogue {
             skipping: false,
             copy_in: false,
             batch_open: false,
+            batch_executes: false,
             status,
             statements: Map::default(),
             kept: 0,
@@ -224,6 +227,7 @@ impl Dialogue {
     pub fn expect_query(&mut self, expected: Expected) {
         if !self.skipping {
             self.batch_open = false;
+            self.batch_executes = false;
         }
         self.prepare(b"", None, expected);
     }
@@ -259,6 +263,7 @@ impl Dialogue {
         if !self.copy_in {
             self.skipping = false;
             self.batch_open = false;
+            self.batch_executes = false;
             self.queue.push_back(Expected::plain(Kind::Sync));
         }
     }

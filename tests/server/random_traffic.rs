@@ -78,7 +78,10 @@ fn step(texts: Vec<&'static str>, writes: bool) -> impl Strategy<Value = Vec<Vec
     let text = select(texts);
     let alone = |message: Vec<u8>| vec![message];
     prop_oneof![
-        4 => text.clone().prop_map(move |text| alone(raw::query(text))),
+        // A Query in the middle of a batch brings PostgreSQL 18 into states of its own, which our questions change.
+        4 => text.clone().prop_map(move |text| {
+            if writes { vec![raw::query(text)] } else { vec![raw::sync(), raw::query(text)] }
+        }),
         4 => (statement.clone(), text.clone()).prop_map(move |(name, text)| alone(raw::parse(name, text))),
         4 => (portal.clone(), statement.clone()).prop_map(move |(portal, name)| alone(raw::bind(portal, name))),
         4 => text.prop_map(move |text| alone(raw::extended(text))),
