@@ -87,7 +87,7 @@ fn prepared() -> Option<Cluster> {
 
 async fn read(cluster: &Cluster) -> Catalog {
     let account = account_for(&upstream(cluster, TlsMode::Disable));
-    catalog::read(&mut account.connect("shop").await.unwrap()).await.unwrap()
+    catalog::read(&mut account.connect("shop").await.unwrap()).await.unwrap().catalog
 }
 
 fn named<'a>(catalog: &'a Catalog, name: &str) -> &'a Arc<Relation> {
@@ -241,6 +241,52 @@ async fn the_keeper_shares_readings_sees_changes_and_survives_the_server() {
     eventually("recovery", || keeper.failing().is_empty()).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_keeper_gives_way_to_migrations() {
+    let Some(cluster) = prepared() else { return };
+    cluster
+        .sql("shop", "CREATE TABLE a (id int); CREATE TABLE b (id int); CREATE VIEW behind AS SELECT b.id FROM b, a");
+    let (keeper, _) = keeper(&cluster, Duration::from_secs(3600));
+    let migration = support::sql::connect(cluster.port(), "postgres", "shop").await;
+    migration.simple("BEGIN; SET LOCAL lock_timeout = '3s'; LOCK TABLE a").await.unwrap();
+    let reads = tokio::spawn({
+        let keeper = keeper.clone();
+        async move { keeper.ensure("shop").await }
+    });
+    let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'a'::regclass";
+    let shop = || keeper.store.load().database("shop").map(|database| Arc::clone(&database.catalog));
+    eventually("the reading", || cluster.sql("shop", waiting) == "1" || shop().is_some()).await;
+    // The reading holds a lock on b while it waits for a.
+    migration.simple("LOCK TABLE b").await.unwrap();
+    reads.await.unwrap().unwrap();
+    assert_eq!(named(&shop().unwrap(), "behind").definition, None, "it could not be printed");
+    assert!(named(&shop().unwrap(), "active").definition.is_some(), "others could");
+    migration.simple("COMMIT").await.unwrap();
+    eventually("seeing the view later", || named(&shop().unwrap(), "behind").definition.is_some()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_keeper_forgets_a_database_that_was_dropped() {
+    let Some(cluster) = prepared() else { return };
+    let (keeper, readings) = keeper(&cluster, Duration::from_millis(100));
+    cluster.sql("postgres", "CREATE DATABASE fleeting");
+    keeper.ensure("fleeting").await.unwrap();
+    let known = || keeper.store.load().database("fleeting").is_some();
+    assert!(known());
+    cluster.sql("postgres", "DROP DATABASE fleeting");
+    eventually("forgetting", || !known()).await;
+    let asked = readings.lock().unwrap().len();
+    assert!(keeper.failing().is_empty());
+    cluster.sql("postgres", "CREATE DATABASE fleeting");
+    cluster.sql("fleeting", "CREATE TABLE other (id int)");
+    assert_eq!(readings.lock().unwrap().len(), asked, "a database that is no more is not asked for");
+    keeper.ensure("fleeting").await.unwrap();
+    assert!(keeper.store.load().database("fleeting").unwrap().catalog.find("public", "other").is_some());
+    cluster.sql("fleeting", "CREATE TABLE fresh (id int)");
+    let fresh = || keeper.store.load().database("fleeting").unwrap().catalog.find("public", "fresh").is_some();
+    eventually("following the new one", fresh).await;
+}
+
 #[tokio::test]
 async fn the_keeper_reads_again_at_intervals() {
     let Some(cluster) = prepared() else { return };
@@ -254,7 +300,7 @@ async fn the_keeper_reads_again_at_intervals() {
     eventually("seeing the new column without a hint", has_extra).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_use_of_tables_and_indexes_is_counted() {
     let Some(cluster) = prepared() else { return };
     let (keeper, _) = keeper(&cluster, Duration::from_secs(3600));
@@ -276,6 +322,10 @@ async fn the_use_of_tables_and_indexes_is_counted() {
         indexes.filter(|index| &*index.index == "customers_pkey").map(|index| index.scans).sum::<u64>()
     };
     eventually("counting two index scans", || scans() == 2).await;
+    // The server waits some seconds for sessions to end before it gives up: those of a moment are not in the way.
+    cluster.sql("postgres", "ALTER DATABASE shop RENAME TO store");
+    cluster.sql("postgres", "CREATE DATABASE copy TEMPLATE store");
+    cluster.sql("postgres", "DROP DATABASE store");
     task.abort();
 }
 

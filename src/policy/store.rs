@@ -54,6 +54,17 @@ impl SnapshotStore {
         self.swap(&old, Arc::clone(&old.bundle), databases)
     }
 
+    /// Forgets the catalog of a database that is no more; returns the epoch in force.
+    pub fn forget_catalog(&self, database: &str) -> u64 {
+        let _turn = self.take_turn();
+        let old = self.load();
+        let mut databases = old.databases().clone();
+        if databases.remove(database).is_none() {
+            return old.epoch;
+        }
+        self.swap(&old, Arc::clone(&old.bundle), databases)
+    }
+
     /// Moves on to a new day; returns the epoch in force, which is the old one on the same day.
     pub fn advance_to(&self, today: jiff::civil::Date) -> u64 {
         let _turn = self.take_turn();

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
+use super::again::Again;
 use super::extended::{Expected, Kind, Portal, Statement};
 use super::judge::{Judge, Judged, timed};
 use super::outbox::{Begun, Harmless, Outbox, Poison};
 use super::session::{Conversation, Fatal, put_refusal};
-use super::stale::Again;
 use crate::engine::check::Protocol;
 use crate::engine::refusal::Refusal;
 use crate::engine::unreadable::Unreadable;
@@ -196,6 +196,9 @@ impl<J: Judge> Conversation<J> {
             return Ok(Step::Stop(stop));
         }
         let (verdict, checked_in, now) = self.judge_text(text, Protocol::Simple);
+        if let Some(stop) = self.path_matters(&verdict, Protocol::Simple, outbox) {
+            return Ok(Step::Stop(stop));
+        }
         match verdict {
             Verdict::Admit(admitted) => {
                 let judged = Judged::new(&admitted, self.judge.epoch(), checked_in);
@@ -285,6 +288,9 @@ impl<J: Judge> Conversation<J> {
         }
         let text = parse.map(|parse| parse.text).filter(|text| text.len() <= limit);
         let (verdict, checked_in, now) = self.judge_text(text, Protocol::Extended);
+        if let Some(stop) = self.path_matters(&verdict, Protocol::Extended, outbox) {
+            return Ok(Step::Stop(stop));
+        }
         let verdict = match parse.and_then(|parse| self.judge.parameter_types(parse.types)) {
             Some(refusal) => Verdict::Refuse(refusal),
             None => verdict,
@@ -410,6 +416,7 @@ impl<J: Judge> Conversation<J> {
             None => Expected::plain(Kind::Execute),
         };
         self.dialogue.expect(expected);
+        self.dialogue.batch_executes = true;
         Ok(self.stream(header, outbox, Harmless::Execute))
     }
 
@@ -433,34 +440,6 @@ impl<J: Judge> Conversation<J> {
     /// The time, as of the first question for it since bytes came: they are dealt with faster than a clock is worth.
     fn now(&mut self) -> Instant {
         *self.moment.get_or_insert_with(Instant::now)
-    }
-
-    /// Whether a governed session must first learn its search path, and how to go on then. Where it cannot be learned
-    /// the statement is judged without, and refused if that matters.
-    pub(super) fn path_is_due(&mut self, outbox: &mut Outbox<'_, '_>) -> Option<Stop> {
-        if self.dialogue.asking() {
-            // To the end of the answer, so that what follows does not depend on how it arrives.
-            return Some(Stop::Waits);
-        }
-        if self.path.is_some() || !self.judge.governed() {
-            return None;
-        }
-        if std::mem::take(&mut self.question_failed) {
-            return None;
-        }
-        if !self.dialogue.will_be_quiet() {
-            return None;
-        }
-        if !self.dialogue.quiet() {
-            return Some(Stop::Waits);
-        }
-        if self.dialogue.status == Status::Failed {
-            return None;
-        }
-        outbox.ask_search_path();
-        self.dialogue.unnamed_lost = self.dialogue.statement(b"").is_some();
-        self.dialogue.expect(Expected::plain(Kind::Question));
-        Some(Stop::Waits)
     }
 }
 

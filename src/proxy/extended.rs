@@ -79,10 +79,16 @@ pub enum Kind {
     CopyEnd,
     /// A Parse of our own; the client does not hear of it unless it fails.
     ParseAgain,
+    /// A Bind of our own.
+    BindOurs,
+    /// A Describe of our own, of a prepared statement.
+    DescribeOurs,
     /// A Close of our own.
     CloseAgain,
     /// Our own question for the search path.
     Question,
+    /// The same question within a batch: the Execute of it.
+    QuestionWithin,
 }
 
 /// One due reply.
@@ -150,6 +156,8 @@ pub struct Dialogue {
     pub copy_in: bool,
     /// Messages of the extended protocol were sent since the last Sync: a Query would commit what they did.
     pub batch_open: bool,
+    /// An Execute is among them: the server has begun a transaction that lasts until the Sync.
+    pub batch_executes: bool,
     /// Status of the last ReadyForQuery.
     pub status: Status,
     statements: Map<Arc<Statement>>,
@@ -170,6 +178,7 @@ impl Dialogue {
             skipping: false,
             copy_in: false,
             batch_open: false,
+            batch_executes: false,
             status,
             statements: Map::default(),
             kept: 0,
@@ -194,12 +203,15 @@ impl Dialogue {
 
     /// Whether a question of ours is under way.
     pub fn asking(&self) -> bool {
-        self.front_kind() == Some(Kind::Question)
+        self.queue.iter().any(|expected| matches!(expected.kind, Kind::Question | Kind::QuestionWithin))
     }
 
-    /// Whether the session will be quiet by itself, without any further message of the client.
-    pub fn will_be_quiet(&self) -> bool {
-        !self.skipping && !self.copy_in && !self.batch_open
+    /// A question of ours was sent within a batch.
+    pub fn asks_within_batch(&mut self) {
+        use Kind::{BindOurs, CloseAgain, ParseAgain, QuestionWithin};
+        for kind in [ParseAgain, BindOurs, QuestionWithin, CloseAgain, CloseAgain] {
+            self.expect(Expected::plain(kind));
+        }
     }
 
     /// A request was forwarded.
@@ -214,10 +226,10 @@ impl Dialogue {
     /// A Query was forwarded, which costs the server its unnamed statement whatever becomes of the Query.
     pub fn expect_query(&mut self, expected: Expected) {
         if !self.skipping {
-            self.unnamed = None;
             self.batch_open = false;
+            self.batch_executes = false;
         }
-        self.expect(expected);
+        self.prepare(b"", None, expected);
     }
 
     /// What the next reply belongs to.
@@ -251,6 +263,7 @@ impl Dialogue {
         if !self.copy_in {
             self.skipping = false;
             self.batch_open = false;
+            self.batch_executes = false;
             self.queue.push_back(Expected::plain(Kind::Sync));
         }
     }
@@ -301,7 +314,10 @@ impl Dialogue {
             | Kind::Execute
             | Kind::Close
             | Kind::ParseAgain
-            | Kind::CloseAgain => {}
+            | Kind::BindOurs
+            | Kind::DescribeOurs
+            | Kind::CloseAgain
+            | Kind::QuestionWithin => {}
         }
         if front.refusal.is_none() {
             front.report(judge);
@@ -344,7 +360,10 @@ impl Dialogue {
                 | Kind::Execute
                 | Kind::Close
                 | Kind::ParseAgain
+                | Kind::BindOurs
+                | Kind::DescribeOurs
                 | Kind::CloseAgain
+                | Kind::QuestionWithin
                 | Kind::CopyEnd => {}
             }
         }

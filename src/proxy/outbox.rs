@@ -7,12 +7,16 @@ use super::splice::Splice;
 use crate::engine::verdict::Admitted;
 use crate::wire::frontend::{self, Parse};
 
-/// A text that PostgreSQL's grammar rejects at its first word. It stands in for a refused request, so that the server
-/// itself aborts the transaction and skips what it would skip; its error is replaced by ours.
-const POISON: &[u8] = b"pgcovenant refused this statement";
+/// A text that no server accepts: it names a column where there is none. It stands in for a refused request, so that the server
+/// itself aborts the transaction and skips what it would skip; its error is replaced by ours. In a transaction that has
+/// failed already, the server says so instead, as it does before it looks at any names.
+const POISON: &[u8] = b"SELECT \"pgcovenant refused this statement\"";
 
 /// Name of the prepared statement that poison in place of a Bind or Execute would make: an unnamed one would be lost.
 const POISON_NAME: &[u8] = b"pgcovenant refused";
+
+/// Statement and portal of a question within a batch: gone before the client's next message.
+const QUESTION_NAME: &[u8] = b"pgcovenant asks";
 
 /// Asks for the effective search path, without depending on it.
 const SEARCH_PATH_QUESTION: &[u8] = b"SELECT pg_catalog.array_to_json(pg_catalog.current_schemas(true))";
@@ -88,8 +92,11 @@ pub const fn error_of_poison(request: Kind) -> [u8; 5] {
         | Kind::Sync
         | Kind::CopyEnd
         | Kind::ParseAgain
+        | Kind::BindOurs
+        | Kind::DescribeOurs
         | Kind::CloseAgain
-        | Kind::Question => *b"42601",
+        | Kind::QuestionWithin
+        | Kind::Question => *b"42703",
     }
 }
 
@@ -159,6 +166,11 @@ impl<'a, 'o> Outbox<'a, 'o> {
         }
     }
 
+    /// Fails where the server has no prepared statement of that name.
+    pub fn look_for_statement(&mut self, name: &[u8]) {
+        frontend::put_describe_statement(self.0.insert(), name);
+    }
+
     /// Prepares a statement again, under its old name: `parse` holds the client's own text.
     pub fn prepare_again(&mut self, parse: Parse<'_>, admitted: &Admitted) {
         let out = self.0.insert();
@@ -184,6 +196,17 @@ impl<'a, 'o> Outbox<'a, 'o> {
     /// Asks the server for its effective search path.
     pub fn ask_search_path(&mut self) {
         frontend::put_query(self.0.insert(), SEARCH_PATH_QUESTION);
+    }
+
+    /// Asks the same in the middle of a batch, without ending it and without touching anything that the client has made.
+    pub fn ask_search_path_within_batch(&mut self) {
+        let out = self.0.insert();
+        frontend::put_parse(out, Parse { name: QUESTION_NAME, text: SEARCH_PATH_QUESTION, types: b"" });
+        frontend::put_bind(out, QUESTION_NAME, QUESTION_NAME);
+        frontend::put_execute(out, QUESTION_NAME);
+        frontend::put_close_portal(out, QUESTION_NAME);
+        frontend::put_close_statement(out, QUESTION_NAME);
+        frontend::put_flush(out);
     }
 
     /// Bytes consumed, and the last run of them that is still to be sent.

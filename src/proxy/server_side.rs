@@ -7,10 +7,14 @@ use super::judge::Judge;
 use super::outbox;
 use super::session::{Conversation, Fatal, put_refusal};
 use super::splice::Splice;
+use crate::engine::refusal::{Refusal, SqlState};
 use crate::model::catalog::SearchPath;
 use crate::wire::backend::{self, Fields};
 use crate::wire::frame::{self, Frame, FrameError, HEADER, Header};
 use crate::wire::response::{self, Text};
+
+/// SQLSTATE of what is sent in a transaction that has failed.
+const IN_FAILED_TRANSACTION: &[u8; 5] = b"25P02";
 
 /// The largest message that is collected to be looked into.
 const MAX_COLLECTED: usize = 64 << 20;
@@ -80,17 +84,40 @@ impl<J: Judge> Conversation<J> {
 
     /// Whether the body of such a message decides anything.
     #[inline]
-    fn looked_into(&self, tag: u8) -> bool {
+    fn looked_into(&mut self, tag: u8) -> bool {
         match tag {
             b'E' | b'C' | b'Z' | b'S' => true,
             b'N' | b'A' => self.judge.governed(),
-            b'T' | b'D' | b'1' | b'3' => self.ours_in_front(),
+            b'T' | b't' | b'n' | b'D' | b'1' | b'2' | b'3' => self.ours_in_front(),
             _ => false,
         }
     }
 
-    fn ours_in_front(&self) -> bool {
-        matches!(self.dialogue.front_kind(), Some(Kind::Question | Kind::ParseAgain | Kind::CloseAgain))
+    /// Whether the reply that has come belongs to a message of our own.
+    fn ours_in_front(&mut self) -> bool {
+        self.dialogue.forget_copy_ends();
+        match self.dialogue.front_kind() {
+            Some(
+                Kind::Question
+                | Kind::QuestionWithin
+                | Kind::ParseAgain
+                | Kind::BindOurs
+                | Kind::DescribeOurs
+                | Kind::CloseAgain,
+            ) => true,
+            Some(
+                Kind::Query
+                | Kind::FunctionCall
+                | Kind::Parse
+                | Kind::Bind
+                | Kind::Describe
+                | Kind::Execute
+                | Kind::Close
+                | Kind::Sync
+                | Kind::CopyEnd,
+            )
+            | None => false,
+        }
     }
 
     /// A message came whose kind alone says what there is to know.
@@ -180,7 +207,11 @@ impl<J: Judge> Conversation<J> {
                 self.answer(frame.body);
                 splice.drop(length);
             }
-            b'1' | b'3' => {
+            b'1' | b'2' | b'3' => {
+                self.dialogue.pop();
+                splice.drop(length);
+            }
+            b'T' | b'n' if self.dialogue.front_kind() == Some(Kind::DescribeOurs) => {
                 self.dialogue.pop();
                 splice.drop(length);
             }
@@ -206,6 +237,11 @@ impl<J: Judge> Conversation<J> {
         let tag = backend::command_tag(frame.body);
         match self.dialogue.front_kind() {
             Some(Kind::Question) => return splice.drop(frame.bytes.len()),
+            Some(Kind::QuestionWithin) => {
+                self.dialogue.pop();
+                self.question_failed |= self.path.is_none();
+                return splice.drop(frame.bytes.len());
+            }
             Some(Kind::Query) => {
                 self.dialogue.copy_in = false;
                 self.warn(splice);
@@ -234,10 +270,15 @@ impl<J: Judge> Conversation<J> {
         let length = frame.bytes.len();
         let text = self.text_in_front();
         let refusal = self.dialogue.front().and_then(|expected| expected.refusal.take());
-        // Anything else is the server's own affair: the transaction had failed before, or somebody has cancelled.
+        // Anything else is the server's own affair: somebody has cancelled, or the transaction had failed before, in which
+        // only the grammar comes before that.
         let poisoned = self.dialogue.front_kind().map(outbox::error_of_poison);
+        let ours = |refusal: &Refusal| {
+            let grammar = refusal.sqlstate == SqlState::SyntaxError;
+            sqlstate == poisoned || grammar && sqlstate == Some(*IN_FAILED_TRANSACTION)
+        };
         match refusal {
-            Some(refusal) if sqlstate == poisoned => {
+            Some(refusal) if ours(&refusal) => {
                 splice.drop(length);
                 put_refusal(splice.insert(), &refusal);
             }

@@ -171,6 +171,10 @@ impl<J: Judge> Conversation<J> {
 
     /// The server is about to run this.
     pub fn will_run(&mut self, report: &Report) {
+        if self.dialogue.skipping {
+            // It is not: the server discards everything up to the next Sync.
+            return;
+        }
         // Rolling back to a savepoint changes the path only if the transaction had changed it.
         let other = |statement: &StatementReport| statement.operation != Operation::Transaction;
         let sets = report.statements.is_empty() || report.statements.iter().any(other);

@@ -7,8 +7,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio_postgres::Client;
-
 use super::connect::{ServiceAccount, UpstreamError};
 use super::rows::{get, oid, text};
 use crate::model::activity::{Activity, IndexActivity, TableActivity};
@@ -51,27 +49,23 @@ pub async fn run(account: ServiceAccount, store: Arc<SnapshotStore>, interval: D
                 Ok(activity) => sink(&activity),
                 Err(error) => {
                     tracing::debug!(%database, %error, "cannot read the statistics of tables and indexes");
-                    watch.client = None;
                 }
             }
         }
     }
 }
 
-/// One database: its connection and what was read last.
+/// One database: what was read last.
 #[derive(Default)]
 struct Watch {
-    client: Option<Client>,
     tables: Counters,
     indexes: Counters,
 }
 
 impl Watch {
     async fn look(&mut self, account: &ServiceAccount, database: &str) -> Result<Activity, UpstreamError> {
-        let client = match self.client.take() {
-            Some(client) if !client.is_closed() => client,
-            _ => account.connect(database).await?,
-        };
+        // Not kept open: a database that somebody is connected to can be neither dropped nor copied nor renamed.
+        let client = account.connect(database).await?;
         let mut activity = Activity { database: database.into(), ..Activity::default() };
         for row in client.query(TABLES, &[]).await? {
             let now =
@@ -88,7 +82,6 @@ impl Watch {
         }
         self.tables.forget_unseen();
         self.indexes.forget_unseen();
-        self.client = Some(client);
         Ok(activity)
     }
 }

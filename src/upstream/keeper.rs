@@ -10,13 +10,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
+use tokio_postgres::error::SqlState;
 
 use super::catalog;
 use super::connect::{ServiceAccount, UpstreamError};
 use crate::policy::store::SnapshotStore;
 
-/// Statements often come in groups: DDL that follows within this time shares a reading.
+/// Statements often come in groups: DDL that follows within this time shares a reading, up to `SETTLE_AT_MOST`.
 const SETTLE: Duration = Duration::from_millis(50);
+const SETTLE_AT_MOST: Duration = Duration::from_millis(500);
+
+/// A stream of DDL must not make us a burden: between two readings we rest so many times what the last one took, within
+/// limits.
+const REST: u32 = 3;
+const REST_AT_MOST: Duration = Duration::from_secs(5);
 
 /// DDL inside a transaction shows only after its commit, which may come later: so we look again after these pauses.
 const LOOK_AGAIN: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
@@ -63,7 +70,7 @@ struct Inner {
 #[derive(Default)]
 struct Kept {
     /// Held while its catalog is read.
-    turn: tokio::sync::Mutex<()>,
+    turn: Arc<tokio::sync::Mutex<()>>,
     /// DDL was seen.
     changed: Notify,
     state: Mutex<State>,
@@ -75,6 +82,12 @@ struct State {
     followed: bool,
     /// The last reading failed: when and why.
     failure: Option<(Instant, CatalogError)>,
+    /// The last reading is to be done again soon: tables behind views were locked.
+    locked_out: bool,
+    /// Not before this moment, if only because of DDL.
+    rested: Option<Instant>,
+    /// The database has been dropped.
+    gone: bool,
 }
 
 impl fmt::Debug for CatalogKeeper {
@@ -112,8 +125,13 @@ impl CatalogKeeper {
             return Err(CatalogError("no service account is configured, so no catalog can be read".to_owned()));
         }
         let asked = Instant::now();
-        let kept = self.inner.kept(database);
-        let turn = kept.turn.lock().await;
+        let mut kept = self.inner.kept(database);
+        let mut turn = Arc::clone(&kept.turn).lock_owned().await;
+        while kept.state().followed && !self.inner.keeps(database, &kept) {
+            // Dropped while we waited; there may be a new one of that name.
+            kept = self.inner.kept(database);
+            turn = Arc::clone(&kept.turn).lock_owned().await;
+        }
         if self.store.load().database(database).is_some() {
             return Ok(());
         }
@@ -177,6 +195,10 @@ impl Inner {
         Arc::clone(self.lock().entry(database.into()).or_default())
     }
 
+    fn keeps(&self, database: &str, kept: &Arc<Kept>) -> bool {
+        self.lock().get(database).is_some_and(|known| Arc::ptr_eq(known, kept))
+    }
+
     fn forget(&self, database: &str, kept: &Arc<Kept>) {
         let mut databases = self.lock();
         if databases.get(database).is_some_and(|known| Arc::ptr_eq(known, kept)) {
@@ -190,26 +212,32 @@ impl Inner {
             Some(account) => tokio::time::timeout(LIMIT, self.ask(account, database))
                 .await
                 .unwrap_or(Err(UpstreamError::Timeout(LIMIT.as_secs()))),
-            None => Ok(()),
+            None => Ok(false),
         };
         let took = began.elapsed();
+        let gone = matches!(&outcome, Err(UpstreamError::Server(error)) if error.code() == Some(&SqlState::UNDEFINED_DATABASE));
         let outcome = outcome.map_err(|error| CatalogError(error.to_string()));
         let error = outcome.as_ref().err();
         (self.watcher)(&Reading { database, error, took });
         self.log(database, kept, error);
-        kept.state().failure = error.map(|error| (Instant::now(), error.clone()));
-        outcome
+        let mut state = kept.state();
+        state.failure = error.map(|error| (Instant::now(), error.clone()));
+        state.locked_out = outcome.as_ref().is_ok_and(|locked_out| *locked_out);
+        state.rested = Some(Instant::now() + took.saturating_mul(REST).min(REST_AT_MOST));
+        state.gone = gone;
+        outcome.map(|_| ())
     }
 
-    async fn ask(&self, account: &ServiceAccount, database: &str) -> Result<(), UpstreamError> {
+    /// Reads and takes over; whether somebody's locks were in the way of a part.
+    async fn ask(&self, account: &ServiceAccount, database: &str) -> Result<bool, UpstreamError> {
         let mut client = account.connect(database).await?;
-        let catalog = catalog::read(&mut client).await?;
+        let found = catalog::read(&mut client).await?;
         let before = self.store.epoch();
-        let epoch = self.store.replace_catalog(catalog);
+        let epoch = self.store.replace_catalog(found.catalog);
         if epoch != before {
             tracing::info!(database, epoch, "took over a changed catalog");
         }
-        Ok(())
+        Ok(found.locked_out)
     }
 
     /// Once per change: a server that is away for an hour is one line, not sixty.
@@ -226,20 +254,20 @@ impl Inner {
     }
 }
 
-/// Reads again until the keeper is gone.
+/// Reads again until the keeper or the database is gone.
 async fn follow(inner: Weak<Inner>, database: Box<str>, kept: Arc<Kept>) {
     let Some(refresh) = inner.upgrade().map(|inner| inner.refresh) else { return };
     // Several proxies that start together shall not ask together.
     let spread = RandomState::new();
     let mut round: u64 = 0;
     // After DDL: the pauses that are still to come.
-    let mut pauses: &[Duration] = &[];
+    let mut pauses: &[Duration] = if kept.state().locked_out { &LOOK_AGAIN } else { &[] };
     loop {
         round += 1;
         let pause = pauses.first().copied().unwrap_or_else(|| jittered(refresh, spread.hash_one(round)));
         tokio::select! {
             () = kept.changed.notified() => {
-                tokio::time::sleep(SETTLE).await;
+                settle(&kept).await;
                 pauses = &LOOK_AGAIN;
             }
             () = tokio::time::sleep(pause) => pauses = pauses.get(1..).unwrap_or_default(),
@@ -248,6 +276,24 @@ async fn follow(inner: Weak<Inner>, database: Box<str>, kept: Arc<Kept>) {
         let _turn = kept.turn.lock().await;
         // What went wrong is logged and counted there; the next round tries again.
         drop(inner.read(&database, &kept).await);
+        if kept.state().gone {
+            inner.forget(&database, &kept);
+            inner.store.forget_catalog(&database);
+            return;
+        }
+        if kept.state().locked_out && pauses.is_empty() {
+            pauses = &LOOK_AGAIN;
+        }
+    }
+}
+
+/// Waits until no more DDL comes and we have rested from the last reading.
+async fn settle(kept: &Kept) {
+    let until = tokio::time::Instant::now() + SETTLE_AT_MOST;
+    while tokio::time::timeout(SETTLE, kept.changed.notified()).await.is_ok() && tokio::time::Instant::now() < until {}
+    let rested = kept.state().rested;
+    if let Some(rested) = rested {
+        tokio::time::sleep_until(rested.into()).await;
     }
 }
 

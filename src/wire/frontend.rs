@@ -158,6 +158,50 @@ pub fn put_parse(out: &mut BytesMut, parse: Parse<'_>) {
     });
 }
 
+/// Appends a Bind without parameters; results come as text.
+pub fn put_bind(out: &mut BytesMut, portal: &[u8], statement: &[u8]) {
+    frame::put(out, b'B', |out| {
+        out.put_slice(portal);
+        out.put_u8(0);
+        out.put_slice(statement);
+        out.put_u8(0);
+        // No formats of parameters, no parameters, no formats of results.
+        out.put_bytes(0, 6);
+    });
+}
+
+/// Appends an Execute that fetches all rows.
+pub fn put_execute(out: &mut BytesMut, portal: &[u8]) {
+    frame::put(out, b'E', |out| {
+        out.put_slice(portal);
+        out.put_u8(0);
+        out.put_u32(0);
+    });
+}
+
+/// Appends a Flush.
+pub fn put_flush(out: &mut BytesMut) {
+    frame::put(out, b'H', |_| {});
+}
+
+/// Appends a Describe of a prepared statement.
+pub fn put_describe_statement(out: &mut BytesMut, name: &[u8]) {
+    frame::put(out, b'D', |out| {
+        out.put_u8(b'S');
+        out.put_slice(name);
+        out.put_u8(0);
+    });
+}
+
+/// Appends a Close of a portal.
+pub fn put_close_portal(out: &mut BytesMut, name: &[u8]) {
+    frame::put(out, b'C', |out| {
+        out.put_u8(b'P');
+        out.put_slice(name);
+        out.put_u8(0);
+    });
+}
+
 /// Appends a Close of a prepared statement.
 pub fn put_close_statement(out: &mut BytesMut, name: &[u8]) {
     frame::put(out, b'C', |out| {

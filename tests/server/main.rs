@@ -9,6 +9,7 @@ mod support;
 
 mod harness;
 mod transparency;
+mod random_traffic;
 mod lifecycle;
 mod start;
 mod limits;

@@ -258,6 +258,25 @@ impl Cluster {
         newest_with(name).unwrap_or_else(|| panic!("{name} is not installed")).join(name)
     }
 
+    /// The major version of the server.
+    pub fn major_version(&self) -> u32 {
+        let number: u32 = self.sql("postgres", "SHOW server_version_num").parse().expect("a number");
+        number / 10_000
+    }
+
+    /// Whether pg_dump is as new as the server, as it has to be; says so if not.
+    pub fn can_be_dumped(&self) -> bool {
+        let output =
+            Command::new(self.program("pg_dump")).arg("--version").output().expect("pg_dump cannot be started");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let number = said.split_whitespace().find_map(|word| word.split('.').next()?.parse::<u32>().ok());
+        let able = number.is_some_and(|version| version >= self.major_version());
+        if !able {
+            eprintln!("skipped: {} cannot read a server of version {}", said.trim(), self.major_version());
+        }
+        able
+    }
+
     /// What the server has logged.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(self.directory.join("server.log")).unwrap_or_default()).into_owned()

@@ -264,7 +264,8 @@ fn text(body: &[u8]) -> Vec<String> {
         .collect()
 }
 
-fn describe(kind: u8, body: &[u8]) -> String {
+/// What tells a message from others of its type.
+pub fn describe(kind: u8, body: &[u8]) -> String {
     let letter = char::from(kind);
     match kind {
         b'E' | b'N' => {

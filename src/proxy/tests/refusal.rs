@@ -19,9 +19,9 @@ fn a_refusal_waits_for_its_turn_behind_what_is_in_flight() {
     let sent = table.sent();
     assert_eq!(sent.len(), 3);
     assert!(sent[1].contains("pgcovenant refused") && !sent[1].contains("ssn"), "{sent:?}");
-    table.server(&[message(b'C', b"SELECT 1\0"), ready(b'I'), error("42601"), ready(b'I')].concat()).unwrap();
+    table.server(&[message(b'C', b"SELECT 1\0"), ready(b'I'), error("42703"), ready(b'I')].concat()).unwrap();
     let shown = table.shown();
-    assert!(shown[2].contains("permission denied") && !shown[2].contains("42601"), "{shown:?}");
+    assert!(shown[2].contains("permission denied") && !shown[2].contains("42703"), "{shown:?}");
     table.server(&[message(b'C', b"SELECT 7\0"), ready(b'I')].concat()).unwrap();
     assert_eq!(table.log(), ["refused", "ok 1", "ok 7"]);
     assert!(table.mind.dialogue.quiet());
@@ -33,7 +33,7 @@ fn a_refused_parse_is_poisoned_in_place_and_its_error_replaced() {
     table.client(&[parse("", "select ssn"), bind("", ""), execute(""), sync()].concat()).unwrap();
     let tags: String = table.sent().iter().map(|sent| sent.chars().next().unwrap()).collect();
     assert_eq!(tags, "PBES");
-    table.server(&[error("42601"), ready(b'I')].concat()).unwrap();
+    table.server(&[error("42703"), ready(b'I')].concat()).unwrap();
     let shown = table.shown();
     assert!(shown[0].contains("42501"), "{shown:?}");
     assert!(table.mind.dialogue.quiet());

@@ -11,11 +11,14 @@ fn a_statement_is_judged_again_when_the_search_path_has_changed() {
     table.server(&[message(b'2', b""), ready(b'I')].concat()).unwrap();
     table.sent();
     table.shown();
-    table
-        .client(&[parse("", "set path"), bind("", ""), execute(""), bind("", "s"), execute(""), sync()].concat())
-        .unwrap();
+    let batch = [parse("", "set path"), bind("", ""), execute(""), bind("", "s"), execute(""), sync()];
+    assert_eq!(table.client(&batch.concat()), Ok(Stop::Waits));
+    assert!(table.sent()[3].contains("current_schemas"), "the path matters to it");
+    table.server(&[message(b'1', b""), message(b'2', b""), message(b'C', b"SET\0"), error("57014")].concat()).unwrap();
+    assert_eq!(table.shown().len(), 4, "a cancel that hit our question was meant for the batch");
+    table.client(b"").unwrap();
     let sent = table.sent();
-    assert!(sent[3].starts_with("P pgcovenant refused"), "{sent:?}");
+    assert!(sent[0].starts_with("P pgcovenant refused"), "{sent:?}");
 }
 
 #[test]
@@ -59,12 +62,24 @@ fn a_governed_session_asks_for_its_path_once_and_keeps_the_client_waiting() {
 }
 
 #[test]
-fn within_an_open_batch_the_path_is_not_asked_for() {
+fn within_an_open_batch_the_path_is_asked_for_where_it_matters() {
     let mut table = Table::new(true);
-    table.client(&[parse("", "set x"), bind("", ""), execute(""), parse("", "select rel")].concat()).unwrap();
+    let batch = [parse("", "set x"), bind("", ""), execute(""), parse("", "select"), parse("", "select rel"), sync()];
+    assert_eq!(table.client(&batch.concat()), Ok(Stop::Waits));
     let sent = table.sent();
-    assert!(sent[3].contains("pgcovenant refused"), "{sent:?}");
-    assert!(sent.iter().all(|sent| !sent.contains("current_schemas")));
+    assert_eq!(sent[3], "P select");
+    assert!(sent[4].contains("current_schemas"), "{sent:?}");
+    assert_eq!(sent[5..].iter().map(|sent| &sent[..1]).collect::<String>(), "BECCH");
+    let json = b"[\"pg_catalog\",\"shop\"]";
+    let row = [&[0, 1, 0, 0, 0, json.len() as u8][..], json].concat();
+    let before = [message(b'1', b""), message(b'2', b""), message(b'C', b"SET\0"), message(b'1', b"")];
+    let ours = [message(b'1', b""), message(b'2', b""), message(b'D', &row), message(b'C', b"SELECT 1\0")];
+    table.server(&[before.concat(), ours.concat()].concat()).unwrap();
+    assert_eq!(table.shown(), ["1", "2", "C SET", "1"]);
+    assert_eq!(table.client(b""), Ok(Stop::NeedsMore));
+    assert_eq!(table.sent(), ["P select rel", "S"]);
+    table.server(&[message(b'3', b""), message(b'3', b""), message(b'1', b""), ready(b'I')].concat()).unwrap();
+    assert_eq!(table.shown(), ["1", "Z I"]);
 }
 
 #[test]

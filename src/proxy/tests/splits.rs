@@ -44,7 +44,7 @@ fn valid_replies() -> impl Strategy<Value = Vec<u8>> {
         ])
         .prop_flat_map(|tag| proptest::collection::vec(any::<u8>(), 0..300).prop_map(move |body| message(tag, &body))),
         Just(message(b'C', b"SELECT 3\0")),
-        Just(error("42601")),
+        Just(error("42703")),
         Just(ready(b'I')),
         Just(ready(b'T')),
         Just(message(b'S', b"TimeZone\0UTC\0")),

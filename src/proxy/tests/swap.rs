@@ -15,7 +15,7 @@ fn a_statement_that_a_new_policy_refuses_is_refused_at_bind() {
     let sent = table.sent();
     assert!(sent[0].starts_with('P') && sent[0].contains("pgcovenant refused"), "{sent:?}");
     table.shown();
-    table.server(&[error("42601"), ready(b'I')].concat()).unwrap();
+    table.server(&[error("42703"), ready(b'I')].concat()).unwrap();
     assert!(table.shown()[0].contains("42501"));
 }
 
@@ -29,10 +29,16 @@ fn a_statement_that_a_new_policy_rewrites_is_prepared_again_unseen() {
     table.mind.judge.next_epoch = 2;
     table.client(&[bind("", "s"), execute(""), sync()].concat()).unwrap();
     let sent = table.sent();
-    assert_eq!(sent[0], "C Ss");
-    assert_eq!(sent[1], "P sSELECT SOON");
-    let answers =
-        [message(b'3', b""), message(b'1', b""), message(b'2', b""), message(b'C', b"SELECT 1\0"), ready(b'I')];
+    assert_eq!(sent[..3], ["D Ss", "C Ss", "P sSELECT SOON"]);
+    let answers = [
+        message(b't', b"\0\0"),
+        message(b'T', b"\0\0"),
+        message(b'3', b""),
+        message(b'1', b""),
+        message(b'2', b""),
+        message(b'C', b"SELECT 1\0"),
+        ready(b'I'),
+    ];
     table.server(&answers.concat()).unwrap();
     assert_eq!(table.shown(), ["2", "C SELECT 1", "Z I"]);
     table.client(&[bind("", "s"), sync()].concat()).unwrap();

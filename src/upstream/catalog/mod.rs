@@ -20,28 +20,38 @@ use crate::model::catalog::Catalog;
 const SETTINGS: &str = "SET LOCAL search_path = ''; SET LOCAL statement_timeout = '30s'; SET LOCAL lock_timeout = '3s'; \
                         SET LOCAL row_security = off; SET LOCAL jit = off; SET LOCAL quote_all_identifiers = off";
 
+/// What a reading has found.
+#[derive(Debug)]
+pub struct Found {
+    /// The catalog.
+    pub catalog: Catalog,
+    /// Definitions of views are missing, since somebody had locked a table behind them: to be read again soon.
+    pub locked_out: bool,
+}
+
 /// Reads the database that the client is connected to.
 ///
 /// # Errors
 /// The server does not answer a question. A view whose definition cannot be had is no error: it has none in the catalog.
-pub async fn read(client: &mut Client) -> Result<Catalog, UpstreamError> {
+pub async fn read(client: &mut Client) -> Result<Found, UpstreamError> {
     let mut transaction =
         client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true).start().await?;
     transaction.batch_execute(SETTINGS).await?;
     let mut catalog = start(&transaction).await?;
     let types = types::TypeTable::read(&transaction).await?;
     let mut relations = relations::read(&transaction, &types).await?;
-    let definitions = relations::view_definitions(&mut transaction).await?;
-    attach(&mut relations, definitions);
-    for relation in relations.into_values() {
-        catalog.insert(relation);
-    }
     catalog.functions = objects::functions(&transaction).await?;
     catalog.operators = objects::operators(&transaction).await?;
     catalog.types = types.user_types();
     catalog.roles = roles::read(&transaction).await?;
+    // The only question that locks tables of the users, so it comes last: the locks are kept until the end.
+    let definitions = relations::view_definitions(&mut transaction).await?;
     transaction.commit().await?;
-    Ok(catalog)
+    attach(&mut relations, definitions.found);
+    for relation in relations.into_values() {
+        catalog.insert(relation);
+    }
+    Ok(Found { catalog, locked_out: definitions.locked_out })
 }
 
 fn attach(relations: &mut relations::Relations, definitions: HashMap<crate::model::catalog::Oid, Box<str>>) {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use tokio_postgres::Transaction;
+use tokio_postgres::error::SqlState;
 
 use super::types::TypeTable;
 use crate::model::catalog::{Column, ColumnType, Oid, Relation, RelationKind};
@@ -145,16 +146,26 @@ async fn keys_and_parents(transaction: &Transaction<'_>, relations: &mut Relatio
     Ok(())
 }
 
+/// To print a view the server locks the tables behind it, one after the other. We must not be seen in anybody's way there: a
+/// migration that locks the same tables in another order would run into a deadlock, which the server looks for after a
+/// second. So we give way almost at once.
+const GIVE_WAY: &str = "SET LOCAL lock_timeout = '10ms'";
+
+/// Definitions of views.
+pub(super) struct Definitions {
+    pub(super) found: HashMap<Oid, Box<str>>,
+    pub(super) locked_out: bool,
+}
+
 /// The definitions of all views that the server can print. All at once; where that fails, halves are tried until the broken ones
 /// stand alone, since one view that cannot be printed must not hide the others.
-pub(super) async fn view_definitions(
-    transaction: &mut Transaction<'_>,
-) -> Result<HashMap<Oid, Box<str>>, UpstreamError> {
+pub(super) async fn view_definitions(transaction: &mut Transaction<'_>) -> Result<Definitions, UpstreamError> {
+    transaction.batch_execute(GIVE_WAY).await?;
     let mut views = Vec::new();
     for row in transaction.query(VIEWS, &[]).await? {
         views.push(get::<u32>(&row, "oid")?);
     }
-    let mut found = HashMap::new();
+    let mut definitions = Definitions { found: HashMap::new(), locked_out: false };
     let mut open = vec![views];
     while let Some(batch) = open.pop() {
         if batch.is_empty() {
@@ -165,28 +176,36 @@ pub(super) async fn view_definitions(
             Ok(rows) => {
                 for row in rows {
                     if let Some(definition) = optional_text(&row, "definition")? {
-                        found.insert(oid(&row, "oid")?, definition);
+                        definitions.found.insert(oid(&row, "oid")?, definition);
                     }
                 }
                 savepoint.commit().await?;
             }
             Err(error) if error.as_db_error().is_none() => return Err(error.into()),
             Err(error) => {
+                // Whatever was locked for this batch is let go.
                 savepoint.rollback().await?;
-                split(batch, &error, &mut open);
+                match *batch {
+                    [view] => definitions.locked_out |= is_locked(view, &error),
+                    _ => open.extend(halves(batch)),
+                }
             }
         }
     }
-    Ok(found)
+    Ok(definitions)
 }
 
-fn split(mut batch: Vec<u32>, error: &tokio_postgres::Error, open: &mut Vec<Vec<u32>>) {
-    if let [view] = *batch {
+/// Whether a view could not be printed because of a lock; says so if it was for another reason.
+fn is_locked(view: u32, error: &tokio_postgres::Error) -> bool {
+    let locked = matches!(error.code(), Some(&SqlState::LOCK_NOT_AVAILABLE | &SqlState::T_R_DEADLOCK_DETECTED));
+    if !locked {
         let code = error.code().map_or("", |code| code.code());
         tracing::warn!(view_oid = view, sqlstate = code, "the server cannot print the definition of a view");
-        return;
     }
+    locked
+}
+
+fn halves(mut batch: Vec<u32>) -> [Vec<u32>; 2] {
     let rest = batch.split_off(batch.len() / 2);
-    open.push(batch);
-    open.push(rest);
+    [batch, rest]
 }

@@ -1,4 +1,5 @@
-//! What was prepared, bound or opened before the policy or the search path changed: judged again, or not run. No I/O.
+//! What a session goes on with although it was judged earlier, under another policy or search path, and how it learns
+//! the path. No I/O.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -14,6 +15,7 @@ use crate::engine::refusal::{Refusal, SqlState};
 use crate::engine::report::{Operation, Report};
 use crate::engine::verdict::{Admitted, Verdict};
 use crate::model::catalog::SearchPath;
+use crate::wire::backend::Status;
 use crate::wire::frontend::Parse;
 
 /// What a statement that was judged under an earlier policy means now.
@@ -79,6 +81,9 @@ impl<J: Judge> Conversation<J> {
         }
         let text = Some(&*statement.text).filter(|text| text.len() <= self.judge.statement_limit());
         let (verdict, checked_in, now) = self.judge_text(text, Protocol::Extended);
+        if let Some(stop) = self.path_matters(&verdict, Protocol::Extended, outbox) {
+            return Again::Waits(stop);
+        }
         let admitted = match verdict {
             Verdict::Refuse(refusal) => {
                 self.judge.refused(&refusal, checked_in);
@@ -100,10 +105,18 @@ impl<J: Judge> Conversation<J> {
             return Again::Unchanged;
         }
         self.dialogue.batch_open = true;
+        let there = !lost(self);
+        if there {
+            // Where SQL has deallocated the statement, this is the error that the client would have had.
+            self.dialogue.expect(Expected::plain(Kind::DescribeOurs));
+        }
         if !name.is_empty() {
             self.dialogue.prepare(name, None, Expected::plain(Kind::CloseAgain));
         }
         self.dialogue.prepare(name, Some(renewed), Expected::judged(Kind::ParseAgain, judged, now));
+        if there {
+            outbox.look_for_statement(name);
+        }
         outbox.prepare_again(Parse { name, text: &statement.text, types: &statement.types }, &admitted);
         Again::Changed
     }
@@ -134,6 +147,63 @@ impl<J: Judge> Conversation<J> {
                 _ => None,
             })
             .map(|what| earlier_policy(what, Arc::clone(&admitted.report)))
+    }
+
+    /// Whether a governed session must first learn its search path, and how to go on then. Where it cannot be learned
+    /// the statement is judged without, and refused if that matters.
+    pub(super) fn path_is_due(&mut self, outbox: &mut Outbox<'_, '_>) -> Option<Stop> {
+        if self.dialogue.asking() {
+            // To the end of the answer, so that what follows does not depend on how it arrives.
+            return Some(Stop::Waits);
+        }
+        if self.path.is_some() || !self.judge.governed() {
+            return None;
+        }
+        // In the middle of a batch we ask only where it turns out to matter: some statements must be the first of theirs.
+        if self.dialogue.skipping || self.dialogue.copy_in || self.dialogue.batch_open {
+            return None;
+        }
+        if std::mem::take(&mut self.question_failed) {
+            return None;
+        }
+        if !self.dialogue.quiet() {
+            return Some(Stop::Waits);
+        }
+        if self.dialogue.status == Status::Failed {
+            return None;
+        }
+        outbox.ask_search_path();
+        self.dialogue.unnamed_lost = self.dialogue.statement(b"").is_some();
+        self.dialogue.expect(Expected::plain(Kind::Question));
+        Some(Stop::Waits)
+    }
+
+    /// Whether a verdict may be another one once the search path is known, which can be asked for in the middle of a batch.
+    pub(super) fn path_matters(
+        &mut self,
+        verdict: &Verdict,
+        protocol: Protocol,
+        outbox: &mut Outbox<'_, '_>,
+    ) -> Option<Stop> {
+        if self.path.is_some() || !self.judge.governed() || matches!(verdict, Verdict::Admit(_)) {
+            return None;
+        }
+        let within = self.dialogue.batch_open && !self.dialogue.skipping && !self.dialogue.copy_in;
+        if !within || self.dialogue.status == Status::Failed || std::mem::take(&mut self.question_failed) {
+            return None;
+        }
+        if protocol == Protocol::Simple && !self.dialogue.batch_executes {
+            // The client's own Query is about to end the batch, in which nothing has run. An Execute of ours would begin a
+            // transaction in it, which from PostgreSQL 18 on a Query does not end.
+            outbox.ask_search_path();
+            self.dialogue.batch_open = false;
+            self.dialogue.unnamed_lost = self.dialogue.statement(b"").is_some();
+            self.dialogue.expect(Expected::plain(Kind::Question));
+            return Some(Stop::Waits);
+        }
+        outbox.ask_search_path_within_batch();
+        self.dialogue.asks_within_batch();
+        Some(Stop::Waits)
     }
 }
 
