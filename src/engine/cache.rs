@@ -4,7 +4,7 @@
 //! goes with everything else that a verdict depends on: the snapshot's epoch, the subject's rules, the search path and the
 //! protocol. A remembered rewrite is a list of splices by token index, which fit every text of the same shape.
 //! Refusals are not remembered: their position depends on the text, and they are not what a busy application sends.
-//! In front of it, each thread knows the exact texts that it has seen last: [`recent`].
+//! In front of it, each thread knows the exact texts that it has seen last: `recent`.
 
 use std::cell::RefCell;
 use std::hash::{Hash, Hasher};

@@ -1,13 +1,11 @@
-//! What the client says: every message is passed on, judged first, or replaced by poison. No I/O.
+//! What the client says: every message is passed on, judged first, or replaced by poison. The extended protocol is in
+//! `statements`. No I/O.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
-use super::again::Again;
-use super::extended::{Expected, Kind, Portal, Statement};
+use super::extended::{Expected, Kind};
 use super::judge::{Judge, Judged, timed};
 use super::outbox::{Begun, Harmless, Outbox, Poison};
 use super::session::{Conversation, Fatal, put_refusal};
@@ -18,12 +16,9 @@ use crate::engine::verdict::Verdict;
 use crate::wire::backend::Status;
 use crate::wire::body::Malformed;
 use crate::wire::frame::{self, HEADER, Header};
-use crate::wire::frontend::{self, Target};
+use crate::wire::frontend;
 use crate::wire::response;
 use crate::wire::values::Values;
-
-/// Room for names and parameter types around the text of a Parse.
-const AROUND_TEXT: usize = 4 * 65_536;
 
 /// Names longer than this belong to nobody: PostgreSQL cuts them at 63 bytes or keeps them for one statement.
 const MAX_SMALL_MESSAGE: usize = 64 * 1024;
@@ -58,7 +53,7 @@ pub enum Stop {
 }
 
 /// How to go on within the walk.
-enum Step {
+pub(super) enum Step {
     Next,
     Stop(Stop),
 }
@@ -153,20 +148,20 @@ impl<J: Judge> Conversation<J> {
     }
 
     /// Passes what is there of a message, and the rest as it comes.
-    fn stream(&mut self, header: Header, outbox: &mut Outbox<'_, '_>, kind: Harmless) -> Step {
+    pub(super) fn stream(&mut self, header: Header, outbox: &mut Outbox<'_, '_>, kind: Harmless) -> Step {
         let now = header.total().min(outbox.rest().len());
         outbox.pass(kind, now);
         self.streams_on(header, now)
     }
 
-    fn streams_on(&mut self, header: Header, now: usize) -> Step {
+    pub(super) fn streams_on(&mut self, header: Header, now: usize) -> Step {
         if now < header.total() {
             self.client_body = Streaming::Pass(Begun::after_header(), header.total() - now);
         }
         Step::Next
     }
 
-    fn values_stream_on(&mut self, header: Header, now: usize, values: Values) -> Step {
+    pub(super) fn values_stream_on(&mut self, header: Header, now: usize, values: Values) -> Step {
         if now < header.total() {
             self.client_body = Streaming::Values(Begun::after_header(), header.total() - now, values);
         }
@@ -174,7 +169,7 @@ impl<J: Judge> Conversation<J> {
     }
 
     /// Replaces a message by poison, now and as the rest of it comes.
-    fn poison(&mut self, header: Header, outbox: &mut Outbox<'_, '_>, poison: Poison) -> Step {
+    pub(super) fn poison(&mut self, header: Header, outbox: &mut Outbox<'_, '_>, poison: Poison) -> Step {
         let now = header.total().min(outbox.rest().len());
         outbox.poison(now, poison);
         if now < header.total() {
@@ -265,161 +260,6 @@ impl<J: Judge> Conversation<J> {
         self.poison(header, outbox, Poison::FunctionCall)
     }
 
-    fn parse(&mut self, header: Header, outbox: &mut Outbox<'_, '_>) -> Result<Step, Fatal> {
-        let limit = self.judge.statement_limit();
-        let parse = if header.body as usize > limit.saturating_add(AROUND_TEXT) {
-            None
-        } else {
-            match whole(header, outbox) {
-                None => return Ok(Step::Stop(Stop::NeedsMore)),
-                Some(body) => Some(frontend::parse(body).map_err(malformed)?),
-            }
-        };
-        let name = match parse {
-            Some(parse) => parse.name,
-            None => match frontend::parse_name(body_so_far(header, outbox)) {
-                Ok(name) => name,
-                Err(error) => return names_may_come(header, outbox, error),
-            },
-        };
-        self.refresh()?;
-        if let Some(stop) = self.path_is_due(outbox) {
-            return Ok(Step::Stop(stop));
-        }
-        let text = parse.map(|parse| parse.text).filter(|text| text.len() <= limit);
-        let (verdict, checked_in, now) = self.judge_text(text, Protocol::Extended);
-        if let Some(stop) = self.path_matters(&verdict, Protocol::Extended, outbox) {
-            return Ok(Step::Stop(stop));
-        }
-        let verdict = match parse.and_then(|parse| self.judge.parameter_types(parse.types)) {
-            Some(refusal) => Verdict::Refuse(refusal),
-            None => verdict,
-        };
-        self.dialogue.batch_open = true;
-        match verdict {
-            Verdict::Admit(admitted) => {
-                let judged = Judged::new(&admitted, self.judge.epoch(), checked_in);
-                let expected = Expected::judged(Kind::Parse, judged.clone(), now);
-                let Some(parse) = parse else {
-                    // Passed unread: what a later Bind refers to is not known.
-                    self.prepared_in_sql.get_or_insert(judged.epoch);
-                    self.dialogue.prepare(name, None, expected);
-                    let there = header.total().min(outbox.rest().len());
-                    outbox.parse_unread(there, &admitted);
-                    return Ok(self.streams_on(header, there));
-                };
-                let statement = Statement {
-                    text: parse.text.into(),
-                    types: parse.types.into(),
-                    sent: admitted.rewritten_text().map(Box::from),
-                    path: self.governing_path(),
-                    judged,
-                    reported: AtomicBool::new(false),
-                };
-                let remembered = self.dialogue.has_room_for(&statement);
-                if !remembered {
-                    self.prepared_in_sql.get_or_insert(statement.judged.epoch);
-                }
-                self.dialogue.prepare(name, remembered.then(|| Arc::new(statement)), expected);
-                outbox.parse(header.total(), parse, &admitted);
-                Ok(Step::Next)
-            }
-            Verdict::Refuse(refusal) => {
-                self.judge.refused(&refusal, checked_in);
-                self.dialogue.prepare(name, None, Expected::refused(Kind::Parse, refusal));
-                let poison = if name.is_empty() { Poison::UnnamedParse } else { Poison::NamedParse };
-                Ok(self.poison(header, outbox, poison))
-            }
-        }
-    }
-
-    fn bind(&mut self, header: Header, outbox: &mut Outbox<'_, '_>) -> Result<Step, Fatal> {
-        let names = match frontend::bind_names(body_so_far(header, outbox)) {
-            Ok(names) => names,
-            Err(error) => return names_may_come(header, outbox, error),
-        };
-        let values = names.values(body_so_far(header, outbox), header.body as usize).map_err(malformed)?;
-        self.refresh()?;
-        match self.judge_again(names.statement, outbox) {
-            Again::Waits(stop) => return Ok(Step::Stop(stop)),
-            Again::Refused(refusal) => {
-                self.dialogue.batch_open = true;
-                self.dialogue.bind(names.portal, None, Expected::refused(Kind::Bind, refusal));
-                return Ok(self.poison(header, outbox, Poison::NamedParse));
-            }
-            Again::Unchanged | Again::Changed => {}
-        }
-        self.dialogue.batch_open = true;
-        let statement = self.dialogue.statement(names.statement).cloned();
-        let expected = match &statement {
-            Some(statement) => Expected::judged(Kind::Bind, statement.judged.clone(), self.now()),
-            None => Expected::plain(Kind::Bind),
-        };
-        self.dialogue.bind(names.portal, statement.map(|statement| Portal { statement }), expected);
-        let there = header.total().min(outbox.rest().len());
-        outbox.pass(Harmless::Bind, there);
-        Ok(self.values_stream_on(header, there, values))
-    }
-
-    fn describe_or_close(&mut self, header: Header, outbox: &mut Outbox<'_, '_>) -> Result<Step, Fatal> {
-        let Some(body) = small(header, outbox)? else { return Ok(Step::Stop(Stop::NeedsMore)) };
-        let target = frontend::target(body).map_err(malformed)?;
-        if header.tag == b'C' {
-            self.dialogue.batch_open = true;
-            match target {
-                Target::Statement(name) => self.dialogue.prepare(name, None, Expected::plain(Kind::Close)),
-                Target::Portal(name) => self.dialogue.bind(name, None, Expected::plain(Kind::Close)),
-            }
-            return Ok(self.stream(header, outbox, Harmless::Close));
-        }
-        if let Target::Statement(name) = target {
-            self.refresh()?;
-            match self.judge_again(name, outbox) {
-                Again::Waits(stop) => return Ok(Step::Stop(stop)),
-                Again::Refused(refusal) => {
-                    self.dialogue.batch_open = true;
-                    self.dialogue.expect(Expected::refused(Kind::Describe, refusal));
-                    return Ok(self.poison(header, outbox, Poison::NamedParse));
-                }
-                Again::Unchanged | Again::Changed => {}
-            }
-        }
-        self.dialogue.batch_open = true;
-        self.dialogue.expect(Expected::plain(Kind::Describe));
-        Ok(self.stream(header, outbox, Harmless::Describe))
-    }
-
-    fn execute(&mut self, header: Header, outbox: &mut Outbox<'_, '_>) -> Result<Step, Fatal> {
-        let Some(body) = small(header, outbox)? else { return Ok(Step::Stop(Stop::NeedsMore)) };
-        let name = frontend::execute(body).map_err(malformed)?;
-        // Bind and Execute of one batch are one statement, and see one snapshot.
-        if !self.dialogue.batch_open {
-            self.refresh()?;
-        }
-        let portal = self.dialogue.portal(name).cloned();
-        if let Some(refusal) = self.portal_is_stale(portal.as_ref()) {
-            self.judge.refused(&refusal, Duration::ZERO);
-            self.dialogue.batch_open = true;
-            self.dialogue.expect(Expected::refused(Kind::Execute, refusal));
-            return Ok(self.poison(header, outbox, Poison::NamedParse));
-        }
-        self.dialogue.batch_open = true;
-        let expected = match portal {
-            Some(Portal { statement }) => {
-                self.will_run(&statement.judged.report);
-                let mut judged = statement.judged.clone();
-                if statement.reported.swap(true, Ordering::Relaxed) {
-                    judged.checked_in = Duration::ZERO;
-                }
-                Expected::judged(Kind::Execute, judged, self.now())
-            }
-            None => Expected::plain(Kind::Execute),
-        };
-        self.dialogue.expect(expected);
-        self.dialogue.batch_executes = true;
-        Ok(self.stream(header, outbox, Harmless::Execute))
-    }
-
     pub(super) fn judge_text(&mut self, text: Option<&[u8]>, protocol: Protocol) -> (Verdict, Duration, Instant) {
         let timed = timed(|| match text.map(std::str::from_utf8) {
             None => self.judge.unreadable(Unreadable::TooLarge { limit: self.judge.statement_limit() }),
@@ -438,31 +278,31 @@ impl<J: Judge> Conversation<J> {
     }
 
     /// The time, as of the first question for it since bytes came: they are dealt with faster than a clock is worth.
-    fn now(&mut self) -> Instant {
+    pub(super) fn now(&mut self) -> Instant {
         *self.moment.get_or_insert_with(Instant::now)
     }
 }
 
 /// The body of a message that must be there in full.
-fn whole<'a>(header: Header, outbox: &Outbox<'a, '_>) -> Option<&'a [u8]> {
+pub(super) fn whole<'a>(header: Header, outbox: &Outbox<'a, '_>) -> Option<&'a [u8]> {
     frame::cut(outbox.rest()).ok().flatten().filter(|frame| frame.bytes.len() == header.total()).map(|frame| frame.body)
 }
 
 /// The same for a message that holds little more than a name.
-fn small<'a>(header: Header, outbox: &Outbox<'a, '_>) -> Result<Option<&'a [u8]>, Fatal> {
+pub(super) fn small<'a>(header: Header, outbox: &Outbox<'a, '_>) -> Result<Option<&'a [u8]>, Fatal> {
     if header.total() > MAX_SMALL_MESSAGE {
         return Err(malformed(Malformed));
     }
     Ok(whole(header, outbox))
 }
 
-fn body_so_far<'a>(header: Header, outbox: &Outbox<'a, '_>) -> &'a [u8] {
+pub(super) fn body_so_far<'a>(header: Header, outbox: &Outbox<'a, '_>) -> &'a [u8] {
     let rest = outbox.rest();
     rest.get(HEADER..header.total().min(rest.len())).unwrap_or_default()
 }
 
 /// The names at the front of a large message are not there yet, or never will be.
-fn names_may_come(header: Header, outbox: &Outbox<'_, '_>, error: Malformed) -> Result<Step, Fatal> {
+pub(super) fn names_may_come(header: Header, outbox: &Outbox<'_, '_>, error: Malformed) -> Result<Step, Fatal> {
     let there = body_so_far(header, outbox).len();
     if there < header.body as usize && there < MAX_SMALL_MESSAGE {
         return Ok(Step::Stop(Stop::NeedsMore));
@@ -470,6 +310,6 @@ fn names_may_come(header: Header, outbox: &Outbox<'_, '_>, error: Malformed) -> 
     Err(malformed(error))
 }
 
-fn malformed(_: Malformed) -> Fatal {
+pub(super) fn malformed(_: Malformed) -> Fatal {
     Fatal::protocol("invalid message format")
 }

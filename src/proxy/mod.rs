@@ -28,6 +28,7 @@ pub mod splice;
 pub mod outbox;
 pub mod again;
 pub mod client_side;
+mod statements;
 pub mod server_side;
 pub mod relay;
 pub mod replication;

@@ -3,15 +3,15 @@
 //! The server is asked first and always has the last word: what it says to a client that it does not let in is what the
 //! client hears. Its requests for passwords in clear, MD5, OAUTHBEARER and the like are passed on ([`log_in`]).
 //!
-//! SCRAM can bind to the TLS channel, and there are two channels here. How it is carried out ([`offer`]):
+//! SCRAM can bind to the TLS channel, and there are two channels here. How it is carried out (`offer`):
 //!
-//! * With a stored verifier, an exchange of its own on each hop ([`terminate`]): the client proves to us that it knows the
+//! * With a stored verifier, an exchange of its own on each hop (`terminate`): the client proves to us that it knows the
 //!   password, and gives away by that the key with which we prove it to the server. Each exchange binds to its own
 //!   channel. No password is stored, asked for, or seen.
 //! * Without verifiers, the messages are passed on where at most one hop is encrypted, with the offer of channel binding
 //!   taken out.
 //! * With TLS on both hops a client that could bind says so, which the server must take for a downgrade. Without verifiers,
-//!   the client is then asked for its password, over TLS, for the one exchange ([`password`]).
+//!   the client is then asked for its password, over TLS, for the one exchange (`password`).
 
 mod greeting;
 mod hops;
