@@ -92,6 +92,12 @@ pub(super) fn plan(snapshot: &Snapshot, facts: &Facts<'_>, sql: &str, tokens: &[
         Ok(Err(why)) => return Ok(Plan { splices: Vec::new(), report: unanalysed(why) }),
         Err(objection) => return Err(Box::new(objection.into_refusal(sql, unanalysed("not_understood")))),
     };
+    if facts.view.governed && facts.protocol == Protocol::Extended && outline.statements.len() > 1 {
+        // In the server's words: it looks at this before anything else, too.
+        let words = "cannot insert multiple commands into a prepared statement";
+        let objection = Objection::new(SqlState::SyntaxError, words);
+        return Err(Box::new(objection.into_refusal(sql, unanalysed("several_statements"))));
+    }
     let catalog = snapshot.database(facts.database).map(|database| &*database.catalog);
     let mut report = Report::default();
     let mut splicer = Splicer::new(tokens);

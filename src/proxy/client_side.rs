@@ -125,6 +125,7 @@ impl<J: Judge> Conversation<J> {
             b'F' => self.function_call(header, outbox, to_client),
             b'S' => {
                 self.dialogue.sync();
+                self.path_may_revert();
                 Ok(self.stream(header, outbox, Harmless::Sync))
             }
             b'H' => Ok(self.stream(header, outbox, Harmless::Flush)),
@@ -198,6 +199,7 @@ impl<J: Judge> Conversation<J> {
             Verdict::Admit(admitted) => {
                 let judged = Judged::new(&admitted, self.judge.epoch(), checked_in);
                 self.will_run(&judged.report);
+                self.path_may_revert();
                 self.dialogue.expect_query(Expected::judged(Kind::Query, judged, now));
                 let there = header.total().min(outbox.rest().len());
                 outbox.query(there, &admitted);

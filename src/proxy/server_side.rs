@@ -266,7 +266,7 @@ impl<J: Judge> Conversation<J> {
         let sqlstate = fields.sqlstate();
         let ends_session = fields.into_iter().any(|(code, value)| code == b'V' && matches!(value, b"FATAL" | b"PANIC"));
         self.dialogue.forget_copy_ends();
-        self.failed();
+        self.path_may_revert();
         let length = frame.bytes.len();
         let text = self.text_in_front();
         let refusal = self.dialogue.front().and_then(|expected| expected.refusal.take());
@@ -300,7 +300,7 @@ impl<J: Judge> Conversation<J> {
         let beginning = splice.rest().get(HEADER..LONG_ERROR).unwrap_or_default();
         let sqlstate = Fields::new(beginning).sqlstate();
         self.dialogue.forget_copy_ends();
-        self.failed();
+        self.path_may_revert();
         let now = header.total().min(splice.rest().len());
         splice.pass(now);
         self.server_body = header.total() - now;

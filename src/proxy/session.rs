@@ -203,8 +203,9 @@ impl<J: Judge> Conversation<J> {
         }
     }
 
-    /// A transaction or part of one was undone: so may be what it set.
-    pub fn failed(&mut self) {
+    /// A Sync or a Query is on its way, which can end a transaction, or one was undone, or a part of it: so may be what it
+    /// had set.
+    pub fn path_may_revert(&mut self) {
         if self.path_touched && self.judge.governed() {
             self.path = None;
         }

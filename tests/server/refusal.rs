@@ -293,3 +293,23 @@ async fn a_refusal_names_the_rule_and_what_to_do() {
     assert_eq!(refused.code, "42501");
     assert!(format!("{refused:?}").contains("ssn"), "{refused:?}");
 }
+
+/// What SET LOCAL does outside of a transaction block is over with the batch.
+#[test]
+fn the_search_path_of_a_batch_ends_with_it() {
+    let Some(shop) = shop("refusal_batch_path") else { return };
+    let (proxy, _policies) = shop.proxy();
+    let batch = [raw::extended("SET LOCAL search_path = pg_catalog"), raw::extended("SELECT 1"), raw::sync()].concat();
+    let query = raw::query("SELECT count(*) FROM orders WHERE order_id < 3");
+    let all = [batch, query].concat();
+    for cut in [all.len(), 1] {
+        let answers = |port| {
+            let mut session = Raw::connect(port, "support", &shop.database);
+            for piece in all.chunks(cut) {
+                session.write(piece);
+            }
+            session.until_ready(2)
+        };
+        assert_eq!(answers(shop.cluster.port()), answers(proxy.port()), "in pieces of {cut}");
+    }
+}
