@@ -10,6 +10,7 @@ mod judge;
 mod kind;
 mod objection;
 pub mod parameters;
+mod reading;
 mod recent;
 pub mod refusal;
 pub mod report;

@@ -2,7 +2,7 @@
 
 use crate::model::catalog::{ColumnId, Oid};
 
-use super::tree::{Name, Path, Span, Verb};
+use super::tree::{Name, Path, Sample, Span, Verb};
 
 /// Index into `Resolution::relations`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -31,10 +31,23 @@ pub struct Resolution {
     pub column_starts: Vec<u32>,
     /// Every place where a relation is named, common table expressions included.
     pub relation_starts: Vec<u32>,
+    /// Columns that are named without a qualifier and are not of the relation that is written to.
+    pub bare: Vec<BareName>,
     /// Fields taken from values: `(row).field`.
     pub fields: Vec<Name>,
     /// INSERT without a column list.
     pub implicit_inserts: Vec<ImplicitInsert>,
+    /// Relations that rows are removed of.
+    pub deletes: Vec<RelationIndex>,
+}
+
+/// A column that is named without a qualifier.
+#[derive(Debug, Clone)]
+pub struct BareName {
+    /// As written.
+    pub name: Name,
+    /// The FROM entry that it is a column of.
+    pub of: Name,
 }
 
 /// One mention of a relation.
@@ -52,6 +65,8 @@ pub struct RelationRef {
     pub role: Role,
     /// System columns that are used of it.
     pub system_columns: Vec<Name>,
+    /// TABLESAMPLE behind it.
+    pub sample: Option<Sample>,
 }
 
 impl RelationRef {
@@ -72,6 +87,13 @@ pub enum Role {
     CopyTo,
     /// COPY … FROM writes to it.
     CopyFrom,
+}
+
+impl Role {
+    /// It stands for a relation that is written to, whose rows cannot be replaced.
+    pub fn is_target(self) -> bool {
+        matches!(self, Self::Target(_))
+    }
 }
 
 /// Which clause a reference stands in.
@@ -176,8 +198,8 @@ pub struct ImplicitInsert {
     pub relation: RelationIndex,
     /// How many values a row has; none for DEFAULT VALUES.
     pub width: Option<usize>,
-    /// Where a column list could stand.
-    pub insert_at: u32,
+    /// Where a column list could stand; none where the place is not known.
+    pub insert_at: Option<u32>,
 }
 
 /// A name that nothing explains.

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::inner::Around;
 use super::lexer::{self, Token, TokenKind};
-use super::tree::Query;
-use super::{lower, parse, resolve};
+use super::tree::{Query, Statement};
+use super::{grammar, resolve};
 use crate::model::catalog::{Catalog, ColumnId, Oid, SearchPath};
 
 /// Lineage of a view: derived once per catalog, independent of who asks.
@@ -97,9 +98,17 @@ fn of_definition(definition: &str, catalog: &Catalog, path: &SearchPath) -> Resu
     })
 }
 
+/// The server wrote the definition, and its grammar reads it.
 fn tree_of(text: &str, tokens: &[Token]) -> Result<Query, String> {
-    let statement = parse::statement(text, tokens).map_err(|error| error.to_string())?;
-    lower::statement(&statement).map_err(|error| error.to_string())
+    match grammar::statement(text, tokens, Around::Plain)? {
+        Statement::Query(query) => Ok(query),
+        Statement::CopyQuery(_)
+        | Statement::CopyRelation { .. }
+        | Statement::Explain(_)
+        | Statement::Prepare(_)
+        | Statement::Declare(_)
+        | Statement::Other => Err("it is not a query".to_owned()),
+    }
 }
 
 /// Refuses operators and types that can run a function of the database's own: their reads stand nowhere in the text.

@@ -46,7 +46,7 @@ fn cte(cte: &ast::Cte) -> Lowered<Cte> {
     let ast::Cte { alias, query: inner, from, materialized: _, closing_paren_token: _ } = cte;
     absent(from.is_none(), "CTE with FROM")?;
     let alias = from::alias(alias)?;
-    Ok(Cte { name: alias.name, columns: alias.columns, query: query(inner)? })
+    Ok(Cte { name: alias.name, columns: alias.columns, query: query(inner)?, derived: Vec::new() })
 }
 
 fn limit_expressions(clause: Option<&ast::LimitClause>) -> Lowered<Vec<Expr>> {
