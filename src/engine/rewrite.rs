@@ -27,6 +27,7 @@ pub(super) fn rewrite(case: &Case<'_>, text: &str, tokens: &[Token], splicer: &m
         rewriter.column(column)?;
     }
     rewriter.bare_names()?;
+    rewriter.inherited_names()?;
     for star in &case.resolution.stars {
         rewriter.star(star)?;
     }
@@ -261,6 +262,22 @@ impl Rewriter<'_, '_, '_, '_> {
             });
             if hides {
                 self.splicer.insert_before(bare.name.span.start, format!("{}.", bare.of.ident)).map_err(misfit)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// An expression that takes its name from a column loses it where a mask stands for the column.
+    fn inherited_names(&mut self) -> Done {
+        for output in &self.case.resolution.inherited_names {
+            let within = self.case.resolution.columns.get(output.columns.clone()).unwrap_or_default();
+            let masked = within.iter().any(|reference| {
+                let target = self.case.mention(reference.via).is_some_and(|mention| mention.role.is_target());
+                let rule = self.case.view.rule(reference.column);
+                target && rule.is_some_and(|rule| matches!(rule.effect, Effect::Mask(_)))
+            });
+            if masked {
+                self.splicer.insert_after(output.end, format!(" AS {}", output.name)).map_err(misfit)?;
             }
         }
         Ok(())

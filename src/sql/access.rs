@@ -1,6 +1,7 @@
 //! What one statement refers to, resolved: relations and columns by number, each with the place where it stands.
 
 use crate::model::catalog::{ColumnId, Oid};
+use crate::model::ident::Ident;
 
 use super::tree::{Name, Path, Sample, Span, Verb};
 
@@ -33,6 +34,8 @@ pub struct Resolution {
     pub relation_starts: Vec<u32>,
     /// Columns that are named without a qualifier and are not of the relation that is written to.
     pub bare: Vec<BareName>,
+    /// RETURNING entries that take their name from a column within.
+    pub inherited_names: Vec<InheritedOutput>,
     /// Fields taken from values: `(row).field`.
     pub fields: Vec<Name>,
     /// INSERT without a column list.
@@ -48,6 +51,17 @@ pub struct BareName {
     pub name: Name,
     /// The FROM entry that it is a column of.
     pub of: Name,
+}
+
+/// A RETURNING entry that takes its name from a column within.
+#[derive(Debug, Clone)]
+pub struct InheritedOutput {
+    /// The name.
+    pub name: Ident,
+    /// Where the entry ends.
+    pub end: u32,
+    /// The references within, of `Resolution::columns`.
+    pub columns: std::ops::Range<usize>,
 }
 
 /// One mention of a relation.

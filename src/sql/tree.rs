@@ -165,6 +165,8 @@ pub enum Item {
         expr: Expr,
         /// Its alias.
         alias: Option<Name>,
+        /// Without an alias: the name that it takes from a column within it.
+        inherits: Option<InheritedName>,
     },
     /// `*`
     Star(Span),
@@ -177,6 +179,15 @@ pub enum Item {
     },
     /// `(expression).*`
     ExprStar(Expr),
+}
+
+/// The name of an output expression that is more than a column, such as a cast of one.
+#[derive(Debug, Clone)]
+pub struct InheritedName {
+    /// The name.
+    pub name: Ident,
+    /// Where the entry ends, if it is one of RETURNING, which nothing but another entry follows.
+    pub end: u32,
 }
 
 /// One entry of FROM.

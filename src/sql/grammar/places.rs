@@ -145,6 +145,23 @@ impl<'t> Places<'t> {
         }
     }
 
+    /// Where the entry of a RETURNING list that begins at a token ends: only another entry can follow.
+    pub(super) fn end_of_entry(&self, first: usize) -> Lowered<u32> {
+        let mut depth = 0usize;
+        let mut end = None;
+        for token in self.tokens.iter().skip(first) {
+            let written = if token.kind == TokenKind::Punctuation { token.text(self.text) } else { "" };
+            match written {
+                "(" | "[" => depth += 1,
+                ")" | "]" | "," | ";" if depth == 0 => break,
+                ")" | "]" => depth -= 1,
+                _ => {}
+            }
+            end = Some(token.end);
+        }
+        end.ok_or(Unsupported("a name without a place"))
+    }
+
     /// After the parentheses that open at a token.
     pub(super) fn after_group(&self, at: usize) -> Lowered<usize> {
         let mut depth = 0usize;

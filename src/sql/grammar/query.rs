@@ -8,7 +8,7 @@ use pg_raw_parse::raw::{GroupingSetKind, SetOperation};
 use super::places::{Places, fields, strings};
 use super::{Lowered, Unsupported, expr, from, query_of};
 use crate::model::ident::Ident;
-use crate::sql::tree::{Body, Cte, DerivedColumn, Distinct, Expr, Item, Query, Select};
+use crate::sql::tree::{Body, Cte, DerivedColumn, Distinct, Expr, InheritedName, Item, Query, Select};
 
 pub(super) fn query(places: &Places<'_>, select: &SelectStmt) -> Lowered<Query> {
     let (recursive, ctes) = with(places, select.with_clause())?;
@@ -183,8 +183,34 @@ fn item(places: &Places<'_>, target: &ResTarget) -> Lowered<Item> {
             Ok(Item::ExprStar(expr::indirection(places, access)?))
         }
         value => {
-            Ok(Item::Expr { expr: expr::expr(places, value)?, alias: target.name().map(|name| places.unplaced(name)) })
+            let alias = target.name().map(|name| places.unplaced(name));
+            let whole = matches!(value, Node::ColumnRef(column) if column.location == target.location);
+            let inherits = if alias.is_some() || whole { None } else { inherited_name(places, target)? };
+            let lowered = expr::expr(places, value)?;
+            // Parentheses around a column are no node.
+            let expr = if inherits.is_some() { Expr::Combined(vec![lowered]) } else { lowered };
+            Ok(Item::Expr { expr, alias, inherits })
         }
+    }
+}
+
+fn inherited_name(places: &Places<'_>, target: &ResTarget) -> Lowered<Option<InheritedName>> {
+    let Some(name) = name_of_column(target.val()) else { return Ok(None) };
+    Ok(Some(InheritedName { name: Ident::quoted(name), end: places.end_of_entry(places.at(target.location)?)? }))
+}
+
+/// The column that gives an output expression its name, by the rules of the server.
+fn name_of_column(node: Node<'_>) -> Option<&str> {
+    match node {
+        Node::ColumnRef(column) => fields(column.fields()).0.last().copied(),
+        Node::TypeCast(cast) => name_of_column(cast.arg()),
+        Node::CollateClause(collate) => name_of_column(collate.arg()),
+        // A field would give its own name, which nothing replaces.
+        Node::A_Indirection(access) if access.indirection().iter().all(|part| matches!(part, Node::A_Indices(_))) => {
+            name_of_column(access.arg())
+        }
+        Node::CaseExpr(case) => name_of_column(case.defresult()),
+        _ => None,
     }
 }
 

@@ -63,7 +63,7 @@ fn insert(insert: &ast::Insert) -> Lowered<Dml> {
         columns: columns.iter().map(plain_name).collect::<Lowered<_>>()?,
         source: source.as_deref().map(query::query).transpose()?,
         conflict: on.as_ref().map(conflict).transpose()?,
-        returning: returning.as_deref().map_or_else(|| Ok(Vec::new()), query::items)?,
+        returning: query::returning(returning.as_deref())?,
         ..Dml::new(Verb::Insert, target, alias)
     })
 }
@@ -131,7 +131,7 @@ fn update(update: &ast::Update) -> Lowered<Dml> {
         values,
         from: sources,
         selection: selection.as_ref().map(expr::expr).transpose()?,
-        returning: returning.as_deref().map_or_else(|| Ok(Vec::new()), query::items)?,
+        returning: query::returning(returning.as_deref())?,
         ..Dml::new(Verb::Update, target, alias)
     })
 }
@@ -161,7 +161,7 @@ fn delete(delete: &ast::Delete) -> Lowered<Dml> {
     Ok(Dml {
         from: using.as_deref().map_or_else(|| Ok(Vec::new()), joined)?,
         selection: selection.as_ref().map(expr::expr).transpose()?,
-        returning: returning.as_deref().map_or_else(|| Ok(Vec::new()), query::items)?,
+        returning: query::returning(returning.as_deref())?,
         ..Dml::new(Verb::Delete, target, alias)
     })
 }

@@ -205,15 +205,39 @@ fn group_by_clause(clause: &ast::GroupByExpr) -> Lowered<(Vec<Expr>, bool)> {
     Ok((flat, sets))
 }
 
+/// RETURNING: a mask takes the place of the column there, so the name that an expression takes from a column must be
+/// known, and this tree does not say where such an expression ends.
+pub(super) fn returning(list: Option<&[ast::SelectItem]>) -> Lowered<Vec<Item>> {
+    let list = list.unwrap_or_default();
+    for item in list {
+        if let ast::SelectItem::UnnamedExpr(inner) = item {
+            let plain = matches!(
+                inner,
+                ast::Expr::Identifier(_)
+                    | ast::Expr::CompoundIdentifier(_)
+                    | ast::Expr::Value(_)
+                    | ast::Expr::BinaryOp { .. }
+                    | ast::Expr::Function(_)
+            );
+            absent(plain, "RETURNING of an expression that may have the name of a column")?;
+        }
+    }
+    items(list)
+}
+
 pub(super) fn items(list: &[ast::SelectItem]) -> Lowered<Vec<Item>> {
     list.iter().map(item).collect()
 }
 
 fn item(item: &ast::SelectItem) -> Lowered<Item> {
     Ok(match item {
-        ast::SelectItem::UnnamedExpr(inner) => Item::Expr { expr: expr::expr(inner)?, alias: None },
+        ast::SelectItem::UnnamedExpr(ast::Expr::Nested(inner)) => {
+            // A name behind the column would stand inside the parentheses.
+            Item::Expr { expr: Expr::Combined(vec![expr::expr(inner)?]), alias: None, inherits: None }
+        }
+        ast::SelectItem::UnnamedExpr(inner) => Item::Expr { expr: expr::expr(inner)?, alias: None, inherits: None },
         ast::SelectItem::ExprWithAlias { expr: inner, alias } => {
-            Item::Expr { expr: expr::expr(inner)?, alias: Some(name(alias)?) }
+            Item::Expr { expr: expr::expr(inner)?, alias: Some(name(alias)?), inherits: None }
         }
         ast::SelectItem::ExprWithAliases { .. } => return Err(Unsupported("several aliases")),
         ast::SelectItem::Wildcard(options) => Item::Star(wildcard(options)?),
