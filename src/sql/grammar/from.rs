@@ -96,6 +96,7 @@ fn function(places: &Places<'_>, function: &RangeFunction) -> Lowered<From> {
         for part in pair {
             match part {
                 Node::NodeList(definitions) => defined = Some(defined_columns(definitions)?),
+                Node::None => {}
                 call => calls.push(expr::expr(places, call)?),
             }
         }

@@ -2,8 +2,8 @@
 
 use sqlparser::ast;
 
-use super::{Lowered, Unsupported, absent, dml, expr, from, name, names};
-use crate::sql::tree::{Body, Cte, Distinct, Expr, Item, Query, Select};
+use super::{Lowered, Unsupported, absent, dml, expr, from, name};
+use crate::sql::tree::{Body, Cte, Distinct, Expr, Item, Name, Query, Select};
 
 pub(super) fn query(query: &ast::Query) -> Lowered<Query> {
     let ast::Query {
@@ -269,8 +269,13 @@ fn wildcard(options: &ast::WildcardAdditionalOptions) -> Lowered<crate::sql::tre
     super::span(wildcard_token.0.span)
 }
 
-/// The names of an alias's column list, which must carry no types.
-pub(super) fn alias_columns(columns: &[ast::TableAliasColumnDef]) -> Lowered<Vec<crate::sql::tree::Name>> {
-    let idents: Vec<_> = columns.iter().map(|ast::TableAliasColumnDef { name, data_type: _ }| name.clone()).collect();
-    names(&idents)
+/// The names of an alias's column list. One with types defines the columns of a function.
+pub(super) fn alias_columns(columns: &[ast::TableAliasColumnDef]) -> Lowered<Vec<Name>> {
+    columns
+        .iter()
+        .map(|ast::TableAliasColumnDef { name: column, data_type }| {
+            absent(data_type.is_none(), "a column list with types")?;
+            name(column)
+        })
+        .collect()
 }
