@@ -9,7 +9,7 @@ use super::reading::{self, Reading, Unread};
 use super::refusal::SqlState;
 use super::report::{Effects, Notice, RelationUse, StatementReport};
 use super::{calls, rewrite, session, trusted, writes};
-use crate::model::catalog::{Catalog, SearchPath};
+use crate::model::catalog::{Catalog, SearchPath, is_system_schema};
 use crate::sql::functions;
 use crate::sql::inner::Around;
 use crate::sql::lexer::{self, Token};
@@ -111,10 +111,8 @@ fn judge(
             let span = copied_span(text, path.span(), columns);
             rewrite::copy_out(&case, text.sql, text.tokens, splicer, (columns, span))?;
         }
-        let protects = |oid| text.facts.view.protects(oid);
-        if around == Around::Explain && resolution.relations.iter().filter_map(|mention| mention.relation).any(protects)
-        {
-            return Err(Objection::not_understood("a plan shows statistics of protected columns"));
+        if around == Around::Explain {
+            plan_tells_nothing(&case)?;
         }
         return Ok(());
     }
@@ -211,6 +209,15 @@ impl Text<'_> {
         }
         found
     }
+}
+
+/// A plan shows estimates that come from statistics over the values of user tables.
+fn plan_tells_nothing(case: &Case<'_>) -> Result<(), Objection> {
+    let tells = case.resolution.relations.iter().any(|mention| {
+        let user = case.relation(mention).is_some_and(|relation| !is_system_schema(&relation.schema));
+        user && mention.relation.is_some_and(|oid| case.view.protects(oid))
+    });
+    if tells { Err(Objection::not_understood("a plan shows statistics of protected columns")) } else { Ok(()) }
 }
 
 /// Every relation exists, and no name is left that could call a function on a row.

@@ -71,7 +71,7 @@ fn translate(text: &str, token: &Token) -> Result<AstToken, ParseError> {
         | TokenKind::BitString
         | TokenKind::HexString
         | TokenKind::DollarString => AstToken::SingleQuotedString(String::new()),
-        TokenKind::Integer | TokenKind::Numeric => AstToken::Number(raw.to_owned(), false),
+        TokenKind::Integer | TokenKind::Numeric | TokenKind::NewNumber => AstToken::Number(raw.to_owned(), false),
         TokenKind::Param => AstToken::Placeholder(raw.to_owned()),
         TokenKind::TypeCast => AstToken::DoubleColon,
         TokenKind::ColonEquals => AstToken::Assignment,
