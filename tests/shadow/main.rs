@@ -28,5 +28,6 @@ mod support;
 mod attacks;
 mod markers;
 mod pages;
+mod random;
 mod wire;
 mod world;

@@ -28,7 +28,7 @@ pub struct Answer {
     pub rows: Vec<Vec<u8>>,
     /// Command tags.
     pub tags: Vec<String>,
-    /// SQLSTATE and message of the first error.
+    /// SQLSTATE, and message with detail, of the first error.
     pub error: Option<(String, String)>,
 }
 
@@ -160,7 +160,8 @@ impl Answer {
                 b'D' | b'd' => answer.rows.push(body.clone()),
                 b'C' => answer.tags.push(String::from_utf8_lossy(body).trim_end_matches('\0').to_owned()),
                 b'E' if answer.error.is_none() => {
-                    answer.error = Some((field(body, b'C').unwrap(), field(body, b'M').unwrap()));
+                    let detail = field(body, b'D').map(|detail| format!(" ({detail})")).unwrap_or_default();
+                    answer.error = Some((field(body, b'C').unwrap(), field(body, b'M').unwrap() + &detail));
                 }
                 _ => {}
             }

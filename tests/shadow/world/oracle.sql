@@ -28,6 +28,7 @@ CREATE OR REPLACE VIEW chain (id, name, wage, depth) AS
     WITH RECURSIVE c AS (SELECT id, name, 1 AS depth FROM staff WHERE boss IS NULL
         UNION ALL SELECT s.id, s.name, c.depth + 1 FROM staff s JOIN c ON s.boss = c.id)
     SELECT id, name, NULL::integer, depth FROM c;
+ALTER VIEW invoker RESET (security_invoker);
 REVOKE ALL ON ALL TABLES IN SCHEMA public, lab FROM nurse;
 GRANT SELECT ON visits, measures, measures_2024, measures_2025, measures_2025_a, measures_2025_b, items, ledger, tickets, open_patients,
     nested, contacts, wards, barrier, editable, ruled, noted, chain, totals TO nurse;
