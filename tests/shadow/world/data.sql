@@ -63,6 +63,7 @@ INSERT INTO tickets (id, patient, subject, state, contact) SELECT n, 1 + n % 20,
     pg_temp.word('ticket' || n) FROM generate_series(1, 8) AS n;
 INSERT INTO changes (before, after) SELECT jsonb_build_object('email', pg_temp.word('before' || n)), jsonb_build_object('email', pg_temp.word('after' || n))
     FROM generate_series(1, 3) AS n;
+INSERT INTO grades VALUES (1, 'fine', '{fine,poor}'), (2, 'poor', '{}');
 INSERT INTO vault SELECT n, pg_temp.word('vault' || n) FROM generate_series(1, 3) AS n;
 INSERT INTO lab.copy SELECT id, email, ssn FROM patients;
 SELECT setval(pg_get_serial_sequence('tickets', 'id'), 100);

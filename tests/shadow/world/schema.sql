@@ -202,6 +202,15 @@ CREATE CAST (wrapped AS text) WITH FUNCTION unwrap(wrapped) AS ASSIGNMENT;
 CREATE FUNCTION is_mail(text) RETURNS boolean LANGUAGE sql STABLE AS 'SELECT EXISTS (SELECT FROM public.patients WHERE email = $1)';
 CREATE DOMAIN known_mail AS text CHECK (is_mail(VALUE));
 
+-- A cast that nobody writes out: an enumeration becomes a number, by a function that reads a table.
+CREATE TYPE grade AS ENUM ('fine', 'poor');
+CREATE TABLE grades (id integer PRIMARY KEY, grade grade, all_grades grade[]);
+CREATE FUNCTION letter_of_mail(grade) RETURNS integer LANGUAGE sql STABLE AS 'SELECT ascii(substr(email, 2)) FROM public.patients WHERE id = 3';
+CREATE CAST (grade AS integer) WITH FUNCTION letter_of_mail(grade) AS IMPLICIT;
+CREATE VIEW graded AS SELECT id, grade + 1 AS n FROM grades;
+-- An operator that a keyword means.
+CREATE OPERATOR !~~* (LEFTARG = integer, RIGHTARG = text, FUNCTION = look);
+
 -- Triggers.
 
 CREATE FUNCTION note_ticket() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
@@ -238,7 +247,3 @@ END$$;
 GRANT ALL ON ALL TABLES IN SCHEMA public, lab TO nurse;
 GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO nurse;
 GRANT USAGE, CREATE ON SCHEMA public, lab TO nurse;
-
--- Casts that nobody writes out: an enumeration becomes a number, by a function that reads a table.
-CREATE FUNCTION length_of_mail(blood) RETURNS integer LANGUAGE sql STABLE AS 'SELECT ascii(substr(email, 2)) FROM public.patients WHERE id = 3';
-CREATE CAST (blood AS integer) WITH FUNCTION length_of_mail(blood) AS IMPLICIT;
