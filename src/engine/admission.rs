@@ -51,7 +51,7 @@ impl Admission for Allowed<'_> {
     fn type_name(&self, schema: Option<&str>, name: &str) -> bool {
         // The client's own types were judged in the original text. Generated text casts whole rows back to their row type
         // and masked values to their domain, by qualified name.
-        trusted::type_name(self.catalog, schema, name)
+        trusted::type_name(self.catalog, self.view, schema, name)
             || schema.is_some_and(|schema| {
                 self.catalog.find(schema, name).is_some()
                     || self.catalog.types.iter().any(|ty| &*ty.schema == schema && &*ty.name == name)

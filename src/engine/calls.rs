@@ -19,8 +19,8 @@ pub(super) fn qualify(text: &Text<'_>, outline: &OutlineStatement, splicer: &mut
     }
     for named in &outline.types {
         let admitted = match named.parts.as_slice() {
-            [name] => trusted::type_name(catalog, None, name),
-            [schema, name] => trusted::type_name(catalog, Some(schema), name),
+            [name] => trusted::type_name(catalog, text.facts.view, None, name),
+            [schema, name] => trusted::type_name(catalog, text.facts.view, Some(schema), name),
             _ => false,
         };
         if !admitted {

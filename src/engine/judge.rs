@@ -10,6 +10,7 @@ use super::refusal::SqlState;
 use super::report::{Effects, Notice, RelationUse, StatementReport};
 use super::{calls, rewrite, session, trusted, writes};
 use crate::model::catalog::{Catalog, SearchPath, is_system_schema};
+use crate::sql::access::RelationRef;
 use crate::sql::functions;
 use crate::sql::inner::Around;
 use crate::sql::lexer::{self, Token};
@@ -228,6 +229,7 @@ fn exist(case: &Case<'_>, text: &Text<'_>) -> Result<(), Objection> {
             let written = text.sql.get(mention.path.span().range()).unwrap_or_default();
             return Err(Objection::no_such_relation(written).at(start));
         }
+        no_cast_runs_code(case, mention, start)?;
         if let Some(why) = case.rules(mention).and_then(|rules| rules.opaque.as_deref()) {
             return Err(Objection::denied_relation(mention.path.last.as_str(), why).at(start));
         }
@@ -255,6 +257,22 @@ fn exist(case: &Case<'_>, text: &Text<'_>) -> Result<(), Objection> {
         }
     }
     Ok(())
+}
+
+/// No column is of a type for whose values the server may call a function that nobody trusts: it would do so unasked,
+/// where the text shows no call.
+fn no_cast_runs_code(case: &Case<'_>, mention: &RelationRef, start: u32) -> Result<(), Objection> {
+    let Some(relation) = mention.relation.and_then(|oid| case.catalog.relation(oid)) else { return Ok(()) };
+    if case.catalog.casts.is_empty() || relation.is_system() {
+        return Ok(());
+    }
+    let coded = relation.columns.iter().find_map(|column| {
+        let cast = trusted::cast_function(case.catalog, case.view, column.ty.oid)?;
+        Some((column, cast))
+    });
+    let Some((column, cast)) = coded else { return Ok(()) };
+    let why = format!("a cast of column {} calls {}.{}", column.name, cast.schema, cast.name);
+    Err(Objection::not_understood(why).at(start))
 }
 
 /// From the relation of a COPY to the end of its column list.

@@ -25,8 +25,10 @@ pub fn check_parameter_types(
         return None;
     }
     let admitted = |oid: Oid| {
-        let found = catalog.and_then(|catalog| catalog.types.iter().find(|ty| ty.oid == oid));
-        found.is_some_and(trusted::runs_no_code)
+        catalog.is_some_and(|catalog| {
+            let found = catalog.types.iter().find(|ty| ty.oid == oid);
+            found.is_some_and(|ty| trusted::runs_no_code(catalog, view, ty))
+        })
     };
     let oid = types.filter(|oid| *oid >= FIRST_USER_OID).find(|oid| !admitted(Oid(*oid)))?;
     let objection = Objection::not_understood(format!("parameter type {oid} may run code"));

@@ -3,7 +3,7 @@
 //! A function of the database's own can read anything that its owner may. So only two kinds are admitted: what the contract
 //! lists, and the C functions of extensions that are known to compute on their arguments alone.
 
-use crate::model::catalog::{Catalog, SearchPath, UserType};
+use crate::model::catalog::{CastFunction, Catalog, Oid, SearchPath, UserType};
 use crate::policy::view::SubjectView;
 
 /// Extensions of the PostgreSQL distribution whose C functions read nothing but their arguments.
@@ -73,20 +73,27 @@ pub(super) fn operator(catalog: &Catalog, path: Option<&SearchPath>, schema: Opt
 }
 
 /// Whether a type may be named: those that run code of the database when a value is made of them are refused.
-pub(super) fn type_name(catalog: &Catalog, schema: Option<&str>, name: &str) -> bool {
+pub(super) fn type_name(catalog: &Catalog, view: &SubjectView, schema: Option<&str>, name: &str) -> bool {
     if schema == Some("pg_catalog") {
         return true;
     }
     let named = |ty: &&UserType| &*ty.name == name && schema.is_none_or(|schema| &*ty.schema == schema);
-    catalog.types.iter().filter(named).all(runs_no_code)
+    catalog.types.iter().filter(named).all(|ty| runs_no_code(catalog, view, ty))
 }
 
-/// Whether making a value of a type runs no code that reads anything but that value.
-pub(super) fn runs_no_code(ty: &UserType) -> bool {
-    match ty.kind {
+/// Whether making a value of a type, or another type's value of it, runs no code that reads anything but that value.
+pub(super) fn runs_no_code(catalog: &Catalog, view: &SubjectView, ty: &UserType) -> bool {
+    let computes = match ty.kind {
         'e' => true,
         'b' => ty.extension.as_deref().is_some_and(|extension| COMPUTING_EXTENSIONS.contains(&extension)),
-        'd' => !ty.has_check,
+        'c' | 'd' => !ty.has_check,
         _ => false,
-    }
+    };
+    computes && cast_function(catalog, view, ty.oid).is_none()
+}
+
+/// A function that nobody trusts and that the server may call for a value of this type, by a cast.
+pub(super) fn cast_function<'c>(catalog: &'c Catalog, view: &SubjectView, ty: Oid) -> Option<&'c CastFunction> {
+    let mut casts = catalog.casts.iter().filter(|cast| cast.ty == ty);
+    casts.find(|cast| !function(catalog, view, &cast.schema, &cast.name))
 }

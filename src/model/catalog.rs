@@ -194,10 +194,22 @@ pub struct UserType {
     pub name: Box<str>,
     /// `typtype`: b base, c composite, d domain, e enum, r range, m multirange.
     pub kind: char,
-    /// A domain that has a CHECK constraint, or is built on one that has.
+    /// A domain that has a CHECK constraint, or a type that is built on one that has.
     pub has_check: bool,
     /// The extension that owns it, if any.
     pub extension: Option<Box<str>>,
+}
+
+/// A function that may run wherever a value of a type is used: that of a cast which somebody has created. The server
+/// calls it for `value::other`, and unasked where it looks for a type that fits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CastFunction {
+    /// The type that it casts from or to, or one that is made of it.
+    pub ty: Oid,
+    /// `nspname`.
+    pub schema: Box<str>,
+    /// `proname`.
+    pub name: Box<str>,
 }
 
 /// A role and what it is a member of.
@@ -224,6 +236,8 @@ pub struct Catalog {
     pub operators: Vec<UserOperator>,
     /// Types outside `pg_catalog`.
     pub types: Vec<UserType>,
+    /// Functions of casts outside `pg_catalog`, but for those of extensions in C, which compute on the value alone.
+    pub casts: Vec<CastFunction>,
     /// All roles of the cluster, by name.
     pub roles: HashMap<Box<str>, Role>,
 }

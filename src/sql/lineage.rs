@@ -6,7 +6,7 @@ use super::inner::Around;
 use super::lexer::{self, Token, TokenKind};
 use super::tree::{Query, Statement};
 use super::{grammar, resolve};
-use crate::model::catalog::{Catalog, ColumnId, Oid, SearchPath};
+use crate::model::catalog::{Catalog, ColumnId, Oid, SearchPath, UserType};
 
 /// Lineage of a view: derived once per catalog, independent of who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,8 +82,10 @@ fn of_definition(definition: &str, catalog: &Catalog, path: &SearchPath) -> Resu
         [schema] if schema.as_str() != "pg_catalog" => Some(format!("{}.{}", schema.as_str(), path.last.as_str())),
         _ => None,
     });
+    let mut functions: BTreeSet<String> = functions.collect();
+    functions.extend(relations.iter().flat_map(|oid| casts_of(catalog, *oid)));
     Ok(Lineage {
-        functions: functions.collect(),
+        functions,
         relations,
         indirect: resolved.indirect,
         outputs: resolved
@@ -99,6 +101,14 @@ fn of_definition(definition: &str, catalog: &Catalog, path: &SearchPath) -> Resu
 }
 
 /// The server wrote the definition, and its grammar reads it.
+/// Functions that the server may call, unasked, for values of a relation.
+fn casts_of(catalog: &Catalog, relation: Oid) -> impl Iterator<Item = String> {
+    let columns = catalog.relation(relation).map_or(&[][..], |relation| &relation.columns);
+    let concerns = |ty: Oid| columns.iter().any(|column| column.ty.oid == ty);
+    let casts = catalog.casts.iter().filter(move |cast| concerns(cast.ty));
+    casts.map(|cast| format!("{}.{}", cast.schema, cast.name))
+}
+
 fn tree_of(text: &str, tokens: &[Token]) -> Result<Query, String> {
     match grammar::statement(text, tokens, Around::Plain)? {
         Statement::Query(query) => Ok(query),
@@ -123,11 +133,11 @@ fn hidden_code(text: &str, tokens: &[Token], catalog: &Catalog) -> Result<(), St
             let (Some(schema), Some(name)) = (lexer::ident(text, second), lexer::ident(text, fourth)) else {
                 return Err("it casts to a type that cannot be read".to_owned());
             };
-            let plain = catalog
-                .types
-                .iter()
-                .any(|ty| *ty.schema == *schema.as_str() && *ty.name == *name.as_str() && matches!(ty.kind, 'e' | 'b'));
-            if !plain {
+            let named = |ty: &&UserType| *ty.schema == *schema.as_str() && *ty.name == *name.as_str();
+            let computes =
+                |ty: &UserType| matches!(ty.kind, 'e' | 'b') || (matches!(ty.kind, 'c' | 'd') && !ty.has_check);
+            let plain = |ty: &UserType| computes(ty) && catalog.casts.iter().all(|cast| cast.ty != ty.oid);
+            if !catalog.types.iter().find(named).is_some_and(plain) {
                 return Err(format!("it casts to `{}.{}`, which may run code", schema.as_str(), name.as_str()));
             }
         }

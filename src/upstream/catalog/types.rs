@@ -12,6 +12,8 @@ use crate::upstream::rows::{get, letter, oid, optional_text, text};
 const TYPES: &str = "
 SELECT t.oid AS oid, n.nspname::text AS schema, t.typname::text AS name, t.typtype::text AS kind,
        t.typcategory::text AS category, t.typbasetype AS base, t.typelem AS element,
+       ARRAY(SELECT a.atttypid FROM pg_catalog.pg_attribute a
+              WHERE a.attrelid = t.typrelid AND t.typrelid <> 0 AND a.attnum > 0 AND NOT a.attisdropped) AS fields,
        EXISTS (SELECT FROM pg_catalog.pg_type a WHERE a.typarray = t.oid) AS is_array,
        EXISTS (SELECT FROM pg_catalog.pg_constraint c WHERE c.contypid = t.oid AND c.contype = 'c') AS own_check,
        e.extname::text AS extension
@@ -30,6 +32,7 @@ struct Type {
     category: char,
     base: Oid,
     element: Oid,
+    fields: Vec<Oid>,
     is_array: bool,
     own_check: bool,
     extension: Option<Box<str>>,
@@ -53,6 +56,7 @@ impl TypeTable {
                 category: letter(&row, "category")?,
                 base: oid(&row, "base")?,
                 element: oid(&row, "element")?,
+                fields: get::<Vec<u32>>(&row, "fields")?.into_iter().map(Oid).collect(),
                 is_array: get(&row, "is_array")?,
                 own_check: get(&row, "own_check")?,
                 extension: optional_text(&row, "extension")?,
@@ -102,7 +106,7 @@ impl TypeTable {
     }
 
     /// A CHECK constraint runs when a value of this type is made: its own, or one of a domain that it is built on,
-    /// as its base or as the element of an array.
+    /// as its base, as the element of an array or as a field.
     fn has_check(&self, oid: Oid) -> bool {
         let mut seen = HashSet::new();
         let mut open = vec![oid];
@@ -113,6 +117,7 @@ impl TypeTable {
             }
             if seen.insert(next) {
                 open.extend([entry.base, entry.element]);
+                open.extend(&entry.fields);
             }
         }
         false
@@ -157,6 +162,7 @@ mod tests {
             category,
             base: Oid(0),
             element: Oid(0),
+            fields: Vec::new(),
             is_array: false,
             own_check: false,
             extension: None,
@@ -172,6 +178,8 @@ mod tests {
         table.add(Oid(102), array);
         table.add(Oid(103), Type { base: Oid(102), ..entry("public", "emails", 'd', 'A') });
         table.add(Oid(104), entry("public", "text", 'e', 'E'));
+        table.add(Oid(105), Type { fields: vec![Oid(25), Oid(103)], ..entry("public", "contact", 'c', 'C') });
+        table.add(Oid(106), Type { fields: vec![Oid(25)], ..entry("public", "point", 'c', 'C') });
         table
     }
 
@@ -185,9 +193,19 @@ mod tests {
     }
 
     #[test]
-    fn checks_are_found_through_bases_and_elements() {
+    fn checks_are_found_through_bases_elements_and_fields() {
         let types = table().user_types();
         let checks: Vec<_> = types.iter().map(|t| (&*t.name, t.has_check)).collect();
-        assert_eq!(checks, [("email", true), ("work_email", true), ("emails", true), ("text", false)]);
+        assert_eq!(
+            checks,
+            [
+                ("email", true),
+                ("work_email", true),
+                ("emails", true),
+                ("text", false),
+                ("contact", true),
+                ("point", false),
+            ]
+        );
     }
 }
