@@ -4,10 +4,11 @@ use super::admission::Allowed;
 use super::check::Facts;
 use super::decide::{self, Case};
 use super::kind::{self, Form};
+use super::lookups::Lookups;
 use super::objection::Objection;
 use super::refusal::SqlState;
 use super::report::{Effects, Notice, RelationUse, StatementReport};
-use super::{calls, rewrite, session, trusted, writes};
+use super::{calls, predicates, rewrite, session, trusted, writes};
 use crate::model::catalog::{Catalog, SearchPath};
 use crate::sql::access::Resolution;
 use crate::sql::functions;
@@ -95,8 +96,10 @@ fn judge(
     };
     let fallback = SearchPath::default();
     let path = text.search_path(&fallback)?;
-    let resolution = resolve::resolve(&tree, catalog, path).resolution;
-    let case = Case { catalog, view: text.facts.view, resolution: &resolution };
+    let resolved = resolve::resolve(&tree, catalog, path);
+    let resolution = resolved.resolution;
+    let lookups = Lookups::of(catalog, text.facts.view, &resolution, outline);
+    let case = Case { catalog, view: text.facts.view, resolution: &resolution, lookups: &lookups };
     let decision = decide::decide(&case);
     found.report.relations = decision.relations;
     found.report.columns = decision.columns;
@@ -109,6 +112,9 @@ fn judge(
         return Err(objection);
     }
     if governed {
+        let deciding = resolved.indirect.union(&resolved.sifted).copied().collect();
+        predicates::objection(&case, &deciding).map_or(Ok(()), Err)?;
+        lookups.admit(&case, text.sql, tokens)?;
         writes::admit(&case)?;
         calls::qualify(text, outline, splicer)?;
         rewrite::rewrite(&case, text.sql, text.tokens, splicer)?;

@@ -2,6 +2,7 @@
 
 use super::from::add_target;
 use super::{Place, Resolver, relation_columns};
+use crate::model::catalog::ColumnId;
 use crate::model::ident::Ident;
 use crate::sql::access::{Clause, ImplicitInsert, RelationIndex, Role};
 use crate::sql::scope::{Chain, Column, Scope};
@@ -29,14 +30,13 @@ impl Resolver<'_> {
             self.from(from, &mut scope, outer);
         }
         let chain = Chain { scope: &scope, outer };
-        let values = self.exprs(&dml.values, Some(&chain), Clause::Output);
-        self.depend(&values.sources);
+        self.exprs(&dml.values, Some(&chain), Clause::Output);
         if let Some(selection) = &dml.selection {
             let value = self.expr(selection, Some(&chain), Place::inside(Clause::Filter));
             self.depend(&value.sources);
         }
         if let Some(conflict) = &dml.conflict {
-            self.conflict(conflict, target, &scope, outer);
+            self.conflict(conflict, dml, target, &scope, outer);
         }
         self.items(&dml.returning, &chain, Clause::Returning)
     }
@@ -50,13 +50,23 @@ impl Resolver<'_> {
     }
 
     /// ON CONFLICT sees the target's row and the proposed one, which is named `excluded`.
-    fn conflict(&mut self, conflict: &Conflict, target: RelationIndex, scope: &Scope, outer: Option<&Chain<'_>>) {
+    fn conflict(
+        &mut self,
+        conflict: &Conflict,
+        dml: &Dml,
+        target: RelationIndex,
+        scope: &Scope,
+        outer: Option<&Chain<'_>>,
+    ) {
         for name in &conflict.target {
             self.name_column(name, target, Clause::Filter);
         }
         for name in &conflict.columns {
             self.name_column(name, target, Clause::Set);
         }
+        // Without a list, any column that is given a value may be the one of which there is one already.
+        let compared = if conflict.target.is_empty() { &dml.columns } else { &conflict.target };
+        self.depend_on_named(target, compared);
         let mut both = scope.clone();
         let excluded = Name { ident: Ident::quoted("excluded"), span: crate::sql::tree::Span::default() };
         // Its columns are only reachable by name: a bare name means the target's.
@@ -66,7 +76,19 @@ impl Resolver<'_> {
         let chain = Chain { scope: &both, outer };
         self.exprs(&conflict.values, Some(&chain), Clause::Output);
         if let Some(selection) = &conflict.selection {
-            self.expr(selection, Some(&chain), Place::inside(Clause::Filter));
+            let value = self.expr(selection, Some(&chain), Place::inside(Clause::Filter));
+            self.depend(&value.sources);
         }
+    }
+
+    /// Rows depend on these columns of the target; on all of them where none is named.
+    fn depend_on_named(&mut self, target: RelationIndex, names: &[Name]) {
+        let oid = self.out.relations.get(target.0).and_then(|mention| mention.relation);
+        let Some(relation) = oid.and_then(|oid| self.catalog.relation(oid)) else { return };
+        let named = |name: &str| names.is_empty() || names.iter().any(|listed| listed.as_str() == name);
+        let columns = relation.columns.iter().filter(|column| named(&column.name));
+        let sources: Vec<_> =
+            columns.map(|column| ColumnId { relation: relation.oid, attnum: column.attnum }).collect();
+        self.depend(&sources);
     }
 }

@@ -19,6 +19,7 @@ impl Resolver<'_> {
             }
             From::Function { args, name, alias } => {
                 let value = self.exprs(args, Some(&Chain { scope, outer }), Clause::Output);
+                self.depend(&value.sources);
                 self.function(name.as_ref(), alias.as_ref(), value.sources, scope);
             }
             From::Join { left, right, constraint, alias } => {
@@ -234,6 +235,7 @@ pub(super) fn ordinal(expr: &Expr) -> Option<usize> {
         | Expr::Subquery(_)
         | Expr::Star(_)
         | Expr::Field { .. }
+        | Expr::Deciding(..)
         | Expr::Combined(_) => None,
     }
 }

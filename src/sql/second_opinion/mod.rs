@@ -14,7 +14,9 @@ mod collect;
 mod expressions;
 mod json;
 mod kinds;
+mod lookups;
 mod outline;
+mod raw;
 mod tree;
 mod verify;
 
@@ -27,7 +29,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use admission::{Admission, ColumnAdmission, Fragment, Objection, ObjectionKind, RelationAdmission};
 pub use kinds::{StatementKind, TransactionKind};
-pub use outline::{NamedObject, NamedRelation, Outline, OutlineStatement, Verb};
+pub use outline::{Lookup, NamedObject, NamedRelation, Outline, OutlineStatement, Verb};
+pub use raw::RAW_COLUMN;
 
 use super::lexer;
 
