@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::lexer::{self, Token, TokenKind};
 use super::tree::Query;
-use super::{lower, parse, resolve};
+use super::{functions, lower, parse, resolve, second_opinion};
 use crate::model::catalog::{Catalog, ColumnId, Oid, SearchPath};
 
 /// Lineage of a view: derived once per catalog, independent of who asks.
@@ -77,12 +77,8 @@ fn of_definition(definition: &str, catalog: &Catalog, path: &SearchPath) -> Resu
             None => return Err(format!("relation `{}` is not known", mention.path.last.as_str())),
         };
     }
-    let functions = names.functions.iter().filter_map(|path| match path.qualifier.as_slice() {
-        [schema] if schema.as_str() != "pg_catalog" => Some(format!("{}.{}", schema.as_str(), path.last.as_str())),
-        _ => None,
-    });
     Ok(Lineage {
-        functions: functions.collect(),
+        functions: called(text)?,
         relations,
         indirect: resolved.indirect,
         outputs: resolved
@@ -95,6 +91,24 @@ fn of_definition(definition: &str, catalog: &Catalog, path: &SearchPath) -> Resu
             })
             .collect(),
     })
+}
+
+/// The functions outside `pg_catalog` that a definition calls anywhere, by PostgreSQL's own tree.
+fn called(text: &str) -> Result<BTreeSet<String>, String> {
+    let outline = second_opinion::outline(text).map_err(|error| error.message)?;
+    let mut found = BTreeSet::new();
+    for function in outline.statements.iter().flat_map(|statement| &statement.functions) {
+        match function.parts.as_slice() {
+            [name] => admitted(name)?,
+            [schema, name] if schema == "pg_catalog" => admitted(name)?,
+            parts => _ = found.insert(parts.join(".")),
+        }
+    }
+    Ok(found)
+}
+
+fn admitted(name: &str) -> Result<(), String> {
+    if functions::admitted(name) { Ok(()) } else { Err(format!("it calls {name}")) }
 }
 
 fn tree_of(text: &str, tokens: &[Token]) -> Result<Query, String> {

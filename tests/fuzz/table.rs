@@ -61,7 +61,14 @@ fn table(oid: Oid, name: &str, columns: &[&str]) -> Relation {
 }
 
 fn governed_view() -> SubjectView {
-    let rule = |effect| ColumnRule { effect, predicates: Predicates::Masked, reason: None, shadow: None, lifecycle: None, classification: None };
+    let rule = |effect| ColumnRule {
+        effect,
+        predicates: Predicates::Masked,
+        reason: None,
+        shadow: None,
+        lifecycle: None,
+        classification: None,
+    };
     let mask = MaskExpression::new("mail", vec!["pg_catalog.left(".into(), ", 1)".into()]);
     let columns = BTreeMap::from([(MAIL, rule(Effect::Mask(Arc::new(mask)))), (SSN, rule(Effect::Deny))]);
     let rules = RelationRules { columns, ..RelationRules::default() };

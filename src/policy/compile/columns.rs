@@ -250,7 +250,8 @@ impl Concern<'_> {
         let predicates = match self.rule.predicates {
             Predicates::Deny => view::Predicates::Deny(Arc::new(self.reason())),
             Predicates::Masked => view::Predicates::Masked,
-            Predicates::Equality => view::Predicates::Equality,
+            Predicates::Equality if column.ty.has_plain_equality() => view::Predicates::Equality,
+            Predicates::Equality => view::Predicates::Masked,
         };
         Decided::mask(mask, &column.ty, self.reason()).with_predicates(predicates)
     }

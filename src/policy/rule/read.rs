@@ -6,9 +6,7 @@ use std::ops::Range;
 use super::glob::Glob;
 use super::selector::{NamePattern, RelationPattern, Selector};
 use super::who::{Audience, Exemption, Match};
-use super::{
-    Action, Expectation, Mode, OnStar, Policy, PolicyTest, Predicates, Rule, Unmodelled, WriteGrant,
-};
+use super::{Action, Expectation, Mode, OnStar, Policy, PolicyTest, Predicates, Rule, Unmodelled, WriteGrant};
 use crate::model::source::{
     Fields, Node, Problems, Value, boolean, date, integer, list, nearest, networks, non_empty, parse, string_or_list,
 };
@@ -177,8 +175,7 @@ impl Reader<'_, '_> {
             self.problems.error_with(&node.span, "`predicates` belongs to an action that masks", help);
             return None;
         }
-        let words =
-            [("masked", Predicates::Masked), ("deny", Predicates::Deny), ("equality", Predicates::Equality)];
+        let words = [("masked", Predicates::Masked), ("deny", Predicates::Deny), ("equality", Predicates::Equality)];
         one_of(Some(node), &words, "a way to treat predicates", self.problems)
     }
 

@@ -4,36 +4,9 @@ use super::lookup::star_item;
 use super::{Place, Resolver, UNNAMED, Value};
 use crate::model::ident::Ident;
 use crate::sql::access::{Clause, StarColumn, StarRef, Unresolved};
+use crate::sql::functions;
 use crate::sql::scope::{Chain, Column, Scope, VisibleColumn};
 use crate::sql::tree::{Decides, Expr, Item, Path, Span};
-
-/// Functions of `pg_catalog` that make rows of their arguments, wherever they are called.
-const RETURN_SETS: &[&str] = &[
-    "generate_series",
-    "generate_subscripts",
-    "json_array_elements",
-    "json_array_elements_text",
-    "json_each",
-    "json_each_text",
-    "json_object_keys",
-    "json_populate_recordset",
-    "json_to_recordset",
-    "jsonb_array_elements",
-    "jsonb_array_elements_text",
-    "jsonb_each",
-    "jsonb_each_text",
-    "jsonb_object_keys",
-    "jsonb_path_query",
-    "jsonb_path_query_tz",
-    "jsonb_populate_recordset",
-    "jsonb_to_recordset",
-    "regexp_matches",
-    "regexp_split_to_table",
-    "string_to_table",
-    "ts_debug",
-    "ts_parse",
-    "unnest",
-];
 
 impl Resolver<'_> {
     pub(super) fn exprs(&mut self, exprs: &[Expr], chain: Option<&Chain<'_>>, clause: Clause) -> Value {
@@ -52,7 +25,7 @@ impl Resolver<'_> {
             Expr::Call { path, args } => {
                 self.out.functions.push(path.clone());
                 let value = self.exprs(args, chain, place.clause);
-                if RETURN_SETS.contains(&path.last.as_str()) {
+                if functions::makes_rows(path.last.as_str()) {
                     self.depend(&value.sources);
                 }
                 Value { name: Some(path.last.ident.clone()), ..value }

@@ -7,8 +7,8 @@ use pg_raw_parse::nodes::{ColumnRef, LockingClause, RangeSubselect, RangeVar, Re
 use pg_raw_parse::{Node, ParseResult};
 
 use super::kinds::kind;
-use super::offset;
 use super::lookups::lookups;
+use super::offset;
 use super::outline::{Lookup, NamedObject, NamedRelation, Outline, OutlineStatement, Verb};
 use super::tree::{Role, Tree, Visitor};
 
@@ -206,7 +206,8 @@ impl<'a> Visitor<'a> for Collector {
     fn condition(&mut self, condition: Node<'a>) -> Result<(), Infallible> {
         let level = self.level();
         for lookup in lookups(condition) {
-            let names = |name: &&TypeName| name.names().iter().filter_map(|part| part.sval().map(str::to_owned)).collect();
+            let names =
+                |name: &&TypeName| name.names().iter().filter_map(|part| part.sval().map(str::to_owned)).collect();
             let types = lookup.types.iter().map(names).collect();
             self.found.lookups.extend(offset(lookup.column.location).map(|column| Lookup { column, level, types }));
         }
@@ -219,6 +220,10 @@ impl<'a> Visitor<'a> for Collector {
 
     fn aliased_join(&mut self) -> Result<(), Infallible> {
         self.aliased.push(self.level());
+        Ok(())
+    }
+
+    fn merged(&mut self, _column: &'a str) -> Result<(), Infallible> {
         Ok(())
     }
 

@@ -23,6 +23,8 @@ mod verify;
 #[cfg(test)]
 mod forged;
 #[cfg(test)]
+mod forged_raw;
+#[cfg(test)]
 mod tests;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

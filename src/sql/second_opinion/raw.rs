@@ -101,8 +101,9 @@ impl RawColumns {
             ([], _) => self.levels.last().is_some_and(|level| !level.carriers.is_empty()),
             ([.., row], true) => carriers().any(|carrier| carrier.name == *row),
             ([row], false) => carriers().any(|carrier| carrier.name == *row),
-            ([.., row, column], false) => carriers()
-                .any(|carrier| carrier.name == *row && !carrier.columns.iter().any(|known| known == column)),
+            ([.., row, column], false) => {
+                carriers().any(|carrier| carrier.name == *row && !carrier.columns.iter().any(|known| known == column))
+            }
         }
     }
 }

@@ -63,6 +63,8 @@ pub(super) trait Visitor<'a> {
     fn subselect(&mut self, subselect: &'a RangeSubselect) -> Result<(), Self::Stop>;
     /// A join has an alias of its own.
     fn aliased_join(&mut self) -> Result<(), Self::Stop>;
+    /// A column that USING merges.
+    fn merged(&mut self, column: &'a str) -> Result<(), Self::Stop>;
     /// An output expression, or a value that is assigned.
     fn output(&mut self, target: &'a ResTarget) -> Result<(), Self::Stop>;
     /// A construct that the walk does not know.
@@ -278,6 +280,9 @@ impl<'a, 'v, V: Visitor<'a>> Tree<'a, 'v, V> {
         self.source(join.rarg(), None)?;
         if join.is_natural || !join.using_clause().is_empty() {
             self.visitor.implied_operator("=")?;
+        }
+        for column in join.using_clause().iter().filter_map(|name| name.sval()) {
+            self.visitor.merged(column)?;
         }
         if join.alias().is_some() {
             self.visitor.aliased_join()?;

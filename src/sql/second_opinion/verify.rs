@@ -154,7 +154,7 @@ impl Checker<'_> {
             qualified(&names).is_some_and(|(schema, name)| self.admission.constant_type(schema, name))
         };
         let fields = parts(lookup.column.fields());
-        let is_raw = matches!(fields.as_slice(), [name] if raw::is_raw(name));
+        let is_raw = matches!(fields.as_slice(), [.., name] if raw::is_raw(name));
         if lookup.types.iter().all(|name| admits(name)) && (is_raw || self.is_open(&fields)) {
             self.raw.sanction(place);
         }
@@ -163,10 +163,12 @@ impl Checker<'_> {
     /// Every column of the target of a change that a reference may mean is open to comparisons.
     fn is_open(&self, fields: &[&str]) -> bool {
         let [.., column] = fields else { return false };
-        self.changes
-            .iter()
-            .filter(|change| change.protected && self.name_reaches(change, fields))
-            .all(|change| self.admission.column(&change.schema, &change.relation, column) == ColumnAdmission::Lookup)
+        let mut reached =
+            self.changes.iter().filter(|change| change.protected && self.name_reaches(change, fields)).peekable();
+        let is_lookup = |change: &Change| {
+            self.admission.column(&change.schema, &change.relation, column) == ColumnAdmission::Lookup
+        };
+        reached.peek().is_some() && reached.all(is_lookup)
     }
 
     /// A raw column stands for one column of the relation, which is open to comparisons.
@@ -403,6 +405,10 @@ impl<'a> Visitor<'a> for Checker<'_> {
 
     fn aliased_join(&mut self) -> Result<(), Objection> {
         self.raw.aliased_join()
+    }
+
+    fn merged(&mut self, column: &'a str) -> Result<(), Objection> {
+        if raw::is_raw(column) { Err(raw::unsanctioned(column, -1)) } else { Ok(()) }
     }
 
     /// Only generated text gives an output column the name of a raw one.
