@@ -81,6 +81,17 @@ pub(super) fn type_name(catalog: &Catalog, view: &SubjectView, schema: Option<&s
     catalog.types.iter().filter(named).all(|ty| runs_no_code(catalog, view, ty))
 }
 
+/// Whether equality with a value of that type tells of nothing but equality: built-in types and enums, unlike those of
+/// extensions, whose operators may take different values for equal.
+pub(super) fn compares_plainly(catalog: &Catalog, schema: Option<&str>, name: &str) -> bool {
+    let named = |ty: &&UserType| &*ty.name == name && schema.is_none_or(|schema| &*ty.schema == schema);
+    match schema {
+        Some("pg_catalog") => true,
+        Some(_) => catalog.types.iter().find(named).is_some_and(|ty| ty.kind == 'e'),
+        None => catalog.types.iter().filter(named).all(|ty| ty.kind == 'e'),
+    }
+}
+
 /// Whether making a value of a type, or another type's value of it, runs no code that reads anything but that value.
 pub(super) fn runs_no_code(catalog: &Catalog, view: &SubjectView, ty: &UserType) -> bool {
     let computes = match ty.kind {

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::inner::Around;
 use super::lexer::{self, Token, TokenKind};
 use super::tree::{Query, Statement};
-use super::{grammar, resolve};
+use super::{functions, grammar, resolve, second_opinion};
 use crate::model::catalog::{Catalog, ColumnId, Oid, SearchPath, UserType};
 
 /// Lineage of a view: derived once per catalog, independent of who asks.
@@ -78,11 +78,7 @@ fn of_definition(definition: &str, catalog: &Catalog, path: &SearchPath) -> Resu
             None => return Err(format!("relation `{}` is not known", mention.path.last.as_str())),
         };
     }
-    let functions = names.functions.iter().filter_map(|path| match path.qualifier.as_slice() {
-        [schema] if schema.as_str() != "pg_catalog" => Some(format!("{}.{}", schema.as_str(), path.last.as_str())),
-        _ => None,
-    });
-    let mut functions: BTreeSet<String> = functions.collect();
+    let mut functions = called(text)?;
     functions.extend(relations.iter().flat_map(|oid| casts_of(catalog, *oid)));
     Ok(Lineage {
         functions,
@@ -100,7 +96,6 @@ fn of_definition(definition: &str, catalog: &Catalog, path: &SearchPath) -> Resu
     })
 }
 
-/// The server wrote the definition, and its grammar reads it.
 /// Functions that the server may call, unasked, for values of a relation.
 fn casts_of(catalog: &Catalog, relation: Oid) -> impl Iterator<Item = String> {
     let columns = catalog.relation(relation).map_or(&[][..], |relation| &relation.columns);
@@ -109,6 +104,25 @@ fn casts_of(catalog: &Catalog, relation: Oid) -> impl Iterator<Item = String> {
     casts.map(|cast| format!("{}.{}", cast.schema, cast.name))
 }
 
+/// The functions outside `pg_catalog` that a definition calls anywhere, by PostgreSQL's own tree.
+fn called(text: &str) -> Result<BTreeSet<String>, String> {
+    let outline = second_opinion::outline(text).map_err(|error| error.message)?;
+    let mut found = BTreeSet::new();
+    for function in outline.statements.iter().flat_map(|statement| &statement.functions) {
+        match function.parts.as_slice() {
+            [name] => admitted(name)?,
+            [schema, name] if schema == "pg_catalog" => admitted(name)?,
+            parts => _ = found.insert(parts.join(".")),
+        }
+    }
+    Ok(found)
+}
+
+fn admitted(name: &str) -> Result<(), String> {
+    if functions::admitted(name) { Ok(()) } else { Err(format!("it calls {name}")) }
+}
+
+/// The server wrote the definition, and its grammar reads it.
 fn tree_of(text: &str, tokens: &[Token]) -> Result<Query, String> {
     match grammar::statement(text, tokens, Around::Plain)? {
         Statement::Query(query) => Ok(query),
