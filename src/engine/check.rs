@@ -98,16 +98,22 @@ pub(super) fn plan(snapshot: &Snapshot, facts: &Facts<'_>, sql: &str, tokens: &[
         let objection = Objection::new(SqlState::SyntaxError, words);
         return Err(Box::new(objection.into_refusal(sql, unanalysed("several_statements"))));
     }
-    let catalog = snapshot.database(facts.database).map(|database| &*database.catalog);
+    let shared = snapshot.database(facts.database).map(|database| &*database.catalog);
+    // A copy only where the session has something of its own.
+    let temporary = facts.search_path.map(SearchPath::temporary).filter(|relations| !relations.is_empty());
+    let own = shared.zip(temporary).map(|(catalog, relations)| catalog.with_temporary(relations));
+    let catalog = own.as_ref().or(shared);
     let mut report = Report::default();
     let mut splicer = Splicer::new(tokens);
+    let mut touched = Vec::new();
     let mut failure = None;
     for statement in &outline.statements {
-        let case = judge::Text { sql, tokens, facts, catalog, earlier: report.effects };
+        let case = judge::Text { sql, tokens, facts, catalog, earlier: report.effects, touched: &touched };
         let (found, objection) = judge::statement(&case, statement, &mut splicer);
         merge_effects(&mut report.effects, found.effects);
         report.notices.extend(found.notices);
         report.statements.push(found.report);
+        touched.extend(found.touched);
         failure = failure.or(objection);
     }
     let report = Arc::new(report);
@@ -145,6 +151,7 @@ fn understand(facts: &Facts<'_>, sql: &str, tokens: &[Token]) -> Result<Result<O
 
 fn merge_effects(all: &mut Effects, more: Effects) {
     all.search_path_may_change |= more.search_path_may_change;
+    all.temporary_may_change |= more.temporary_may_change;
     all.ddl |= more.ddl;
 }
 

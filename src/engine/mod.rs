@@ -16,6 +16,7 @@ pub mod refusal;
 pub mod report;
 mod rewrite;
 mod session;
+mod temporary;
 mod trusted;
 pub mod unreadable;
 pub mod verdict;

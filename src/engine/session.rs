@@ -4,8 +4,9 @@ use super::judge::Text;
 use super::objection::Objection;
 use super::refusal::SqlState;
 use super::report::Effects;
+use crate::policy::view::SubjectView;
 use crate::sql::lexer::{self, Token, TokenKind};
-use crate::sql::second_opinion::{OutlineStatement, StatementKind, TransactionKind};
+use crate::sql::second_opinion::{OutlineStatement, StatementKind, TableChange, TransactionKind};
 
 /// What a governed session may SET: nothing of it changes how a text is read, what a mask answers, or what the server tells.
 const SETTABLE: &[&str] = &[
@@ -58,20 +59,30 @@ const PINNED: &[(&str, &[&str])] = &[
 const SECRET: &[&str] = &["all", "primary_conninfo", "ssl_passphrase_command", "archive_command", "restore_command"];
 
 /// What the session must keep track of once the server has executed the statement.
-pub(super) fn effects(kind: &StatementKind) -> Effects {
+pub(super) fn effects(kind: &StatementKind, view: &SubjectView) -> Effects {
     match kind {
         StatementKind::Set { name } | StatementKind::Reset { name } => Effects {
             search_path_may_change: matches!(name.as_str(), "search_path" | "role" | "session_authorization"),
-            ddl: false,
+            ..Effects::default()
         },
         StatementKind::ResetAll
         | StatementKind::Discard
         | StatementKind::Transaction(TransactionKind::RollbackTo)
         | StatementKind::Do
-        | StatementKind::Call => Effects { search_path_may_change: true, ddl: false },
-        StatementKind::Ddl | StatementKind::CreateTableAs | StatementKind::SelectInto => {
-            Effects { search_path_may_change: false, ddl: true }
+        | StatementKind::Call => Effects { search_path_may_change: true, ..Effects::default() },
+        StatementKind::CreateTableAs { temporary: true }
+        | StatementKind::SelectInto { temporary: true }
+        | StatementKind::Table(TableChange::Create { temporary: true }) => {
+            Effects { temporary_may_change: true, ..Effects::default() }
         }
+        StatementKind::Table(change) if view.governed => Effects {
+            temporary_may_change: matches!(change, TableChange::Drop | TableChange::Alter | TableChange::Rename),
+            ..Effects::default()
+        },
+        StatementKind::Ddl
+        | StatementKind::Table(_)
+        | StatementKind::CreateTableAs { temporary: false }
+        | StatementKind::SelectInto { temporary: false } => Effects { ddl: true, ..Effects::default() },
         _ => Effects::default(),
     }
 }
@@ -122,17 +133,29 @@ pub(super) fn is_open(kind: &StatementKind) -> bool {
         | StatementKind::Discard
         | StatementKind::SetConstraints
         | StatementKind::Unlisten
+        | StatementKind::CreateTableAs { temporary: true }
+        | StatementKind::SelectInto { temporary: true }
+        | StatementKind::Table(
+            TableChange::Create { temporary: true }
+            | TableChange::Drop
+            | TableChange::DropIndex
+            | TableChange::Alter
+            | TableChange::Rename
+            | TableChange::Index
+            | TableChange::Truncate,
+        )
+        | StatementKind::Vacuum
         | StatementKind::Transaction(TransactionKind::Plain | TransactionKind::RollbackTo) => true,
         StatementKind::Copy { .. }
-        | StatementKind::SelectInto
-        | StatementKind::CreateTableAs
+        | StatementKind::SelectInto { temporary: false }
+        | StatementKind::CreateTableAs { temporary: false }
+        | StatementKind::Table(TableChange::Create { temporary: false })
         | StatementKind::Transaction(TransactionKind::TwoPhase)
         | StatementKind::Listen
         | StatementKind::Notify
         | StatementKind::Lock
         | StatementKind::Call
         | StatementKind::Do
-        | StatementKind::Vacuum
         | StatementKind::Ddl
         | StatementKind::Other => false,
     }

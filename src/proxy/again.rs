@@ -105,7 +105,9 @@ impl<J: Judge> Conversation<J> {
             return Again::Unchanged;
         }
         self.dialogue.batch_open = true;
-        let there = !lost(self);
+        // A statement whose table has gone cannot be looked for: the server would plan it anew.
+        let temporary = |path: &Option<SearchPath>| path.as_ref().is_some_and(|path| !path.temporary().is_empty());
+        let there = !lost(self) && !temporary(&statement.path);
         if there {
             // Where SQL has deallocated the statement, this is the error that the client would have had.
             self.dialogue.expect(Expected::plain(Kind::DescribeOurs));

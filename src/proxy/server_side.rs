@@ -9,6 +9,7 @@ use super::session::{Conversation, Fatal, put_refusal};
 use super::splice::Splice;
 use crate::engine::refusal::{Refusal, SqlState};
 use crate::model::catalog::SearchPath;
+use crate::model::temporary::{SCHEMA, TemporaryRelation};
 use crate::wire::backend::{self, Fields};
 use crate::wire::frame::{self, Frame, FrameError, HEADER, Header};
 use crate::wire::response::{self, Text};
@@ -38,6 +39,37 @@ pub fn governed_greeting(greeting: &[u8]) -> Result<BytesMut, FrameError> {
         rest = rest.get(frame.bytes.len()..).unwrap_or_default();
     }
     Ok(kept)
+}
+
+/// The answer to our question for where the session looks names up.
+#[derive(serde::Deserialize)]
+struct Surroundings {
+    /// Schemas that are searched.
+    path: Vec<Box<str>>,
+    /// The temporary schema of the session, if it has one.
+    own: Option<Box<str>>,
+    /// What that holds.
+    temporary: Option<Vec<Temporary>>,
+}
+
+#[derive(serde::Deserialize)]
+struct Temporary {
+    name: Box<str>,
+    kind: char,
+    columns: Option<Vec<Box<str>>>,
+}
+
+impl Surroundings {
+    fn path(self) -> SearchPath {
+        let own = self.own.as_deref();
+        let schemas = self.path.iter().map(|schema| if own == Some(&**schema) { SCHEMA } else { schema });
+        let relations = self.temporary.unwrap_or_default().into_iter().map(|found| TemporaryRelation {
+            name: found.name,
+            sequence: found.kind == 'S',
+            columns: found.columns.unwrap_or_default(),
+        });
+        SearchPath::new(schemas).with_temporary(relations.collect())
+    }
 }
 
 impl<J: Judge> Conversation<J> {
@@ -225,11 +257,11 @@ impl<J: Judge> Conversation<J> {
         if self.dialogue.front().is_some_and(|expected| expected.rewritten()) { Text::Rewritten } else { Text::AsSent }
     }
 
-    /// The answer to our question: a JSON array of schema names.
+    /// The answer to our question.
     fn answer(&mut self, body: &[u8]) {
-        let names: Option<Vec<String>> =
+        let answer: Option<Surroundings> =
             backend::single_column(body).ok().flatten().and_then(|json| serde_json::from_slice(json).ok());
-        self.path = names.map(|names| SearchPath::new(names.iter().map(String::as_str)));
+        self.path = answer.map(Surroundings::path);
     }
 
     fn complete(&mut self, frame: Frame<'_>, splice: &mut Splice<'_, '_>) {

@@ -32,5 +32,6 @@ mod refusal;
 mod hot_swap;
 mod deprecated;
 mod commands;
+mod temporary;
 mod threads;
 mod vanishing;

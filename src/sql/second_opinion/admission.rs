@@ -115,6 +115,8 @@ pub enum ObjectionKind {
     UnqualifiedRelation,
     /// A relation that is not known.
     UnknownRelation,
+    /// A table that does not go with the session is made or changed.
+    PermanentRelation,
     /// A protected relation outside of generated text.
     ProtectedRelation,
     /// A reference that may reach a protected column of the target of a change.
@@ -138,6 +140,7 @@ impl fmt::Display for Objection {
             ObjectionKind::Construct => write!(f, "{name} is not understood"),
             ObjectionKind::UnqualifiedRelation => write!(f, "relation \"{name}\" has no schema"),
             ObjectionKind::UnknownRelation => write!(f, "relation \"{name}\" is not known"),
+            ObjectionKind::PermanentRelation => write!(f, "relation \"{name}\" is not temporary"),
             ObjectionKind::ProtectedRelation => write!(f, "relation \"{name}\" is protected"),
             ObjectionKind::ProtectedColumn => write!(f, "reference \"{name}\" may reach a protected column"),
             ObjectionKind::Function => write!(f, "function {name} is not admitted"),

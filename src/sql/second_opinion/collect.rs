@@ -6,7 +6,7 @@ use pg_raw_parse::list::NodeList;
 use pg_raw_parse::nodes::{ColumnRef, LockingClause, RangeVar, ResTarget, TypeName};
 use pg_raw_parse::{Node, ParseResult};
 
-use super::kinds::kind;
+use super::kinds::{StatementKind, kind};
 use super::offset;
 use super::outline::{NamedObject, NamedRelation, Outline, OutlineStatement, Verb};
 use super::tree::{Role, Tree, Visitor};
@@ -34,6 +34,7 @@ fn statement(start: u32, end: u32, node: Node<'_>) -> OutlineStatement {
         end,
         kind: kind(node),
         relations: Vec::new(),
+        created: Vec::new(),
         columns: Vec::new(),
         functions: Vec::new(),
         types: Vec::new(),
@@ -52,7 +53,14 @@ fn statement(start: u32, end: u32, node: Node<'_>) -> OutlineStatement {
         Node::PrepareStmt(prepare) => tree.types(prepare.argtypes()).and_then(|()| tree.query(prepare.query())),
         Node::ExecuteStmt(execute) => tree.expressions(execute.params()),
         Node::DeclareCursorStmt(declare) => tree.query(declare.query()),
-        Node::CreateTableAsStmt(create) => tree.query(create.query()),
+        Node::CreateTableAsStmt(create) => tree.create_table_as(create),
+        Node::CreateStmt(_)
+        | Node::DropStmt(_)
+        | Node::AlterTableStmt(_)
+        | Node::IndexStmt(_)
+        | Node::TruncateStmt(_)
+        | Node::VacuumStmt(_) => tree.table_change(node),
+        Node::RenameStmt(_) if matches!(kind(node), StatementKind::Table(_)) => tree.table_change(node),
         Node::ViewStmt(view) => tree.query(view.query()),
         Node::SelectStmt(_) | Node::InsertStmt(_) | Node::UpdateStmt(_) | Node::DeleteStmt(_) | Node::MergeStmt(_) => {
             tree.query(node)
@@ -67,8 +75,6 @@ fn statement(start: u32, end: u32, node: Node<'_>) -> OutlineStatement {
 /// The relation that a statement without a query is about.
 fn named_by_utility<'a>(tree: &mut Tree<'a, '_, Collector>, node: Node<'a>) -> Result<(), Infallible> {
     let relation = match node {
-        Node::AlterTableStmt(alter) => alter.relation(),
-        Node::IndexStmt(index) => index.relation(),
         Node::RenameStmt(rename) => rename.relation(),
         Node::CreateTrigStmt(trigger) => trigger.relation(),
         Node::RuleStmt(rule) => rule.relation(),
@@ -139,7 +145,21 @@ impl<'a> Visitor<'a> for Collector {
         Ok(())
     }
 
-    fn into(&mut self, _relation: Option<&'a RangeVar>) -> Result<(), Infallible> {
+    fn into(&mut self, relation: Option<&'a RangeVar>) -> Result<(), Infallible> {
+        self.0.created.extend(relation.and_then(RangeVar::relname).map(str::to_owned));
+        Ok(())
+    }
+
+    fn created(&mut self, relation: &'a RangeVar) -> Result<(), Infallible> {
+        self.0.created.extend(relation.relname().map(str::to_owned));
+        Ok(())
+    }
+
+    fn changed(&mut self, relation: &'a RangeVar) -> Result<(), Infallible> {
+        self.relation(relation, Role { verb: Verb::Other, cte: false, wrapper: None, sampled_at: None })
+    }
+
+    fn dropped(&mut self, _names: &'a NodeList) -> Result<(), Infallible> {
         Ok(())
     }
 

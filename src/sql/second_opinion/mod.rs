@@ -15,6 +15,7 @@ mod expressions;
 mod json;
 mod kinds;
 mod outline;
+mod table;
 mod tree;
 mod verify;
 
@@ -24,7 +25,7 @@ mod forged;
 mod tests;
 
 pub use admission::{Admission, ColumnAdmission, Fragment, Objection, ObjectionKind, RelationAdmission, WrapperEnd};
-pub use kinds::{StatementKind, TransactionKind};
+pub use kinds::{StatementKind, TableChange, TransactionKind};
 pub use outline::{NamedObject, NamedRelation, Outline, OutlineStatement, Verb};
 
 use super::grammar::{GrammarError, guarded};

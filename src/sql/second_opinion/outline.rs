@@ -20,6 +20,8 @@ pub struct OutlineStatement {
     pub kind: StatementKind,
     /// Relations that it names, common table expressions included.
     pub relations: Vec<NamedRelation>,
+    /// Tables that it makes, by their last name.
+    pub created: Vec<String>,
     /// Places where a column reference stands.
     pub columns: Vec<u32>,
     /// Calls.

@@ -231,7 +231,7 @@ fn calls_operators_and_types_are_admitted_one_by_one() {
         ("SELECT 'x'::public.a[]", ObjectionKind::Type),
         ("PREPARE p(evil) AS SELECT 1", ObjectionKind::Type),
         ("SELECT * FROM pg_catalog.json_to_record('{}') AS x(a evil)", ObjectionKind::Type),
-        ("SELECT 1 INTO x", ObjectionKind::Construct),
+        ("SELECT 1 INTO x", ObjectionKind::PermanentRelation),
         ("SELECT 1 FROM s.clear TABLESAMPLE public.f (1)", ObjectionKind::Construct),
     ] {
         assert_eq!(plain(wrong), Some(kind), "{wrong}");

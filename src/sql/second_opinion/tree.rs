@@ -57,6 +57,12 @@ pub(super) trait Visitor<'a> {
     fn parameter(&mut self, number: i32) -> Result<(), Self::Stop>;
     /// SELECT … INTO.
     fn into(&mut self, relation: Option<&'a RangeVar>) -> Result<(), Self::Stop>;
+    /// A table that a statement makes.
+    fn created(&mut self, relation: &'a RangeVar) -> Result<(), Self::Stop>;
+    /// A table that a statement changes, other than by its rows.
+    fn changed(&mut self, relation: &'a RangeVar) -> Result<(), Self::Stop>;
+    /// A table or an index that a statement drops; names without a place.
+    fn dropped(&mut self, names: &'a NodeList) -> Result<(), Self::Stop>;
     fn locking(&mut self, clause: &'a LockingClause) -> Result<(), Self::Stop>;
     /// A column that a change writes.
     fn assigned(&mut self, target: &'a ResTarget) -> Result<(), Self::Stop>;

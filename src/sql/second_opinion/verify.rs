@@ -5,10 +5,13 @@ use pg_raw_parse::nodes::{ColumnRef, LockingClause, RangeVar, ResTarget, SelectS
 use pg_raw_parse::{Node, ParseResult};
 
 use super::admission::{Admission, ColumnAdmission, Fragment, Objection, ObjectionKind, RelationAdmission, WrapperEnd};
-use super::kinds::kind;
+use super::kinds::{kind, makes_temporary};
 use super::offset;
 use super::outline::Verb;
 use super::tree::{Role, Tree, Visitor, visible_name};
+
+/// What is created there goes with the session.
+const TEMPORARY: &str = "pg_temp";
 
 /// Every statement of a text against the admission.
 pub(super) fn verify(parsed: &ParseResult, generated: &[Fragment], admission: &dyn Admission) -> Result<(), Objection> {
@@ -18,7 +21,7 @@ pub(super) fn verify(parsed: &ParseResult, generated: &[Fragment], admission: &d
         if !admission.statement(&kind) {
             return Err(objection(ObjectionKind::Statement, kind.as_str(), offset(raw.stmt_location)));
         }
-        let mut checker = Checker { generated, admission, changes: Vec::new(), queries: 0 };
+        let mut checker = Checker { generated, admission, changes: Vec::new(), queries: 0, fills: false };
         let mut tree = Tree::new(&mut checker);
         match node {
             Node::CopyStmt(copy) => {
@@ -37,11 +40,19 @@ pub(super) fn verify(parsed: &ParseResult, generated: &[Fragment], admission: &d
             // Its arguments are expressions that the server evaluates.
             Node::ExecuteStmt(execute) => tree.expressions(execute.params())?,
             Node::DeclareCursorStmt(declare) => tree.query(declare.query())?,
-            Node::SelectStmt(_)
-            | Node::InsertStmt(_)
-            | Node::UpdateStmt(_)
-            | Node::DeleteStmt(_)
-            | Node::MergeStmt(_) => tree.query(node)?,
+            Node::SelectStmt(select) => {
+                tree.visitor.fills = select.into_clause().is_some();
+                tree.query(node)?;
+            }
+            Node::CreateTableAsStmt(create) => tree.create_table_as(create)?,
+            Node::CreateStmt(_)
+            | Node::DropStmt(_)
+            | Node::AlterTableStmt(_)
+            | Node::RenameStmt(_)
+            | Node::IndexStmt(_)
+            | Node::TruncateStmt(_)
+            | Node::VacuumStmt(_) => tree.table_change(node)?,
+            Node::InsertStmt(_) | Node::UpdateStmt(_) | Node::DeleteStmt(_) | Node::MergeStmt(_) => tree.query(node)?,
             // These hold neither a query nor an expression.
             Node::DeallocateStmt(_)
             | Node::FetchStmt(_)
@@ -92,6 +103,8 @@ struct Checker<'g> {
     changes: Vec<Change>,
     /// Queries that the walk is in.
     queries: u32,
+    /// The statement itself is a SELECT … INTO.
+    fills: bool,
 }
 
 impl Checker<'_> {
@@ -306,8 +319,34 @@ impl<'a> Visitor<'a> for Checker<'_> {
         Ok(())
     }
 
-    fn into(&mut self, _relation: Option<&'a RangeVar>) -> Result<(), Objection> {
-        Err(objection(ObjectionKind::Construct, "SELECT INTO", None))
+    fn into(&mut self, relation: Option<&'a RangeVar>) -> Result<(), Objection> {
+        match relation {
+            Some(relation) if self.fills && self.queries == 1 => self.created(relation),
+            _ => Err(objection(ObjectionKind::Construct, "SELECT INTO", None)),
+        }
+    }
+
+    fn created(&mut self, relation: &'a RangeVar) -> Result<(), Objection> {
+        if makes_temporary(relation) && relation.catalogname().is_none() {
+            return Ok(());
+        }
+        let name = relation.relname().unwrap_or_default();
+        Err(objection(ObjectionKind::PermanentRelation, name, offset(relation.location)))
+    }
+
+    fn changed(&mut self, relation: &'a RangeVar) -> Result<(), Objection> {
+        if relation.schemaname() == Some(TEMPORARY) && relation.catalogname().is_none() {
+            return Ok(());
+        }
+        let name = relation.relname().unwrap_or_default();
+        Err(objection(ObjectionKind::PermanentRelation, name, offset(relation.location)))
+    }
+
+    fn dropped(&mut self, names: &'a NodeList) -> Result<(), Objection> {
+        match parts(names).as_slice() {
+            [schema, _] if *schema == TEMPORARY => Ok(()),
+            names => Err(objection(ObjectionKind::PermanentRelation, &names.join("."), None)),
+        }
     }
 
     fn locking(&mut self, _clause: &'a LockingClause) -> Result<(), Objection> {
