@@ -13,7 +13,7 @@ use crate::model::catalog::{Catalog, SearchPath};
 use crate::sql::functions;
 use crate::sql::inner::Around;
 use crate::sql::lexer::{self, Token};
-use crate::sql::second_opinion::{self, Fragment, OutlineStatement};
+use crate::sql::second_opinion::{self, Fragment, OutlineStatement, StatementKind};
 use crate::sql::splice::{self, Generated, Placed, Splice, Splicer};
 use crate::sql::tree::{Name, Span, Statement};
 
@@ -55,7 +55,7 @@ pub(super) fn statement(
             unanalysed: None,
         },
         notices: Vec::new(),
-        effects: session::effects(&outline.kind, text.facts.view),
+        effects: session::effects(outline, text.facts.view),
         touched: outline.created.clone(),
     };
     let objection = judge(text, outline, tokens, &mut found, splicer).err();
@@ -83,6 +83,9 @@ fn judge(
         // The arguments of EXECUTE are expressions that the server evaluates.
         if !governed {
             return Ok(());
+        }
+        if outline.kind == StatementKind::Lock {
+            return session::lock(text, outline, splicer);
         }
         found.touched.extend(temporary::qualify(text, outline, tokens, splicer)?);
         return calls::qualify(text, outline, splicer);

@@ -231,6 +231,8 @@ pub struct Catalog {
     pub operators: Shared<Vec<UserOperator>>,
     /// Types outside `pg_catalog`.
     pub types: Shared<Vec<UserType>>,
+    /// Sequences, with the tables whose columns they number.
+    pub numbered_by: Shared<HashMap<Oid, BTreeSet<Oid>>>,
     /// All roles of the cluster, by name.
     pub roles: Shared<HashMap<Box<str>, Role>>,
     /// Relations that only one session has: they go before all others.
@@ -335,7 +337,10 @@ impl SearchPath {
 
     /// Whether `pg_catalog` is searched before everything that a user can create, temporary objects apart.
     pub fn catalog_first(&self) -> bool {
-        self.schemas.iter().find(|schema| !schema.starts_with("pg_temp")).is_some_and(|schema| &**schema == "pg_catalog")
+        self.schemas
+            .iter()
+            .find(|schema| !schema.starts_with("pg_temp"))
+            .is_some_and(|schema| &**schema == "pg_catalog")
     }
 }
 

@@ -86,6 +86,12 @@ fn without_into(text: &str, tokens: &[Token]) -> Result<Vec<Token>, String> {
     Ok([before, after].concat())
 }
 
+/// A dotted name that is all of a text.
+pub fn name(text: &str) -> Option<Path> {
+    let tokens = lexer::lex(text).ok()?;
+    dotted(text, &tokens).ok().filter(|(_, rest)| rest.is_empty()).map(|(path, _)| path)
+}
+
 /// The names behind DROP TABLE or DROP INDEX.
 ///
 /// # Errors

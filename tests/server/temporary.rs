@@ -29,7 +29,14 @@ async fn temporary_tables_hold_what_the_session_may_see() {
     let session = shop.via(&proxy, "support").await;
     runs(&session, &["CREATE TEMP TABLE a AS SELECT id, email FROM customers"]).await;
     assert_eq!(session.value("SELECT email FROM a WHERE id = 1").await, masked);
-    runs(&session, &["SELECT id, email INTO TEMP b FROM customers", "SELECT id, email INTO TEMPORARY TABLE pg_temp.c FROM customers"]).await;
+    runs(
+        &session,
+        &[
+            "SELECT id, email INTO TEMP b FROM customers",
+            "SELECT id, email INTO TEMPORARY TABLE pg_temp.c FROM customers",
+        ],
+    )
+    .await;
     assert_eq!(session.value("SELECT email FROM b WHERE id = 1").await, masked);
     assert_eq!(session.value("SELECT c.email FROM pg_temp.c WHERE id = 1").await, masked);
     runs(
@@ -151,7 +158,11 @@ async fn a_table_that_hides_a_masked_one_is_meant_while_it_is_there() {
         rows[0].get::<_, String>(0)
     };
     assert_eq!(session.value(mail).await, masked);
-    runs(&session, &["CREATE TEMP TABLE customers AS SELECT 1::bigint AS id, 'mine'::text AS email, 'own'::text AS ssn"]).await;
+    runs(
+        &session,
+        &["CREATE TEMP TABLE customers AS SELECT 1::bigint AS id, 'mine'::text AS email, 'own'::text AS ssn"],
+    )
+    .await;
     assert_eq!(session.value(mail).await, "mine");
     assert_eq!(session.value("SELECT ssn FROM customers").await, "own");
     assert_eq!(session.value("SELECT public.customers.email FROM public.customers WHERE id = 1").await, masked);
@@ -174,14 +185,24 @@ async fn a_table_that_hides_a_masked_one_is_meant_while_it_is_there() {
     session.error("SELECT ssn FROM customers").await.expect(&SqlState::INSUFFICIENT_PRIVILEGE);
     assert_eq!(prepared().await, masked);
     // So does the end of one with ON COMMIT DROP.
-    runs(&session, &["BEGIN", "CREATE TEMP TABLE customers (id bigint, ssn text) ON COMMIT DROP", "SELECT ssn FROM customers", "COMMIT"]).await;
+    runs(
+        &session,
+        &[
+            "BEGIN",
+            "CREATE TEMP TABLE customers (id bigint, ssn text) ON COMMIT DROP",
+            "SELECT ssn FROM customers",
+            "COMMIT",
+        ],
+    )
+    .await;
     session.error("SELECT ssn FROM customers").await.expect(&SqlState::INSUFFICIENT_PRIVILEGE);
     runs(&session, &["BEGIN", "CREATE TEMP TABLE customers (id bigint, ssn text) ON COMMIT DROP"]).await;
     let error = session.error("COMMIT; SELECT ssn FROM customers").await;
     assert_eq!(error.code, "55000", "{error:?}");
     runs(&session, &["ROLLBACK"]).await;
     for forget in ["DISCARD TEMP", "DISCARD ALL"] {
-        runs(&session, &["CREATE TEMP TABLE customers (id bigint, ssn text)", "SELECT ssn FROM customers", forget]).await;
+        runs(&session, &["CREATE TEMP TABLE customers (id bigint, ssn text)", "SELECT ssn FROM customers", forget])
+            .await;
         session.error("SELECT ssn FROM customers").await.expect(&SqlState::INSUFFICIENT_PRIVILEGE);
     }
     runs(&session, &["SET search_path = public, pg_temp", "CREATE TEMP TABLE customers (id bigint, ssn text)"]).await;
@@ -195,7 +216,8 @@ async fn several_statements_in_one_text() {
     let (masked, _) = mails(&shop).await;
     let (proxy, _policies) = shop.proxy();
     let session = shop.via(&proxy, "support").await;
-    let usual = "DROP TABLE IF EXISTS t; CREATE TEMP TABLE t AS SELECT id, email FROM customers; SELECT count(*) FROM orders";
+    let usual =
+        "DROP TABLE IF EXISTS t; CREATE TEMP TABLE t AS SELECT id, email FROM customers; SELECT count(*) FROM orders";
     runs(&session, &[usual, usual]).await;
     assert_eq!(session.value("SELECT email FROM t WHERE id = 1").await, masked);
     for unknown in [
@@ -261,6 +283,7 @@ async fn copies_fill_temporary_tables() {
     assert!(seen.contains("COPY 2"), "{seen}");
     let seen = format!("{:?}", session.exchange(&[raw::query("SELECT b FROM t WHERE a = 2")], 1));
     assert!(seen.contains('y'), "{seen}");
-    let refused = Refused::of(&shop.via(&proxy, "support").await.client.simple_query("SELECT * FROM t").await.unwrap_err());
+    let refused =
+        Refused::of(&shop.via(&proxy, "support").await.client.simple_query("SELECT * FROM t").await.unwrap_err());
     assert_eq!(refused.code, "42P01", "a table of another session");
 }

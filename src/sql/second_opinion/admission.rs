@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::kinds::StatementKind;
+use super::outline::Constant;
 
 /// What a session may name; asked for everything that stands in a text about to be sent.
 pub trait Admission {
@@ -14,6 +15,11 @@ pub trait Admission {
 
     /// A function, aggregate or window function may be called.
     fn function(&self, schema: Option<&str>, name: &str) -> bool;
+
+    /// A call with these string constants among its arguments may be made: some functions are admitted by what they name.
+    fn call(&self, schema: Option<&str>, name: &str, _constants: &[Option<Constant>]) -> bool {
+        self.function(schema, name)
+    }
 
     /// An operator may be used.
     fn operator(&self, schema: Option<&str>, name: &str) -> bool;

@@ -3,9 +3,10 @@
 use std::convert::Infallible;
 
 use pg_raw_parse::list::NodeList;
-use pg_raw_parse::nodes::{ColumnRef, LockingClause, RangeVar, ResTarget, TypeName};
+use pg_raw_parse::nodes::{ColumnRef, FuncCall, LockingClause, RangeVar, ResTarget, TypeName};
 use pg_raw_parse::{Node, ParseResult};
 
+use super::constants::constants;
 use super::kinds::{StatementKind, kind};
 use super::offset;
 use super::outline::{NamedObject, NamedRelation, Outline, OutlineStatement, Verb};
@@ -54,6 +55,7 @@ fn statement(start: u32, end: u32, node: Node<'_>) -> OutlineStatement {
         Node::ExecuteStmt(execute) => tree.expressions(execute.params()),
         Node::DeclareCursorStmt(declare) => tree.query(declare.query()),
         Node::CreateTableAsStmt(create) => tree.create_table_as(create),
+        Node::CallStmt(call) => call.funccall().map_or(Ok(()), |call| tree.expression(Node::FuncCall(call))),
         Node::CreateStmt(_)
         | Node::DropStmt(_)
         | Node::AlterTableStmt(_)
@@ -74,6 +76,14 @@ fn statement(start: u32, end: u32, node: Node<'_>) -> OutlineStatement {
 
 /// The relation that a statement without a query is about.
 fn named_by_utility<'a>(tree: &mut Tree<'a, '_, Collector>, node: Node<'a>) -> Result<(), Infallible> {
+    if let Node::LockStmt(lock) = node {
+        for relation in lock.relations() {
+            if let Node::RangeVar(relation) = relation {
+                tree.visitor.changed(relation)?;
+            }
+        }
+        return Ok(());
+    }
     let relation = match node {
         Node::RenameStmt(rename) => rename.relation(),
         Node::CreateTrigStmt(trigger) => trigger.relation(),
@@ -112,8 +122,12 @@ impl<'a> Visitor<'a> for Collector {
         Ok(())
     }
 
-    fn function(&mut self, names: &'a NodeList, location: i32) -> Result<(), Infallible> {
-        self.0.functions.push(NamedObject { parts: parts(names), start: offset(location) });
+    fn function(&mut self, call: &'a FuncCall) -> Result<(), Infallible> {
+        self.0.functions.push(NamedObject {
+            parts: parts(call.funcname()),
+            start: offset(call.location),
+            constants: constants(call),
+        });
         Ok(())
     }
 
@@ -121,6 +135,7 @@ impl<'a> Visitor<'a> for Collector {
         self.0.types.push(NamedObject {
             parts: name.names().iter().filter_map(|name| name.sval().map(str::to_owned)).collect(),
             start: offset(name.location),
+            constants: Vec::new(),
         });
         Ok(())
     }

@@ -11,6 +11,7 @@
 
 mod admission;
 mod collect;
+mod constants;
 mod expressions;
 mod json;
 mod kinds;
@@ -26,7 +27,7 @@ mod tests;
 
 pub use admission::{Admission, ColumnAdmission, Fragment, Objection, ObjectionKind, RelationAdmission, WrapperEnd};
 pub use kinds::{StatementKind, TableChange, TransactionKind};
-pub use outline::{NamedObject, NamedRelation, Outline, OutlineStatement, Verb};
+pub use outline::{Constant, NamedObject, NamedRelation, Outline, OutlineStatement, Verb};
 
 use super::grammar::{GrammarError, guarded};
 

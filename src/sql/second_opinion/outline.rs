@@ -50,6 +50,17 @@ pub struct NamedObject {
     pub parts: Vec<String>,
     /// Where it stands, if it stands in the text.
     pub start: Option<u32>,
+    /// The arguments of a call, as far as they are string constants.
+    pub constants: Vec<Option<Constant>>,
+}
+
+/// A string constant, perhaps with a cast that leaves it as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Constant {
+    /// Its value.
+    pub value: String,
+    /// Where its literal starts.
+    pub start: Option<u32>,
 }
 
 /// What is done with a relation.

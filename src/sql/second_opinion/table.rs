@@ -5,7 +5,9 @@
 
 use pg_raw_parse::Node;
 use pg_raw_parse::list::NodeList;
-use pg_raw_parse::nodes::{AlterTableCmd, ColumnDef, Constraint, CreateStmt, CreateTableAsStmt, DropStmt, IndexElem, IndexStmt};
+use pg_raw_parse::nodes::{
+    AlterTableCmd, ColumnDef, Constraint, CreateStmt, CreateTableAsStmt, DropStmt, IndexElem, IndexStmt,
+};
 use pg_raw_parse::raw::{AlterTableType, ConstrType, ObjectType};
 
 use super::tree::{Tree, Visitor};
@@ -190,7 +192,8 @@ impl<'a, V: Visitor<'a>> Tree<'a, '_, V> {
 
     fn index_element(&mut self, element: &'a IndexElem) -> Result<(), V::Stop> {
         self.expression(element.expr())?;
-        let known = element.opclass().iter().all(|part| part.as_str().is_some_and(|name| OPERATOR_CLASSES.contains(&name)));
+        let known =
+            element.opclass().iter().all(|part| part.as_str().is_some_and(|name| OPERATOR_CLASSES.contains(&name)));
         if known && element.opclassopts().is_empty() { Ok(()) } else { self.visitor.unknown("operator class") }
     }
 }

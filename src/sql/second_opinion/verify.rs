@@ -1,10 +1,11 @@
 //! Judges a text that is about to be sent, by PostgreSQL's own tree of it.
 
 use pg_raw_parse::list::NodeList;
-use pg_raw_parse::nodes::{ColumnRef, LockingClause, RangeVar, ResTarget, SelectStmt, TypeName};
+use pg_raw_parse::nodes::{ColumnRef, FuncCall, LockingClause, RangeVar, ResTarget, SelectStmt, TypeName};
 use pg_raw_parse::{Node, ParseResult};
 
 use super::admission::{Admission, ColumnAdmission, Fragment, Objection, ObjectionKind, RelationAdmission, WrapperEnd};
+use super::constants::constants;
 use super::kinds::{kind, makes_temporary};
 use super::offset;
 use super::outline::Verb;
@@ -44,6 +45,18 @@ pub(super) fn verify(parsed: &ParseResult, generated: &[Fragment], admission: &d
                 tree.visitor.fills = select.into_clause().is_some();
                 tree.query(node)?;
             }
+            Node::LockStmt(lock) => {
+                for relation in lock.relations() {
+                    match relation {
+                        Node::RangeVar(relation) => tree.visitor.admitted(relation).map(drop)?,
+                        _ => tree.visitor.unknown("LOCK of something else")?,
+                    }
+                }
+            }
+            Node::CallStmt(call) => match call.funccall() {
+                Some(call) => tree.expression(Node::FuncCall(call))?,
+                None => tree.visitor.unknown("CALL of nothing")?,
+            },
             Node::CreateTableAsStmt(create) => tree.create_table_as(create)?,
             Node::CreateStmt(_)
             | Node::DropStmt(_)
@@ -271,13 +284,14 @@ impl<'a> Visitor<'a> for Checker<'_> {
         Err(objection(ObjectionKind::ProtectedColumn, &name, place))
     }
 
-    fn function(&mut self, names: &'a NodeList, location: i32) -> Result<(), Objection> {
-        let names = parts(names);
-        let admitted = qualified(&names).is_some_and(|(schema, name)| self.admission.function(schema, name));
+    fn function(&mut self, call: &'a FuncCall) -> Result<(), Objection> {
+        let names = parts(call.funcname());
+        let admitted =
+            qualified(&names).is_some_and(|(schema, name)| self.admission.call(schema, name, &constants(call)));
         if admitted {
             return Ok(());
         }
-        Err(objection(ObjectionKind::Function, &names.join("."), offset(location)))
+        Err(objection(ObjectionKind::Function, &names.join("."), offset(call.location)))
     }
 
     fn type_name(&mut self, name: &'a TypeName) -> Result<(), Objection> {

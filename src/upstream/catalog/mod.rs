@@ -42,6 +42,7 @@ pub async fn read(client: &mut Client) -> Result<Found, UpstreamError> {
     let mut relations = relations::read(&transaction, &types).await?;
     catalog.functions = objects::functions(&transaction).await?.into();
     catalog.operators = objects::operators(&transaction).await?.into();
+    catalog.numbered_by = relations::numbered_by(&transaction).await?.into();
     catalog.types = types.user_types().into();
     catalog.roles = roles::read(&transaction).await?.into();
     // The only question that locks tables of the users, so it comes last: the locks are kept until the end.
