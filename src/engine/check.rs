@@ -62,7 +62,7 @@ impl Plan {
             return Verdict::Admit(Admitted::unchanged(Arc::clone(&self.report)));
         }
         match splice::apply(sql, tokens, &self.splices) {
-            Ok((text, _)) => Verdict::Admit(Admitted::rewritten(text.into(), Arc::clone(&self.report))),
+            Ok((text, placed)) => Verdict::Admit(Admitted::rewritten(text, placed, Arc::clone(&self.report))),
             Err(error) => Verdict::Refuse(
                 Objection::not_understood(error.to_string()).into_refusal(sql, Arc::clone(&self.report)),
             ),

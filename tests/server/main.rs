@@ -32,6 +32,7 @@ mod refusal;
 mod hot_swap;
 mod deprecated;
 mod commands;
+mod errors;
 mod session_state;
 mod temporary;
 mod threads;

@@ -57,7 +57,11 @@ async fn another_role_has_its_path_and_not_its_rules() {
     }
     runs(&session, &["SET ROLE desk", "SET ROLE NONE"]).await;
     assert_eq!(session.value("SELECT count(*) FROM orders").await, count);
-    refused(&session, &["SET SESSION AUTHORIZATION desk", "SET SESSION AUTHORIZATION DEFAULT", "RESET SESSION AUTHORIZATION"]).await;
+    refused(
+        &session,
+        &["SET SESSION AUTHORIZATION desk", "SET SESSION AUTHORIZATION DEFAULT", "RESET SESSION AUTHORIZATION"],
+    )
+    .await;
     let own = session.error("SET ROLE postgres").await;
     assert_eq!(own.code, "42501", "the server's own word");
     let unknown = session.error("SET ROLE desk; SELECT * FROM orders").await;
@@ -102,7 +106,8 @@ async fn settings_of_applications_reach_row_level_security() {
     assert_eq!(session.value("SELECT bool_and(customer_id = 1) FROM orders").await, "t");
     runs(&session, &["COMMIT"]).await;
     assert_eq!(session.value("SELECT count(*) FROM orders").await, "0");
-    let claims = r#"SELECT set_config('request.jwt.claims', '{"id": 2}', false), set_config('search_path', 'public', false)"#;
+    let claims =
+        r#"SELECT set_config('request.jwt.claims', '{"id": 2}', false), set_config('search_path', 'public', false)"#;
     runs(&session, &[claims]).await;
     assert_eq!(session.value("SELECT id FROM customers").await, "2");
     let value = r#"{"id": 3}"#;
@@ -185,7 +190,10 @@ async fn numbers_come_from_sequences_of_tables_that_may_be_filled() {
     let proxy = shop.proxy_with(&policies, "");
     let session = shop.via(&proxy, "support").await;
     assert_eq!(session.value("SELECT nextval('order_numbers')").await, "1");
-    assert_eq!(session.value("SELECT nextval('public.ORDER_numbers'::regclass), currval('order_numbers'), lastval()").await, "2|2|2");
+    assert_eq!(
+        session.value("SELECT nextval('public.ORDER_numbers'::regclass), currval('order_numbers'), lastval()").await,
+        "2|2|2"
+    );
     assert_eq!(session.client.query("SELECT nextval('order_numbers')", &[]).await.unwrap().len(), 1);
     runs(&session, &["SET search_path = apart, public"]).await;
     refused(&session, &["SELECT nextval('order_numbers')"]).await;
@@ -203,7 +211,11 @@ async fn numbers_come_from_sequences_of_tables_that_may_be_filled() {
     for unclear in ["SELECT nextval('order_' || 'numbers')", "SELECT nextval(oid) FROM pg_class WHERE relkind = 'S'"] {
         assert!(matches!(&*session.error(unclear).await.code, "42501" | "0A000"));
     }
-    runs(&session, &["RESET search_path", "CREATE TEMP TABLE own (id serial, x int)", "INSERT INTO own (x) VALUES (1)"]).await;
+    runs(
+        &session,
+        &["RESET search_path", "CREATE TEMP TABLE own (id serial, x int)", "INSERT INTO own (x) VALUES (1)"],
+    )
+    .await;
     assert_eq!(session.value("SELECT nextval('own_id_seq')").await, "2");
     assert_eq!(session.value("SELECT pg_get_serial_sequence('own', 'id') LIKE 'pg_temp%'").await, "t");
 }
@@ -221,8 +233,22 @@ async fn locks_notifications_procedures_and_two_phases() {
     runs(&session, &["BEGIN", "LOCK TABLE orders IN EXCLUSIVE MODE", "LOCK customers IN ACCESS SHARE MODE"]).await;
     runs(&other, &["BEGIN"]).await;
     other.error("LOCK TABLE orders IN SHARE MODE NOWAIT").await.expect(&SqlState::LOCK_NOT_AVAILABLE);
-    runs(&session, &["ROLLBACK", "NOTIFY news, 'x'", "SELECT pg_notify('news', 'y')", "UNLISTEN *", "SET CONSTRAINTS ALL IMMEDIATE"]).await;
-    refused(&session, &["LISTEN news", "CALL unlisted()", "CALL public.unlisted()", "CHECKPOINT", "SELECT current_query()"]).await;
+    runs(
+        &session,
+        &[
+            "ROLLBACK",
+            "NOTIFY news, 'x'",
+            "SELECT pg_notify('news', 'y')",
+            "UNLISTEN *",
+            "SET CONSTRAINTS ALL IMMEDIATE",
+        ],
+    )
+    .await;
+    refused(
+        &session,
+        &["LISTEN news", "CALL unlisted()", "CALL public.unlisted()", "CHECKPOINT", "SELECT current_query()"],
+    )
+    .await;
     session.error("LOCK nothing").await.expect(&SqlState::UNDEFINED_TABLE);
     runs(&session, &["BEGIN"]).await;
     let prepared = session.error("PREPARE TRANSACTION 'x'").await;
