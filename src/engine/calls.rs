@@ -3,11 +3,11 @@
 use super::judge::Text;
 use super::objection::Objection;
 use super::refusal::SqlState;
-use super::trusted;
+use super::{sequences, settings, trusted};
 use crate::model::catalog::Catalog;
 use crate::policy::system::{DEFINITION_AFTER, DEFINITION_BEFORE};
 use crate::sql::functions;
-use crate::sql::second_opinion::{NamedObject, OutlineStatement};
+use crate::sql::second_opinion::{NamedObject, OutlineStatement, StatementKind};
 use crate::sql::splice::{SpliceError, Splicer};
 
 /// Puts the schema before every function, so that a call means what was checked.
@@ -15,7 +15,7 @@ pub(super) fn qualify(text: &Text<'_>, outline: &OutlineStatement, splicer: &mut
     let empty = Catalog::default();
     let catalog = text.catalog.unwrap_or(&empty);
     for function in &outline.functions {
-        call(text, catalog, function, splicer)?;
+        call(text, catalog, (function, &outline.kind), splicer)?;
     }
     for named in &outline.types {
         let admitted = match named.parts.as_slice() {
@@ -35,7 +35,7 @@ pub(super) fn qualify(text: &Text<'_>, outline: &OutlineStatement, splicer: &mut
 fn call(
     text: &Text<'_>,
     catalog: &Catalog,
-    function: &NamedObject,
+    (function, kind): (&NamedObject, &StatementKind),
     splicer: &mut Splicer<'_>,
 ) -> Result<(), Objection> {
     let view = text.facts.view;
@@ -45,15 +45,32 @@ fn call(
         let objection = denied_function(name);
         start.map_or(objection.clone(), |start| objection.at(start))
     };
+    if let Some(name) = named_by_argument(function) {
+        match name {
+            Sensitive::SetConfig => {
+                settings::call(&function.constants, text.catalog)?;
+                if outlives(kind) || changes_path(function) && is_delayed(kind) {
+                    return Err(refused("set_config"));
+                }
+            }
+            Sensitive::NextVal if outlives(kind) => return Err(refused("nextval")),
+            Sensitive::NextVal => sequences::qualify(text, catalog, function, splicer)?,
+        }
+        if function.parts.len() == 1 {
+            splicer.insert_before(place()?, "pg_catalog.".to_owned()).map_err(misfit)?;
+        }
+        return Ok(());
+    }
     match function.parts.as_slice() {
         [name] => {
             if functions::tells_definition(name) {
                 return redact_definition(text, name, place()?, "pg_catalog.", splicer);
             }
-            if !functions::admitted(name) {
+            let is_listed = trusted::may_be_overloaded(catalog, view, text.facts.search_path, name);
+            if !functions::admitted(name) || *kind == StatementKind::Call && !is_listed {
                 return Err(refused(name));
             }
-            if trusted::may_be_overloaded(catalog, view, text.facts.search_path, name) {
+            if is_listed {
                 return Ok(());
             }
             splicer.insert_before(place()?, "pg_catalog.".to_owned()).map_err(misfit)
@@ -70,6 +87,51 @@ fn call(
         }
         _ => Err(Objection::not_understood("a function with a longer name")),
     }
+}
+
+/// Functions that are admitted by what their first argument names.
+pub(super) enum Sensitive {
+    SetConfig,
+    NextVal,
+}
+
+/// Which of them a call is.
+fn named_by_argument(function: &NamedObject) -> Option<Sensitive> {
+    let name = match function.parts.as_slice() {
+        [name] => name,
+        [schema, name] if schema == "pg_catalog" => name,
+        _ => return None,
+    };
+    Sensitive::of(name)
+}
+
+impl Sensitive {
+    /// By the name of the function in `pg_catalog`.
+    pub(super) fn of(name: &str) -> Option<Self> {
+        match name {
+            "set_config" => Some(Self::SetConfig),
+            "nextval" => Some(Self::NextVal),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a call sets what names mean.
+pub(super) fn changes_path(function: &NamedObject) -> bool {
+    matches!(named_by_argument(function), Some(Sensitive::SetConfig))
+        && function.constants.first().is_none_or(|name| {
+            name.as_ref().is_none_or(|name| settings::changes_path(&name.value.to_ascii_lowercase()))
+        })
+}
+
+/// The server may make the calls of such a statement when another one runs.
+fn is_delayed(kind: &StatementKind) -> bool {
+    matches!(kind, StatementKind::Prepare | StatementKind::DeclareCursor | StatementKind::Explain)
+}
+
+/// The calls of such a statement become part of a table.
+fn outlives(kind: &StatementKind) -> bool {
+    matches!(kind, StatementKind::Table(_))
 }
 
 /// The text of a stored definition, with literals that are more than a word left out. A scalar subquery keeps the name

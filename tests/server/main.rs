@@ -32,5 +32,8 @@ mod refusal;
 mod hot_swap;
 mod deprecated;
 mod commands;
+mod errors;
+mod session_state;
+mod temporary;
 mod threads;
 mod vanishing;

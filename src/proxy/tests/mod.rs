@@ -57,7 +57,11 @@ impl Judge for Fake {
                 })
                 .into_iter()
                 .collect(),
-            effects: Effects { search_path_may_change: sql.contains("set"), ddl: sql.contains("create") },
+            effects: Effects {
+                search_path_may_change: sql.contains("set"),
+                temporary_may_change: sql.contains("temp"),
+                ddl: sql.contains("create"),
+            },
             ..Report::default()
         };
         if sql.contains("old") {
