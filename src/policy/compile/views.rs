@@ -22,8 +22,8 @@ pub(super) fn spread(
     decisions: &mut Decisions,
     opaque: &mut HashMap<Oid, Arc<str>>,
 ) {
-    let mut walk =
-        Walk { database, functions: applied.functions(), decisions, opaque, done: HashSet::new(), open: Vec::new() };
+    let functions = applied.functions(Some(&database.catalog));
+    let mut walk = Walk { database, functions, decisions, opaque, done: HashSet::new(), open: Vec::new() };
     let mut views: Vec<&Arc<Relation>> = database.catalog.relations().filter(|relation| is_view(relation)).collect();
     views.sort_by_key(|relation| relation.oid);
     for view in views {
