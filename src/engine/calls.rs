@@ -3,9 +3,9 @@
 use super::judge::Text;
 use super::objection::Objection;
 use super::refusal::SqlState;
-use super::trusted;
 use crate::model::catalog::Catalog;
 use crate::policy::system::{DEFINITION_AFTER, DEFINITION_BEFORE};
+use crate::policy::trusted;
 use crate::sql::functions;
 use crate::sql::second_opinion::{NamedObject, OutlineStatement};
 use crate::sql::splice::{SpliceError, Splicer};
@@ -17,10 +17,11 @@ pub(super) fn qualify(text: &Text<'_>, outline: &OutlineStatement, splicer: &mut
     for function in &outline.functions {
         call(text, catalog, function, splicer)?;
     }
+    let safe = &text.facts.view.functions;
     for named in &outline.types {
         let admitted = match named.parts.as_slice() {
-            [name] => trusted::type_name(catalog, None, name),
-            [schema, name] => trusted::type_name(catalog, Some(schema), name),
+            [name] => trusted::type_name(catalog, safe, None, name),
+            [schema, name] => trusted::type_name(catalog, safe, Some(schema), name),
             _ => false,
         };
         if !admitted {
@@ -50,10 +51,10 @@ fn call(
             if functions::tells_definition(name) {
                 return redact_definition(text, name, place()?, "pg_catalog.", splicer);
             }
-            if !functions::admitted(name) {
+            if !trusted::built_in(catalog, &view.functions, name) {
                 return Err(refused(name));
             }
-            if trusted::may_be_overloaded(catalog, view, text.facts.search_path, name) {
+            if trusted::may_be_overloaded(catalog, &view.functions, text.facts.search_path, name) {
                 return Ok(());
             }
             splicer.insert_before(place()?, "pg_catalog.".to_owned()).map_err(misfit)
@@ -63,8 +64,8 @@ fn call(
         }
         [schema, name] => {
             let admitted = match schema.as_str() {
-                "pg_catalog" => functions::admitted(name),
-                _ => trusted::function(catalog, view, schema, name),
+                "pg_catalog" => trusted::built_in(catalog, &view.functions, name),
+                _ => trusted::function(catalog, &view.functions, schema, name),
             };
             if admitted { Ok(()) } else { Err(refused(&format!("{schema}.{name}"))) }
         }

@@ -7,10 +7,10 @@ use super::kind::{self, Form};
 use super::objection::Objection;
 use super::refusal::SqlState;
 use super::report::{Effects, Notice, RelationUse, StatementReport};
-use super::{calls, rewrite, session, trusted, writes};
+use super::{calls, rewrite, session, writes};
 use crate::model::catalog::{Catalog, SearchPath};
+use crate::policy::trusted;
 use crate::sql::access::Resolution;
-use crate::sql::functions;
 use crate::sql::inner::{self, Around};
 use crate::sql::lexer::{self, Token};
 use crate::sql::resolve;
@@ -249,8 +249,9 @@ fn exist(case: &Case<'_>, text: &Text<'_>) -> Result<(), Objection> {
             return Err(Objection::denied_relation(mention.path.last.as_str(), why).at(start));
         }
     }
+    let (catalog, safe) = (case.catalog, &case.view.functions);
     let is_call =
-        |name: &str| trusted::is_foreign_function(case.catalog, case.view, name) || !functions::admitted(name);
+        |name: &str| trusted::is_foreign_function(catalog, safe, name) || !trusted::built_in(catalog, safe, name);
     for name in &case.resolution.unresolved {
         let on_target = name.visible.iter().any(|index| {
             case.mention(*index).is_some_and(|mention| {

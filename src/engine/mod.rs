@@ -15,7 +15,6 @@ pub mod refusal;
 pub mod report;
 mod rewrite;
 mod session;
-mod trusted;
 pub mod unreadable;
 pub mod verdict;
 mod writes;
