@@ -5,6 +5,7 @@ pub mod cache;
 mod calls;
 pub mod check;
 mod decide;
+mod definitions;
 pub mod function_call;
 mod judge;
 mod kind;

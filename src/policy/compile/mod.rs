@@ -85,6 +85,7 @@ impl Protection {
         let mut opaque = HashMap::new();
         system::close(catalog, &mut enforced, &mut opaque);
         views::spread(database, applied, &mut enforced, &mut opaque);
+        system::show_clear_definitions(catalog, &mut enforced, &opaque);
         Self::of(enforced, shadow, opaque, family)
     }
 

@@ -28,8 +28,12 @@ pub enum Treatment {
     Open,
     /// As NULL.
     Null,
-    /// A stored definition, without its literals.
-    Definition,
+    /// A stored definition, without its literals, unless nothing is protected of the relation that it belongs to: the
+    /// columns with that one's schema and name.
+    Definition(Option<(&'static str, &'static str)>),
+    /// An expression as the server keeps it, where it holds no constants but numbers, or where nothing is protected of its
+    /// relation: the column with that one's number.
+    Tree(Option<&'static str>),
     /// As it is for objects of the server itself, as NULL for those of users.
     OwnObjects,
     /// A size or count, as that of an empty relation for indexes.
@@ -109,20 +113,21 @@ fn read(text: &'static str) -> Manifest {
 }
 
 /// `name@16-` is there since 16, `name@15-17` in these only. What cannot be read is there in none.
-fn versions(word: &str) -> (&str, Versions) {
+fn versions(word: &'static str) -> (&'static str, Versions) {
     let Some((name, range)) = word.split_once('@') else { return (word, Versions::ALL) };
     let (first, last) = range.split_once('-').unwrap_or((range, range));
     let last = if last.is_empty() { u32::MAX } else { last.parse().unwrap_or(0) };
     (name, Versions { first: first.parse().unwrap_or(u32::MAX), last })
 }
 
-fn treatment(word: &str) -> (&str, Treatment) {
-    for (mark, treatment) in [
-        ('-', Treatment::Null),
-        ('~', Treatment::Definition),
-        ('^', Treatment::OwnObjects),
-        ('#', Treatment::IndexCount),
-    ] {
+fn treatment(word: &'static str) -> (&'static str, Treatment) {
+    if let Some((name, relation)) = word.split_once('~') {
+        return (name, Treatment::Definition(relation.split_once(',')));
+    }
+    if let Some((name, relation)) = word.split_once('%') {
+        return (name, Treatment::Tree(Some(relation).filter(|column| !column.is_empty())));
+    }
+    for (mark, treatment) in [('-', Treatment::Null), ('^', Treatment::OwnObjects), ('#', Treatment::IndexCount)] {
         if let Some(name) = word.strip_suffix(mark) {
             return (name, treatment);
         }
@@ -154,6 +159,11 @@ mod tests {
         assert_eq!(columns.get("attname"), Some(&Treatment::Open));
         assert_eq!(class("pg_catalog", "pg_stats"), Some(&Class::Closed("statistics over column values".to_owned())));
         assert_eq!(class("pg_catalog", "pg_future"), None);
+        let Some(Class::Open(columns)) = class("pg_catalog", "pg_indexes") else { panic!() };
+        let of_table = Treatment::Definition(Some(("schemaname", "tablename")));
+        assert_eq!(columns.get("indexdef"), Some(&of_table));
+        let Some(Class::Open(columns)) = class("pg_catalog", "pg_attrdef") else { panic!() };
+        assert_eq!(columns.get("adbin"), Some(&Treatment::Tree(Some("adrelid"))));
         let has = |major, relation: &str, column: &str| {
             of_version(major).any(|(name, columns)| name == relation && columns.is_some_and(|c| c.contains(&column)))
         };

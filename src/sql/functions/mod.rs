@@ -293,10 +293,10 @@ const REFUSED: &[&str] = &[
     "currtid2",
 ];
 
-/// Functions whose answer is a stored definition: literals in it may be protected values.
+/// Functions whose answer is a stored definition: literals in it may be protected values. `pg_get_expr` is none of them: it
+/// shows what it is given, and a session is given only what it may see.
 const DEFINITIONS: &[&str] = &[
     "pg_get_constraintdef",
-    "pg_get_expr",
     "pg_get_function_arg_default",
     "pg_get_function_arguments",
     "pg_get_indexdef",
