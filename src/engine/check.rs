@@ -7,10 +7,10 @@ use super::objection::Objection;
 use super::refusal::{Refusal, SqlState};
 use super::report::{Effects, Operation, Report, StatementReport};
 use super::verdict::{Admitted, Verdict};
-use crate::model::catalog::SearchPath;
+use crate::model::catalog::{Catalog, SearchPath};
 use crate::policy::snapshot::Snapshot;
 use crate::policy::view::SubjectView;
-use crate::sql::lexer::{self, Caps, Token};
+use crate::sql::lexer::{self, Caps, Token, TokenKind};
 use crate::sql::second_opinion::{self, Outline};
 use crate::sql::splice::{self, Splice, Splicer};
 
@@ -87,6 +87,15 @@ pub fn check(snapshot: &Snapshot, facts: &Facts<'_>, sql: &str) -> Verdict {
 
 /// Finds out what to do with a text of this shape.
 pub(super) fn plan(snapshot: &Snapshot, facts: &Facts<'_>, sql: &str, tokens: &[Token]) -> Result<Plan, Box<Refusal>> {
+    let catalog = snapshot.database(facts.database).map(|database| &*database.catalog);
+    if let Some(number) = reads_otherwise(catalog, tokens) {
+        if !facts.view.governed {
+            return Ok(Plan { splices: Vec::new(), report: unanalysed("lexer") });
+        }
+        let words = format!("trailing junk after numeric literal at or near \"{}\"", number.text(sql));
+        let objection = Objection::new(SqlState::SyntaxError, words).at(number.start);
+        return Err(Box::new(objection.into_refusal(sql, unanalysed("lexer"))));
+    }
     let outline = match understand(facts, sql, tokens) {
         Ok(Ok(outline)) => outline,
         Ok(Err(why)) => return Ok(Plan { splices: Vec::new(), report: unanalysed(why) }),
@@ -98,7 +107,6 @@ pub(super) fn plan(snapshot: &Snapshot, facts: &Facts<'_>, sql: &str, tokens: &[
         let objection = Objection::new(SqlState::SyntaxError, words);
         return Err(Box::new(objection.into_refusal(sql, unanalysed("several_statements"))));
     }
-    let catalog = snapshot.database(facts.database).map(|database| &*database.catalog);
     let mut report = Report::default();
     let mut splicer = Splicer::new(tokens);
     let mut failure = None;
@@ -120,6 +128,15 @@ pub(super) fn plan(snapshot: &Snapshot, facts: &Facts<'_>, sql: &str, tokens: &[
         judge::verify(facts, catalog, sql, tokens, &splices).map_err(refuse)?;
     }
     Ok(Plan { splices, report })
+}
+
+/// From this version on a number may have a radix and underscores.
+const NEW_NUMBERS: u32 = 160_000;
+
+/// A number that this server reads as something else than its grammar of today does.
+fn reads_otherwise<'t>(catalog: Option<&Catalog>, tokens: &'t [Token]) -> Option<&'t Token> {
+    let old = catalog.is_some_and(|catalog| (1..NEW_NUMBERS).contains(&catalog.server_version));
+    tokens.iter().filter(|_| old).find(|token| token.kind == TokenKind::NewNumber)
 }
 
 /// Bounds and grammar. Governed: anything wrong is an objection. Observed: it passes, and the reason is counted.

@@ -267,6 +267,7 @@ fn operation(role: Role) -> Operation {
         Role::Target(Verb::Insert) => Operation::Insert,
         Role::Target(Verb::Update) => Operation::Update,
         Role::Target(Verb::Delete) => Operation::Delete,
+        Role::Target(Verb::Merge) => Operation::Merge,
         Role::CopyTo | Role::CopyFrom => Operation::Copy,
     }
 }

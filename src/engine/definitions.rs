@@ -12,6 +12,7 @@ use super::objection::Objection;
 use crate::model::catalog::Catalog;
 use crate::policy::system::{DEFINITION_AFTER, DEFINITION_BEFORE, MANY_RELATIONS};
 use crate::sql::lexer::{Token, TokenKind};
+use crate::sql::second_opinion::WrapperEnd;
 use crate::sql::splice::{Generated, Splicer};
 use crate::sql::tree::Span;
 
@@ -57,6 +58,7 @@ impl Owner {
                     first_target: offset(head.len() + "(SELECT ".len()),
                     relation: offset(head.len() + select.len()),
                     close: offset(head.len() + select.len() + name.len()),
+                    ends: WrapperEnd::Parenthesis,
                 };
                 let same = format!(" AS o WHERE o.{number} OPERATOR(pg_catalog.=) CAST(d.a AS pg_catalog.oid))");
                 (format!("{head}{select}{name}{same}"), generated)

@@ -5,15 +5,15 @@ use super::check::Facts;
 use super::decide::{self, Case};
 use super::kind::{self, Form};
 use super::objection::Objection;
+use super::reading::{self, Reading, Unread};
 use super::refusal::SqlState;
 use super::report::{Effects, Notice, RelationUse, StatementReport};
 use super::{calls, rewrite, session, writes};
-use crate::model::catalog::{Catalog, SearchPath};
+use crate::model::catalog::{Catalog, SearchPath, is_system_schema};
 use crate::policy::trusted;
-use crate::sql::access::Resolution;
-use crate::sql::inner::{self, Around};
+use crate::sql::access::RelationRef;
+use crate::sql::inner::Around;
 use crate::sql::lexer::{self, Token};
-use crate::sql::resolve;
 use crate::sql::second_opinion::{self, Fragment, OutlineStatement};
 use crate::sql::splice::{self, Generated, Placed, Splice, Splicer};
 use crate::sql::tree::{Name, Span, Statement};
@@ -79,30 +79,26 @@ fn judge(
         // The arguments of EXECUTE are expressions that the server evaluates.
         return if governed { calls::qualify(text, outline, splicer) } else { Ok(()) };
     };
-    let tree = match inner::statement(text.sql, tokens, around) {
-        Ok(tree) => tree,
-        Err(_) if governed && outline.relations.is_empty() => return calls::qualify(text, outline, splicer),
-        Err(why) if governed => return Err(Objection::not_understood(why)),
-        Err(_) => {
-            found.report.unanalysed = Some("parser");
+    let fallback = SearchPath::default();
+    let Reading { tree, resolution } = match reading::read(text, outline, tokens, around, &fallback) {
+        Ok(reading) => reading,
+        Err(Unread::NotUnderstood(_)) if governed && outline.relations.is_empty() => {
+            return calls::qualify(text, outline, splicer);
+        }
+        Err(unread) if governed => return Err(unread.into_objection()),
+        Err(unread) => {
+            found.report.unanalysed = Some(unread.reason());
             found.report.relations = text.named_relations(outline);
             return Ok(());
         }
     };
-    let Some(catalog) = text.catalog else {
-        found.report.unanalysed = Some("no_catalog");
-        return if governed { Err(Objection::not_understood("the catalog is not known")) } else { Ok(()) };
-    };
-    let fallback = SearchPath::default();
-    let path = text.search_path(&fallback)?;
-    let resolution = resolve::resolve(&tree, catalog, path).resolution;
+    let Some(catalog) = text.catalog else { return Ok(()) };
     let case = Case { catalog, view: text.facts.view, resolution: &resolution };
     let decision = decide::decide(&case);
     found.report.relations = decision.relations;
     found.report.columns = decision.columns;
     found.notices = decision.notices;
     if governed {
-        same_places(text, outline, &resolution)?;
         exist(&case, text)?;
     }
     if let Some(objection) = decision.objection {
@@ -116,12 +112,8 @@ fn judge(
             let span = copied_span(text, path.span(), columns);
             rewrite::copy_out(&case, text.sql, text.tokens, splicer, (columns, span))?;
         }
-        // Of the server's own schemas, only what stands in the catalogs is closed, not how much.
-        let is_system = |oid| case.catalog.relation(oid).is_some_and(|relation| relation.is_system());
-        let protects = |oid| text.facts.view.protects(oid) && !is_system(oid);
-        if around == Around::Explain && resolution.relations.iter().filter_map(|mention| mention.relation).any(protects)
-        {
-            return Err(Objection::not_understood("a plan shows statistics of protected columns"));
+        if around == Around::Explain {
+            plan_tells_nothing(&case)?;
         }
         return Ok(());
     }
@@ -153,11 +145,12 @@ fn fragment(placed: &Placed) -> Option<Fragment> {
         Generated::Plain => None,
         Generated::Target => Some(Fragment::DmlTarget { start }),
         Generated::Expression => Some(Fragment::Expression { start, end }),
-        Generated::Wrapper { open, first_target, relation, close } => Some(Fragment::Wrapper {
+        Generated::Wrapper { open, first_target, relation, close, ends } => Some(Fragment::Wrapper {
             start: start.saturating_add(open),
             end: start.saturating_add(close),
             relation_offset: relation.saturating_sub(open),
             first_target_offset: Some(first_target.saturating_sub(open)),
+            ends,
         }),
     }
 }
@@ -169,13 +162,13 @@ impl Text<'_> {
         self.tokens.get(start..end).unwrap_or_default()
     }
 
-    fn token_at(&self, start: u32) -> Option<&Token> {
+    pub(super) fn token_at(&self, start: u32) -> Option<&Token> {
         let at = self.tokens.binary_search_by_key(&start, |token| token.start).ok()?;
         self.tokens.get(at)
     }
 
     /// The search path that names are resolved along. Governed sessions must know it; others lose nothing by a guess.
-    fn search_path<'p>(&'p self, fallback: &'p SearchPath) -> Result<&'p SearchPath, Objection> {
+    pub(super) fn search_path<'p>(&'p self, fallback: &'p SearchPath) -> Result<&'p SearchPath, Objection> {
         if !self.facts.view.governed {
             return Ok(self.facts.search_path.unwrap_or(fallback));
         }
@@ -219,24 +212,13 @@ impl Text<'_> {
     }
 }
 
-/// Both parsers must see relations and columns at the same places: where one sees a name that the other does not, the text
-/// means something else to the server than to us.
-fn same_places(text: &Text<'_>, outline: &OutlineStatement, resolution: &Resolution) -> Result<(), Objection> {
-    let theirs = |starts: Vec<u32>| {
-        let mut starts = starts;
-        starts.sort_unstable();
-        starts.dedup();
-        starts
-    };
-    let relations = theirs(outline.relations.iter().map(|relation| relation.start).collect());
-    let columns = theirs(outline.columns.clone());
-    // The star that TABLE stands for has no place of its own.
-    let is_table = |start: &u32| text.token_at(*start).is_some_and(|token| token.is_word(text.sql, "table"));
-    let ours = resolution.column_starts.iter().copied().filter(|start| !is_table(start)).collect();
-    if relations != theirs(resolution.relation_starts.clone()) || columns != theirs(ours) {
-        return Err(Objection::not_understood("two parsers read the statement differently"));
-    }
-    Ok(())
+/// A plan shows estimates that come from statistics over the values of user tables.
+fn plan_tells_nothing(case: &Case<'_>) -> Result<(), Objection> {
+    let tells = case.resolution.relations.iter().any(|mention| {
+        let user = case.relation(mention).is_some_and(|relation| !is_system_schema(&relation.schema));
+        user && mention.relation.is_some_and(|oid| case.view.protects(oid))
+    });
+    if tells { Err(Objection::not_understood("a plan shows statistics of protected columns")) } else { Ok(()) }
 }
 
 /// Every relation exists, and no name is left that could call a function on a row.
@@ -247,6 +229,7 @@ fn exist(case: &Case<'_>, text: &Text<'_>) -> Result<(), Objection> {
             let written = text.sql.get(mention.path.span().range()).unwrap_or_default();
             return Err(Objection::no_such_relation(written).at(start));
         }
+        no_cast_runs_code(case, mention, start)?;
         if let Some(why) = case.rules(mention).and_then(|rules| rules.opaque.as_deref()) {
             return Err(Objection::denied_relation(mention.path.last.as_str(), why).at(start));
         }
@@ -275,6 +258,22 @@ fn exist(case: &Case<'_>, text: &Text<'_>) -> Result<(), Objection> {
         }
     }
     Ok(())
+}
+
+/// No column is of a type for whose values the server may call a function that nobody trusts: it would do so unasked,
+/// where the text shows no call.
+fn no_cast_runs_code(case: &Case<'_>, mention: &RelationRef, start: u32) -> Result<(), Objection> {
+    let Some(relation) = mention.relation.and_then(|oid| case.catalog.relation(oid)) else { return Ok(()) };
+    if case.catalog.casts.is_empty() || relation.is_system() {
+        return Ok(());
+    }
+    let coded = relation.columns.iter().find_map(|column| {
+        let cast = trusted::cast_function(case.catalog, &case.view.functions, column.ty.oid)?;
+        Some((column, cast))
+    });
+    let Some((column, cast)) = coded else { return Ok(()) };
+    let why = format!("a cast of column {} calls {}.{}", column.name, cast.schema, cast.name);
+    Err(Objection::not_understood(why).at(start))
 }
 
 /// From the relation of a COPY to the end of its column list.

@@ -35,13 +35,12 @@ pub(super) fn operation(kind: &K) -> Operation {
 /// How to analyse a statement.
 pub(super) fn form(kind: &K) -> Form {
     match kind {
-        K::Select | K::Insert | K::Update | K::Delete => Form::Query(Around::Plain),
+        K::Select | K::Insert | K::Update | K::Delete | K::Merge => Form::Query(Around::Plain),
         K::Explain => Form::Query(Around::Explain),
         K::Prepare | K::CreateTableAs => Form::Query(Around::As),
         K::DeclareCursor => Form::Query(Around::Declare),
         K::Copy { .. } => Form::Query(Around::Copy),
         K::SelectInto
-        | K::Merge
         | K::Transaction(_)
         | K::SetConstraints
         | K::Set { .. }
@@ -68,7 +67,6 @@ pub(super) fn form(kind: &K) -> Form {
 /// Why columns behind a statement of this kind are not found, where it may read or write some.
 pub(super) fn blind_spot(kind: &K) -> Option<&'static str> {
     match kind {
-        K::Merge => Some("merge"),
         K::SelectInto => Some("select_into"),
         K::Do | K::Call => Some("procedural"),
         _ => None,

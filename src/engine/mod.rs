@@ -11,6 +11,7 @@ mod judge;
 mod kind;
 mod objection;
 pub mod parameters;
+mod reading;
 mod recent;
 pub mod refusal;
 pub mod report;

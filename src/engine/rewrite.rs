@@ -11,6 +11,7 @@ use crate::model::ident::{Ident, display_name};
 use crate::policy::view::{Effect, MaskExpression};
 use crate::sql::access::{ColumnRef, Grouping, RelationIndex, RelationRef, Role, StarColumn, StarRef, WholeRowRef};
 use crate::sql::lexer::Token;
+use crate::sql::second_opinion::WrapperEnd;
 use crate::sql::splice::{Generated, Splicer};
 use crate::sql::tree::{Name, Span};
 
@@ -25,6 +26,8 @@ pub(super) fn rewrite(case: &Case<'_>, text: &str, tokens: &[Token], splicer: &m
     for column in &case.resolution.columns {
         rewriter.column(column)?;
     }
+    rewriter.bare_names()?;
+    rewriter.inherited_names()?;
     for star in &case.resolution.stars {
         rewriter.star(star)?;
     }
@@ -88,15 +91,44 @@ impl Rewriter<'_, '_, '_, '_> {
 
     /// Puts a projection in place of a relation.
     fn wrap(&mut self, mention: &RelationRef, relation: &Relation) -> Done {
-        self.shorten_alias_list(mention, relation)?;
         let (span, only) = self.with_only(mention.path.span())?;
         let projection = self.projection(mention, relation, only)?;
+        if let Some(sample) = mention.sample {
+            return self.wrap_sampled(mention, relation, (span, sample.span), projection);
+        }
+        self.shorten_alias_list(mention, relation)?;
         let generated = projection.generated(0);
         let mut text = projection.text;
         if mention.alias.is_none() {
             text += &format!(" AS {}", mention.path.last.ident);
         }
         self.replace(span, text, generated)
+    }
+
+    /// A sample is taken of the relation itself: the projection closes behind the clause, and the alias follows there.
+    fn wrap_sampled(
+        &mut self,
+        mention: &RelationRef,
+        relation: &Relation,
+        (span, sample): (Span, Span),
+        projection: Projection,
+    ) -> Done {
+        let columns = relation.columns.iter().zip(&mention.alias_columns);
+        let kept: Vec<_> = columns
+            .filter(|(column, _)| !is_omitted(self.case.rule(relation, column)))
+            .map(|(_, name)| name.ident.to_string())
+            .collect();
+        if kept.len() != mention.alias_columns.len() {
+            return Err(Objection::not_understood("a column list counts a column that is left out").at(span.start));
+        }
+        let list = if kept.is_empty() { String::new() } else { format!(" ({})", kept.join(", ")) };
+        let before = self.tokens.partition_point(|token| token.start < sample.start);
+        let end = before.checked_sub(1).and_then(|last| self.tokens.get(last)).map_or(span.end, |token| token.end);
+        let open = projection.before_sample();
+        let generated = open.generated(0);
+        self.replace(Span { start: span.start, end }, open.text, generated)?;
+        let close = format!(") AS {}{list}", mention.visible_name().ident);
+        self.splicer.insert_after(sample.end, close).map_err(misfit)
     }
 
     /// What the subject may see of a relation, as a subquery.
@@ -126,7 +158,7 @@ impl Rewriter<'_, '_, '_, '_> {
                 .at(mention.path.span().start));
         }
         let head = format!("{SELECT}{} FROM {only}", entries.join(", "));
-        Ok(Projection { relation: head.len(), text: head + &relation.qualified() + ")" })
+        Ok(Projection { relation: head.len(), text: head + &relation.qualified() + ")", ends: WrapperEnd::Parenthesis })
     }
 
     /// COPY of a protected relation becomes COPY of its projection; like COPY, it leaves children out.
@@ -172,13 +204,24 @@ impl Rewriter<'_, '_, '_, '_> {
         self.replace(first.span.to(last.span), kept.join(", "), Generated::Plain)
     }
 
-    /// Widens a relation's range by an ONLY that stands before it.
+    /// Widens a relation's range by what says whether children are read: `ONLY t`, `ONLY (t)`, `t *`.
     fn with_only(&self, span: Span) -> Result<(Span, &'static str), Objection> {
-        let at = self.splicer.starting_at(span.start).map_err(misfit)? as usize;
-        let before = at.checked_sub(1).and_then(|before| self.tokens.get(before));
-        Ok(match before {
-            Some(token) if token.is_word(self.text, "only") => (Span { start: token.start, end: span.end }, "ONLY "),
-            _ => (span, ""),
+        let first = self.splicer.starting_at(span.start).map_err(misfit)? as usize;
+        let after = self.tokens.partition_point(|token| token.start < span.end);
+        let back = |by: usize| first.checked_sub(by).and_then(|at| self.tokens.get(at));
+        let next = self.tokens.get(after);
+        let is = |token: Option<&Token>, symbol: &str| token.is_some_and(|token| token.is_symbol(self.text, symbol));
+        let only = |token: Option<&Token>| token.is_some_and(|token| token.is_word(self.text, "only"));
+        let from = |token: Option<&Token>| token.map_or(span.start, |token| token.start);
+        let to = next.map_or(span.end, |token| token.end);
+        Ok(if only(back(1)) {
+            (Span { start: from(back(1)), end: span.end }, "ONLY ")
+        } else if is(back(1), "(") && only(back(2)) && is(next, ")") {
+            (Span { start: from(back(2)), end: to }, "ONLY ")
+        } else if is(next, "*") {
+            (Span { start: span.start, end: to }, "")
+        } else {
+            (span, "")
         })
     }
 
@@ -200,6 +243,42 @@ impl Rewriter<'_, '_, '_, '_> {
         self.replace(reference.path.span(), mask.render(&field), Generated::Expression)?;
         if reference.names_output {
             self.name_output(reference.path.span(), &column.name)?;
+        }
+        Ok(())
+    }
+
+    /// A name that a protected column of the target has, too, gets the qualifier of the entry that it means: then the text
+    /// itself says that it does not mean the target's.
+    fn bare_names(&mut self) -> Done {
+        let targets: Vec<_> =
+            self.case.resolution.relations.iter().filter(|mention| mention.role.is_target()).collect();
+        for bare in &self.case.resolution.bare {
+            let hides = targets.iter().any(|mention| {
+                self.case.relation(mention).is_some_and(|relation| {
+                    let column = relation.column(bare.name.as_str());
+                    let rule = column.and_then(|column| self.case.rule(relation, column));
+                    rule.is_some_and(|rule| rule.effect != Effect::Allow)
+                })
+            });
+            if hides {
+                self.splicer.insert_before(bare.name.span.start, format!("{}.", bare.of.ident)).map_err(misfit)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// An expression that takes its name from a column loses it where a mask stands for the column.
+    fn inherited_names(&mut self) -> Done {
+        for output in &self.case.resolution.inherited_names {
+            let within = self.case.resolution.columns.get(output.columns.clone()).unwrap_or_default();
+            let masked = within.iter().any(|reference| {
+                let target = self.case.mention(reference.via).is_some_and(|mention| mention.role.is_target());
+                let rule = self.case.view.rule(reference.column);
+                target && rule.is_some_and(|rule| matches!(rule.effect, Effect::Mask(_)))
+            });
+            if masked {
+                self.splicer.insert_after(output.end, format!(" AS {}", output.name)).map_err(misfit)?;
+            }
         }
         Ok(())
     }
@@ -380,8 +459,12 @@ impl Rewriter<'_, '_, '_, '_> {
                 .take(width)
                 .map(|column| Ident::quoted(&column.name).to_string())
                 .collect();
+            let Some(place) = insert.insert_at else {
+                let why = "an INSERT without a column list counts a column that is treated as dropped";
+                return Err(Objection::not_understood(why));
+            };
             let list = format!(" ({})", names.join(", "));
-            self.splicer.insert_after(insert.insert_at, list).map_err(misfit)?;
+            self.splicer.insert_after(place, list).map_err(misfit)?;
         }
         Ok(())
     }
@@ -397,9 +480,16 @@ const SELECT: &str = "(SELECT ";
 struct Projection {
     text: String,
     relation: usize,
+    ends: WrapperEnd,
 }
 
 impl Projection {
+    /// Left open behind the relation's name, where TABLESAMPLE stands.
+    fn before_sample(mut self) -> Self {
+        self.text.pop();
+        Self { ends: WrapperEnd::Sample, ..self }
+    }
+
     /// How to find it in a replacement in which it starts at `open`.
     fn generated(&self, open: usize) -> Generated {
         let offset = |length: usize| u32::try_from(open + length).unwrap_or(u32::MAX);
@@ -408,6 +498,7 @@ impl Projection {
             first_target: offset(SELECT.len()),
             relation: offset(self.relation),
             close: offset(self.text.len()),
+            ends: self.ends,
         }
     }
 }

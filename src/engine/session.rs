@@ -82,7 +82,6 @@ pub(super) fn admit(text: &Text<'_>, outline: &OutlineStatement, tokens: &[Token
         kind if is_open(kind) => value(text, kind, tokens),
         StatementKind::Copy { filtered: true, .. } => Err(denied("COPY with a condition".to_owned())),
         StatementKind::Copy { .. } => Err(denied("COPY with a file or program".to_owned())),
-        StatementKind::Merge => Err(Objection::not_understood("MERGE is not analysed")),
         other => Err(denied(other.as_str().to_owned())),
     }
 }
@@ -107,6 +106,7 @@ pub(super) fn is_open(kind: &StatementKind) -> bool {
         | StatementKind::Insert
         | StatementKind::Update
         | StatementKind::Delete
+        | StatementKind::Merge
         | StatementKind::Copy { file: false, program: false, filtered: false }
         | StatementKind::Explain
         | StatementKind::Prepare
@@ -125,7 +125,6 @@ pub(super) fn is_open(kind: &StatementKind) -> bool {
         | StatementKind::Transaction(TransactionKind::Plain | TransactionKind::RollbackTo) => true,
         StatementKind::Copy { .. }
         | StatementKind::SelectInto
-        | StatementKind::Merge
         | StatementKind::CreateTableAs
         | StatementKind::Transaction(TransactionKind::TwoPhase)
         | StatementKind::Listen

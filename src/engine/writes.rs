@@ -35,15 +35,28 @@ fn target(case: &Case<'_>, index: RelationIndex, mention: &RelationRef, relation
         Role::Source | Role::CopyTo => return Ok(()),
     };
     match verb {
-        Verb::Delete => {
-            if !case.view.writes.delete.contains(&relation.oid) {
-                return Err(Objection::denied_write(format!("DELETE on {}", display_name(&relation.name))));
-            }
-            Ok(())
-        }
+        Verb::Delete => delete(case, index, relation),
         Verb::Update => columns(case, index, relation),
         Verb::Insert => insert(case, index, relation),
+        Verb::Merge => {
+            delete(case, index, relation)?;
+            if inserts(case, index) { insert(case, index, relation) } else { columns(case, index, relation) }
+        }
     }
+}
+
+fn delete(case: &Case<'_>, index: RelationIndex, relation: &Relation) -> Result<(), Objection> {
+    if case.resolution.deletes.contains(&index) && !case.view.writes.delete.contains(&relation.oid) {
+        return Err(Objection::denied_write(format!("DELETE on {}", display_name(&relation.name))));
+    }
+    Ok(())
+}
+
+/// Whether some clause of a MERGE inserts.
+fn inserts(case: &Case<'_>, index: RelationIndex) -> bool {
+    let resolution = case.resolution;
+    resolution.implicit_inserts.iter().any(|insert| insert.relation == index)
+        || resolution.columns.iter().any(|found| found.via == index && found.clause == Clause::Insert)
 }
 
 /// INSERT gives values to listed columns; ON CONFLICT DO UPDATE sets columns that UPDATE may set.

@@ -208,6 +208,18 @@ pub struct UserType {
     pub extension: Option<Box<str>>,
 }
 
+/// A function that may run wherever a value of a type is used: that of a cast which somebody has created. The server
+/// calls it for `value::other`, and unasked where it looks for a type that fits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CastFunction {
+    /// The type that it casts from or to, or one that is made of it.
+    pub ty: Oid,
+    /// `nspname`.
+    pub schema: Box<str>,
+    /// `proname`.
+    pub name: Box<str>,
+}
+
 /// A role and what it is a member of.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Role {
@@ -232,6 +244,8 @@ pub struct Catalog {
     pub operators: Vec<UserOperator>,
     /// Types outside `pg_catalog`.
     pub types: Vec<UserType>,
+    /// Functions of casts outside `pg_catalog`, but for those of extensions in C, which compute on the value alone.
+    pub casts: Vec<CastFunction>,
     /// All roles of the cluster, by name.
     pub roles: HashMap<Box<str>, Role>,
 }

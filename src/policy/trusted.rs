@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use crate::model::catalog::{Catalog, SearchPath, UserType};
+use crate::model::catalog::{CastFunction, Catalog, Oid, SearchPath, UserType};
 use crate::sql::functions;
 
 /// Extensions of the PostgreSQL distribution whose C functions read nothing but their arguments.
@@ -110,9 +110,16 @@ pub fn type_name(catalog: &Catalog, safe: &SafeFunctions, schema: Option<&str>, 
     catalog.types.iter().filter(named).all(|ty| runs_safe_code(catalog, safe, ty))
 }
 
-/// Whether making a value of a type runs no code that reads anything but that value.
+/// Whether making a value of a type, or another type's value of it, runs no code that reads anything but that value.
 pub fn runs_safe_code(catalog: &Catalog, safe: &SafeFunctions, ty: &UserType) -> bool {
     !ty.has_unclear_check
         && (is_computing(ty.extension.as_deref(), "c")
             || ty.runs.iter().all(|function| is_safe(catalog, safe, function)))
+        && cast_function(catalog, safe, ty.oid).is_none()
+}
+
+/// A function that nobody trusts and that the server may call for a value of this type, by a cast.
+pub fn cast_function<'c>(catalog: &'c Catalog, safe: &SafeFunctions, ty: Oid) -> Option<&'c CastFunction> {
+    let mut casts = catalog.casts.iter().filter(|cast| cast.ty == ty);
+    casts.find(|cast| !function(catalog, safe, &cast.schema, &cast.name))
 }

@@ -1,8 +1,9 @@
 //! What one statement refers to, resolved: relations and columns by number, each with the place where it stands.
 
 use crate::model::catalog::{ColumnId, Oid};
+use crate::model::ident::Ident;
 
-use super::tree::{Name, Path, Span, Verb};
+use super::tree::{Name, Path, Sample, Span, Verb};
 
 /// Index into `Resolution::relations`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -31,10 +32,36 @@ pub struct Resolution {
     pub column_starts: Vec<u32>,
     /// Every place where a relation is named, common table expressions included.
     pub relation_starts: Vec<u32>,
+    /// Columns that are named without a qualifier and are not of the relation that is written to.
+    pub bare: Vec<BareName>,
+    /// RETURNING entries that take their name from a column within.
+    pub inherited_names: Vec<InheritedOutput>,
     /// Fields taken from values: `(row).field`.
     pub fields: Vec<Name>,
     /// INSERT without a column list.
     pub implicit_inserts: Vec<ImplicitInsert>,
+    /// Relations that rows are removed of.
+    pub deletes: Vec<RelationIndex>,
+}
+
+/// A column that is named without a qualifier.
+#[derive(Debug, Clone)]
+pub struct BareName {
+    /// As written.
+    pub name: Name,
+    /// The FROM entry that it is a column of.
+    pub of: Name,
+}
+
+/// A RETURNING entry that takes its name from a column within.
+#[derive(Debug, Clone)]
+pub struct InheritedOutput {
+    /// The name.
+    pub name: Ident,
+    /// Where the entry ends.
+    pub end: u32,
+    /// The references within, of `Resolution::columns`.
+    pub columns: std::ops::Range<usize>,
 }
 
 /// One mention of a relation.
@@ -52,6 +79,8 @@ pub struct RelationRef {
     pub role: Role,
     /// System columns that are used of it.
     pub system_columns: Vec<Name>,
+    /// TABLESAMPLE behind it.
+    pub sample: Option<Sample>,
 }
 
 impl RelationRef {
@@ -72,6 +101,13 @@ pub enum Role {
     CopyTo,
     /// COPY … FROM writes to it.
     CopyFrom,
+}
+
+impl Role {
+    /// It stands for a relation that is written to, whose rows cannot be replaced.
+    pub fn is_target(self) -> bool {
+        matches!(self, Self::Target(_))
+    }
 }
 
 /// Which clause a reference stands in.
@@ -176,8 +212,8 @@ pub struct ImplicitInsert {
     pub relation: RelationIndex,
     /// How many values a row has; none for DEFAULT VALUES.
     pub width: Option<usize>,
-    /// Where a column list could stand.
-    pub insert_at: u32,
+    /// Where a column list could stand; none where the place is not known.
+    pub insert_at: Option<u32>,
 }
 
 /// A name that nothing explains.

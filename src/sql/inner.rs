@@ -22,7 +22,7 @@ pub enum Around {
     Copy,
 }
 
-/// The statement that these tokens make up.
+/// The statement that these tokens make up, as sqlparser reads it.
 ///
 /// # Errors
 /// Why it is not understood.

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::inner::Around;
 use super::lexer::{self, Token};
-use super::tree::Query;
-use super::{lower, parse, resolve, second_opinion};
+use super::tree::{Query, Statement};
+use super::{grammar, resolve, second_opinion};
 use crate::model::catalog::{Catalog, ColumnId, Oid, SearchPath};
 
 /// Lineage of a view: derived once per catalog, independent of who asks.
@@ -90,8 +91,10 @@ fn of_definition(definition: &str, catalog: &Catalog, path: &SearchPath) -> Resu
         }
         _ => None,
     });
+    let mut functions: BTreeSet<QualifiedName> = functions.collect();
+    functions.extend(relations.iter().flat_map(|oid| casts_of(catalog, *oid)));
     Ok(Lineage {
-        functions: functions.collect(),
+        functions,
         operators,
         types,
         relations,
@@ -108,9 +111,25 @@ fn of_definition(definition: &str, catalog: &Catalog, path: &SearchPath) -> Resu
     })
 }
 
+/// Functions that the server may call, unasked, for values of a relation.
+fn casts_of(catalog: &Catalog, relation: Oid) -> impl Iterator<Item = QualifiedName> {
+    let columns = catalog.relation(relation).map_or(&[][..], |relation| &relation.columns);
+    let concerns = |ty: Oid| columns.iter().any(|column| column.ty.oid == ty);
+    let casts = catalog.casts.iter().filter(move |cast| concerns(cast.ty));
+    casts.map(|cast| (cast.schema.to_string(), cast.name.to_string()))
+}
+
+/// The server wrote the definition, and its grammar reads it.
 fn tree_of(text: &str, tokens: &[Token]) -> Result<Query, String> {
-    let statement = parse::statement(text, tokens).map_err(|error| error.to_string())?;
-    lower::statement(&statement).map_err(|error| error.to_string())
+    match grammar::statement(text, tokens, Around::Plain)? {
+        Statement::Query(query) => Ok(query),
+        Statement::CopyQuery(_)
+        | Statement::CopyRelation { .. }
+        | Statement::Explain(_)
+        | Statement::Prepare(_)
+        | Statement::Declare(_)
+        | Statement::Other => Err("it is not a query".to_owned()),
+    }
 }
 
 /// Operators and types outside `pg_catalog`: both can run a function of the database's own, whose reads stand nowhere in the

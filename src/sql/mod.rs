@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod functions;
+pub mod grammar;
 pub mod inner;
 pub mod lexer;
 pub mod lineage;

@@ -5,6 +5,7 @@
 //! that a comment between two tokens becomes a space.
 
 use super::lexer::Token;
+use super::second_opinion::WrapperEnd;
 use super::tree::Span;
 
 /// What a replacement is, for the check of the final text.
@@ -18,8 +19,10 @@ pub enum Generated {
         first_target: u32,
         /// Where the relation's name starts.
         relation: u32,
-        /// After the closing parenthesis.
+        /// After the closing parenthesis, or after the relation's name where the client's TABLESAMPLE follows.
         close: u32,
+        /// Which of both.
+        ends: WrapperEnd,
     },
     /// The qualified name of the target of a data-modifying statement.
     Target,

@@ -89,6 +89,17 @@ pub struct Cte {
     pub columns: Vec<Name>,
     /// Its statement.
     pub query: Query,
+    /// Columns that SEARCH and CYCLE add behind its own.
+    pub derived: Vec<DerivedColumn>,
+}
+
+/// A column that SEARCH or CYCLE adds to a common table expression.
+#[derive(Debug, Clone)]
+pub struct DerivedColumn {
+    /// Its name.
+    pub name: Ident,
+    /// The columns that it is made of.
+    pub from: Vec<Ident>,
 }
 
 /// The body of a query.
@@ -154,6 +165,8 @@ pub enum Item {
         expr: Expr,
         /// Its alias.
         alias: Option<Name>,
+        /// Without an alias: the name that it takes from a column within it.
+        inherits: Option<InheritedName>,
     },
     /// `*`
     Star(Span),
@@ -168,6 +181,15 @@ pub enum Item {
     ExprStar(Expr),
 }
 
+/// The name of an output expression that is more than a column, such as a cast of one.
+#[derive(Debug, Clone)]
+pub struct InheritedName {
+    /// The name.
+    pub name: Ident,
+    /// Where the entry ends, if it is one of RETURNING, which nothing but another entry follows.
+    pub end: u32,
+}
+
 /// One entry of FROM.
 #[derive(Debug, Clone)]
 pub enum From {
@@ -177,6 +199,8 @@ pub enum From {
         path: Path,
         /// Alias and its column list.
         alias: Option<Alias>,
+        /// TABLESAMPLE.
+        sample: Option<Sample>,
     },
     /// A subquery.
     Derived {
@@ -187,10 +211,12 @@ pub enum From {
         /// LATERAL.
         lateral: bool,
     },
-    /// A function, UNNEST, ROWS FROM, XMLTABLE: its columns are known only through the alias list.
+    /// A function, UNNEST, ROWS FROM, XMLTABLE, JSON_TABLE.
     Function {
-        /// Arguments and everything else it reads.
-        args: Vec<Expr>,
+        /// The calls, and everything else that it reads.
+        calls: Vec<Expr>,
+        /// Its columns, where the text defines them; else they are known only through the alias list.
+        columns: Option<Vec<Ident>>,
         /// Last part of the function's name, which is the default alias.
         name: Option<Name>,
         /// Alias and its column list.
@@ -217,9 +243,21 @@ pub enum Constraint {
     /// ON.
     On(Expr),
     /// USING.
-    Using(Vec<Name>),
+    Using {
+        /// The columns.
+        columns: Vec<Name>,
+        /// The name under which the merged columns are visible beside.
+        alias: Option<Name>,
+    },
     /// NATURAL.
     Natural,
+}
+
+/// TABLESAMPLE with constant arguments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sample {
+    /// The clause, REPEATABLE included.
+    pub span: Span,
 }
 
 /// An alias with its column list.
@@ -272,7 +310,7 @@ impl Expr {
     }
 }
 
-/// INSERT, UPDATE, DELETE.
+/// INSERT, UPDATE, DELETE, MERGE.
 #[derive(Debug, Clone)]
 pub struct Dml {
     /// Which.
@@ -285,16 +323,90 @@ pub struct Dml {
     pub columns: Vec<Name>,
     /// INSERT: the rows.
     pub source: Option<Query>,
-    /// UPDATE: the new values.
+    /// UPDATE: the new values; INSERT: subscripts of the columns.
     pub values: Vec<Expr>,
-    /// FROM of UPDATE, USING of DELETE.
+    /// FROM of UPDATE, USING of DELETE and MERGE.
     pub from: Vec<From>,
-    /// WHERE.
+    /// WHERE; ON of MERGE.
     pub selection: Option<Expr>,
     /// ON CONFLICT.
     pub conflict: Option<Conflict>,
+    /// WHEN clauses of MERGE.
+    pub merge: Vec<MergeWhen>,
+    /// What RETURNING calls the rows before and after.
+    pub rows: RowNames,
     /// RETURNING.
     pub returning: Vec<Item>,
+}
+
+impl Dml {
+    /// A statement of which only the target is known so far.
+    pub fn new(verb: Verb, target: Path, alias: Option<Name>) -> Self {
+        Self {
+            verb,
+            target,
+            alias,
+            columns: Vec::new(),
+            source: None,
+            values: Vec::new(),
+            from: Vec::new(),
+            selection: None,
+            conflict: None,
+            merge: Vec::new(),
+            rows: RowNames::default(),
+            returning: Vec::new(),
+        }
+    }
+}
+
+/// RETURNING WITH (OLD AS …, NEW AS …).
+#[derive(Debug, Clone, Default)]
+pub struct RowNames {
+    /// Instead of `old`.
+    pub old: Option<Name>,
+    /// Instead of `new`.
+    pub new: Option<Name>,
+}
+
+/// One WHEN clause of MERGE.
+#[derive(Debug, Clone)]
+pub struct MergeWhen {
+    /// The rows that its expressions see.
+    pub sees: MergeRows,
+    /// What it does.
+    pub action: MergeAction,
+    /// AND …
+    pub condition: Option<Expr>,
+    /// Columns that get a value.
+    pub columns: Vec<Name>,
+    /// The values.
+    pub values: Vec<Expr>,
+    /// INSERT without a column list: how many values it gives.
+    pub width: Option<usize>,
+}
+
+/// Which rows a WHEN clause sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MergeRows {
+    /// MATCHED.
+    Both,
+    /// NOT MATCHED BY SOURCE.
+    Target,
+    /// NOT MATCHED BY TARGET.
+    Source,
+}
+
+/// What a WHEN clause does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MergeAction {
+    /// UPDATE.
+    Update,
+    /// INSERT.
+    Insert,
+    /// DELETE.
+    Delete,
+    /// DO NOTHING.
+    Nothing,
 }
 
 /// The verb of a data-modifying statement.
@@ -306,6 +418,8 @@ pub enum Verb {
     Update,
     /// DELETE.
     Delete,
+    /// MERGE.
+    Merge,
 }
 
 /// ON CONFLICT.
@@ -313,6 +427,8 @@ pub enum Verb {
 pub struct Conflict {
     /// Columns of the conflict target.
     pub target: Vec<Name>,
+    /// Expressions of the conflict target, and its WHERE.
+    pub arbiters: Vec<Expr>,
     /// Columns that DO UPDATE sets.
     pub columns: Vec<Name>,
     /// Their new values.

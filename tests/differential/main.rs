@@ -15,6 +15,7 @@
 
 mod mutate;
 mod oracle;
+mod readings;
 
 use std::collections::{BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -38,6 +39,9 @@ use pgcovenant::sql::{lexer, lineage};
 
 /// Mutants of a normal run.
 const MUTANTS: u64 = 60_000;
+
+/// Mutants that are read in both ways.
+const READ_TWICE: u64 = 20_000;
 
 /// The policies of the repository, and a user whom they govern.
 struct World {
@@ -193,6 +197,24 @@ fn nothing_protected_is_sent_whatever_the_text() {
     let failures = failures.into_inner().unwrap();
     assert!(failures.is_empty(), "{}", failures.join("\n"));
     assert!(admitted * 20 > tried, "only {admitted} of {tried} mutants were admitted: the test proves too little");
+}
+
+#[test]
+fn both_readings_of_a_text_find_the_same() {
+    let world = World::new("support");
+    let database = world.snapshot.database("shop").unwrap();
+    let first = number_of("PGCOVENANT_FUZZ_FROM").unwrap_or(0);
+    let (mut same, mut differences) = (0, Vec::new());
+    let seeds = world.seeds.iter().map(|seed| (*seed).to_owned());
+    for text in seeds.chain((first..first + READ_TWICE).map(|number| mutate::mutant(&world.seeds, number))) {
+        match readings::compare(&database.catalog, &world.path, &text) {
+            Ok(readings::Comparison::Same) => same += 1,
+            Ok(readings::Comparison::One) => {}
+            Err(why) => differences.push(format!("{text}\n{why}")),
+        }
+    }
+    assert!(differences.is_empty(), "{} texts are read differently:\n{}", differences.len(), differences.join("\n"));
+    assert!(same * 20 > READ_TWICE, "only {same} texts were read twice");
 }
 
 /// An oracle that never objects proves nothing.

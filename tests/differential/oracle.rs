@@ -88,9 +88,11 @@ impl Oracle {
 
     fn statement(&self, text: &str, node: Node<'_>) -> Verdict {
         match node {
-            Node::SelectStmt(_) | Node::InsertStmt(_) | Node::UpdateStmt(_) | Node::DeleteStmt(_) => {
-                self.query(text, node)
-            }
+            Node::SelectStmt(_)
+            | Node::InsertStmt(_)
+            | Node::UpdateStmt(_)
+            | Node::DeleteStmt(_)
+            | Node::MergeStmt(_) => self.query(text, node),
             Node::PrepareStmt(prepare) => self.query(text, prepare.query()),
             Node::DeclareCursorStmt(declare) => self.query(text, declare.query()),
             Node::ExplainStmt(explain) => {
@@ -148,6 +150,7 @@ impl Oracle {
             Node::InsertStmt(insert) => insert.with_clause(),
             Node::UpdateStmt(update) => update.with_clause(),
             Node::DeleteStmt(delete) => delete.with_clause(),
+            Node::MergeStmt(merge) => merge.with_clause(),
             other => return Err(format!("an unexpected statement: {other:?}").chars().take(200).collect()),
         };
         if let Some(with) = with {
@@ -157,6 +160,7 @@ impl Oracle {
             Node::InsertStmt(insert) => insert.relation(),
             Node::UpdateStmt(update) => update.relation(),
             Node::DeleteStmt(delete) => delete.relation(),
+            Node::MergeStmt(merge) => merge.relation(),
             _ => None,
         };
         if let Some(target) = target {
@@ -200,9 +204,11 @@ impl Oracle {
             let (outcome, recurse) = match child {
                 // Walked with their own scopes; names of locks are aliases.
                 Node::WithClause(_) | Node::LockingClause(_) => (Ok(()), false),
-                Node::SelectStmt(_) | Node::InsertStmt(_) | Node::UpdateStmt(_) | Node::DeleteStmt(_) => {
-                    (self.step(text, child, place), false)
-                }
+                Node::SelectStmt(_)
+                | Node::InsertStmt(_)
+                | Node::UpdateStmt(_)
+                | Node::DeleteStmt(_)
+                | Node::MergeStmt(_) => (self.step(text, child, place), false),
                 other => (self.node(text, other, place), true),
             };
             match outcome {
@@ -253,7 +259,8 @@ impl Oracle {
     /// Whether a query is a projection of a protected table and nothing else; an error if it reads one otherwise.
     fn is_wrapper(&self, text: &str, select: &SelectStmt) -> Result<bool, String> {
         let mut from = select.from_clause().iter();
-        let (Some(Node::RangeVar(relation)), None) = (from.next(), from.next()) else { return Ok(false) };
+        let (Some(only), None) = (from.next(), from.next()) else { return Ok(false) };
+        let Some(relation) = projected_relation(only) else { return Ok(false) };
         let Some(table) = relation.relname().and_then(|name| self.tables.get(name)) else { return Ok(false) };
         if relation.schemaname().is_none() {
             return Ok(false);
@@ -283,7 +290,7 @@ impl Oracle {
         let mut from = select.from_clause().iter();
         let (Some(Node::RangeSubselect(inner)), None) = (from.next(), from.next()) else { return Ok(()) };
         let (Node::SelectStmt(projection), Some(alias)) = (inner.subquery(), inner.alias()) else { return Ok(()) };
-        let Some(Node::RangeVar(relation)) = projection.from_clause().iter().next() else { return Ok(()) };
+        let Some(relation) = projection.from_clause().iter().next().and_then(projected_relation) else { return Ok(()) };
         let Some(table) = relation.relname().and_then(|name| self.tables.get(name)) else { return Ok(()) };
         if !alias.colnames().is_empty() || relation.schemaname().is_none() {
             return Ok(());
@@ -328,12 +335,13 @@ impl Oracle {
         let qualifier = fields.len().checked_sub(2).and_then(|at| fields[at]);
         for target in place.targets.iter().filter(|target| self.protects(target)) {
             let visible = target.alias().and_then(|alias| alias.aliasname()).or(target.relname()).unwrap_or_default();
-            let names_target = qualifier.is_none_or(|qualifier| qualifier == visible || qualifier == "excluded");
+            let is_row = |name: &str| name == visible || ["excluded", "old", "new"].contains(&name);
+            let names_target = qualifier.is_none_or(is_row);
             if !names_target {
                 continue;
             }
             let Some(name) = last else { return Err("a star over the target of a change".to_owned()) };
-            if fields.len() == 1 && (name == visible || name == "excluded") {
+            if fields.len() == 1 && is_row(name) {
                 return Err("the row of the target of a change".to_owned());
             }
             let table = &self.tables[target.relname().unwrap_or_default()];
@@ -344,6 +352,22 @@ impl Oracle {
             }
         }
         Ok(())
+    }
+}
+
+/// The relation that a projection is of; a sample of it may be taken by constants.
+fn projected_relation(from: Node<'_>) -> Option<&RangeVar> {
+    match from {
+        Node::RangeVar(relation) => Some(relation),
+        Node::RangeTableSample(sample) => match sample.relation() {
+            Node::RangeVar(relation) => {
+                let constant = |node: Node<'_>| matches!(node, Node::None | Node::A_Const(_) | Node::ParamRef(_));
+                let plain = sample.args().iter().all(constant) && constant(sample.repeatable());
+                plain.then_some(relation)
+            }
+            _ => None,
+        },
+        _ => None,
     }
 }
 

@@ -272,6 +272,7 @@ impl<'a> Walk<'a> {
             | TokenKind::DollarString
             | TokenKind::Integer
             | TokenKind::Numeric
+            | TokenKind::NewNumber
             | TokenKind::Param
             | TokenKind::ColonEquals
             | TokenKind::EqualsGreater

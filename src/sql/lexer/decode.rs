@@ -27,6 +27,7 @@ pub fn decode_string<'a>(text: &'a str, token: &Token) -> Option<Cow<'a, str>> {
         | TokenKind::UnicodeIdent
         | TokenKind::Integer
         | TokenKind::Numeric
+        | TokenKind::NewNumber
         | TokenKind::Param
         | TokenKind::Punctuation
         | TokenKind::TypeCast
@@ -59,6 +60,7 @@ pub fn ident(text: &str, token: &Token) -> Option<Ident> {
         | TokenKind::DollarString
         | TokenKind::Integer
         | TokenKind::Numeric
+        | TokenKind::NewNumber
         | TokenKind::Param
         | TokenKind::Punctuation
         | TokenKind::TypeCast

@@ -72,6 +72,7 @@ fn kind_byte(kind: TokenKind) -> u8 {
         TokenKind::EqualsGreater => 17,
         TokenKind::DotDot => 18,
         TokenKind::Operator => 19,
+        TokenKind::NewNumber => 20,
     }
 }
 
@@ -95,7 +96,9 @@ impl Writer<'_> {
             let from = self.key.len();
             let kept = !token.kind.is_literal()
                 || self.literals == Literals::Kept
-                || (token.kind == TokenKind::Integer && places.is_positional());
+                || (token.kind == TokenKind::Integer && places.is_positional())
+                // Some servers read two tokens here.
+                || token.kind == TokenKind::NewNumber;
             if kept {
                 self.key.extend_from_slice(bytes);
             }

@@ -161,9 +161,13 @@ fn numbers_end_where_the_server_ends_them() {
     for text in ["123abc", "1e", "1e+", "1.5a", "1é", "1.a", "1_", "1__0"] {
         assert_eq!(fault(text).0, LexErrorKind::JunkAfterNumber, "{text}");
     }
-    for text in ["0x1F", "0o17", "0b1", "0B", "1_000", "1.5_0", "1e5_0"] {
+    for text in ["0x1F", "0X_f", "0o17", "0b1", "1_000", "1_0.5", "1.5_0", "1e5_0"] {
+        assert_eq!(kinds(text), [K::NewNumber], "{text}");
+    }
+    for text in ["0B", "0b2", "0o8", "0xg", "0x_", "0x1_", "0x1__f", "0b12"] {
         assert_eq!(fault(text).0, LexErrorKind::NewNumericSyntax, "{text}");
     }
+    assert_eq!(words("0x1F.5"), ["0x1F", ".5"]);
 }
 
 #[test]

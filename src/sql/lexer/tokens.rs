@@ -36,10 +36,12 @@ pub enum TokenKind {
     HexString,
     /// `$tag$…$tag$`.
     DollarString,
-    /// Integer literal, decimal or 0x, 0o, 0b.
+    /// Integer literal in decimal digits.
     Integer,
     /// Numeric literal with a point or an exponent.
     Numeric,
+    /// `0x1F`, `0o17`, `0b1`, `1_000`: a number from PostgreSQL 16 on, and something else before.
+    NewNumber,
     /// `$1`.
     Param,
     /// One of `( ) [ ] , ; . :`.
@@ -85,7 +87,8 @@ impl TokenKind {
             | Self::HexString
             | Self::DollarString
             | Self::Integer
-            | Self::Numeric => true,
+            | Self::Numeric
+            | Self::NewNumber => true,
             Self::Word
             | Self::QuotedIdent
             | Self::UnicodeIdent
@@ -101,7 +104,7 @@ impl TokenKind {
 
     /// A literal between quotes or dollar tags.
     pub fn is_string(self) -> bool {
-        self.is_literal() && self != Self::Integer && self != Self::Numeric
+        self.is_literal() && !matches!(self, Self::Integer | Self::Numeric | Self::NewNumber)
     }
 
     /// Punctuation or an operator of any sort.
@@ -145,7 +148,7 @@ pub enum LexErrorKind {
     ParameterTooLarge,
     /// An operator of 64 characters or more.
     OperatorTooLong,
-    /// `0x1F`, `0o17`, `0b1`, `1_000`: a number or an error or two tokens, depending on the server's version.
+    /// `0x`, `0b2`: the start of a number or two tokens, depending on the server's version.
     NewNumericSyntax,
     /// A vertical tab between tokens: white space or an error, depending on the server's version.
     VerticalTab,

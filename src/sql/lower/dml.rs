@@ -60,16 +60,11 @@ fn insert(insert: &ast::Insert) -> Lowered<Dml> {
         Some(ast::TableAliasWithoutColumns { explicit: _, alias }) => Some(name(alias)?),
     };
     Ok(Dml {
-        verb: Verb::Insert,
-        target,
-        alias,
         columns: columns.iter().map(plain_name).collect::<Lowered<_>>()?,
         source: source.as_deref().map(query::query).transpose()?,
-        values: Vec::new(),
-        from: Vec::new(),
-        selection: None,
         conflict: on.as_ref().map(conflict).transpose()?,
-        returning: returning.as_deref().map_or_else(|| Ok(Vec::new()), query::items)?,
+        returning: query::returning(returning.as_deref())?,
+        ..Dml::new(Verb::Insert, target, alias)
     })
 }
 
@@ -83,11 +78,12 @@ fn conflict(on: &ast::OnInsert) -> Lowered<Conflict> {
     };
     Ok(match action {
         ast::OnConflictAction::DoNothing => {
-            Conflict { target, columns: Vec::new(), values: Vec::new(), selection: None }
+            Conflict { target, arbiters: Vec::new(), columns: Vec::new(), values: Vec::new(), selection: None }
         }
         ast::OnConflictAction::DoUpdate(ast::DoUpdate { assignments, selection }) => {
             let (columns, values) = assigned(assignments)?;
-            Conflict { target, columns, values, selection: selection.as_ref().map(expr::expr).transpose()? }
+            let arbiters = Vec::new();
+            Conflict { target, arbiters, columns, values, selection: selection.as_ref().map(expr::expr).transpose()? }
         }
     })
 }
@@ -131,16 +127,12 @@ fn update(update: &ast::Update) -> Lowered<Dml> {
         Some(ast::UpdateTableFromKind::BeforeSet(_)) => return Err(Unsupported("foreign UPDATE")),
     };
     Ok(Dml {
-        verb: Verb::Update,
-        target,
-        alias,
         columns,
-        source: None,
         values,
         from: sources,
         selection: selection.as_ref().map(expr::expr).transpose()?,
-        conflict: None,
-        returning: returning.as_deref().map_or_else(|| Ok(Vec::new()), query::items)?,
+        returning: query::returning(returning.as_deref())?,
+        ..Dml::new(Verb::Update, target, alias)
     })
 }
 
@@ -167,16 +159,10 @@ fn delete(delete: &ast::Delete) -> Lowered<Dml> {
     };
     let (target, alias) = single_target(table)?;
     Ok(Dml {
-        verb: Verb::Delete,
-        target,
-        alias,
-        columns: Vec::new(),
-        source: None,
-        values: Vec::new(),
         from: using.as_deref().map_or_else(|| Ok(Vec::new()), joined)?,
         selection: selection.as_ref().map(expr::expr).transpose()?,
-        conflict: None,
-        returning: returning.as_deref().map_or_else(|| Ok(Vec::new()), query::items)?,
+        returning: query::returning(returning.as_deref())?,
+        ..Dml::new(Verb::Delete, target, alias)
     })
 }
 
@@ -186,8 +172,10 @@ fn joined(sources: &[ast::TableWithJoins]) -> Lowered<Vec<From>> {
 
 fn single_target(table: &ast::TableWithJoins) -> Lowered<(Path, Option<Name>)> {
     match from::table_with_joins(table)? {
-        From::Relation { path, alias: None } => Ok((path, None)),
-        From::Relation { path, alias: Some(alias) } if alias.columns.is_empty() => Ok((path, Some(alias.name))),
+        From::Relation { path, alias: None, sample: None } => Ok((path, None)),
+        From::Relation { path, alias: Some(alias), sample: None } if alias.columns.is_empty() => {
+            Ok((path, Some(alias.name)))
+        }
         From::Relation { .. } | From::Derived { .. } | From::Function { .. } | From::Join { .. } => {
             Err(Unsupported("target that is not a relation"))
         }

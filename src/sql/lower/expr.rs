@@ -41,19 +41,19 @@ pub(super) fn expr(node: &ast::Expr) -> Lowered<Expr> {
         | E::IsNull(inner)
         | E::IsNotNull(inner)
         | E::IsUnknown(inner)
-        | E::IsNotUnknown(inner)
-        | E::Nested(inner) => expr(inner),
+        | E::IsNotUnknown(inner) => combined(&[inner]),
+        E::Nested(inner) => expr(inner),
         E::IsJson { expr: inner, kind: _, unique_keys: _, negated: _ }
         | E::IsNormalized { expr: inner, form: _, negated: _ }
         | E::UnaryOp { op: _, expr: inner }
         | E::Collate { expr: inner, collation: _ }
-        | E::Extract { field: _, syntax: _, expr: inner } => expr(inner),
+        | E::Extract { field: _, syntax: _, expr: inner } => combined(&[inner]),
         E::Ceil { expr: inner, field } | E::Floor { expr: inner, field } => {
             match field {
                 ast::CeilFloorKind::DateTimeField(_) => {}
                 ast::CeilFloorKind::Scale(_) => return Err(Unsupported("CEIL with a scale")),
             }
-            expr(inner)
+            combined(&[inner])
         }
         E::IsDistinctFrom(left, right) | E::IsNotDistinctFrom(left, right) => combined(&[left, right]),
         E::BinaryOp { left, op: _, right } => combined(&[left, right]),
@@ -75,7 +75,7 @@ pub(super) fn expr(node: &ast::Expr) -> Lowered<Expr> {
         E::Cast { kind, expr: inner, data_type: _, format } => {
             absent(format.is_none(), "CAST … FORMAT")?;
             match kind {
-                ast::CastKind::Cast | ast::CastKind::DoubleColon => expr(inner),
+                ast::CastKind::Cast | ast::CastKind::DoubleColon => combined(&[inner]),
                 ast::CastKind::TryCast | ast::CastKind::SafeCast => Err(Unsupported("TRY_CAST")),
             }
         }

@@ -3,7 +3,7 @@
 use sqlparser::ast;
 
 use super::{Lowered, Unsupported, absent, expr, name, path, query};
-use crate::sql::tree::{Alias, Constraint, From};
+use crate::sql::tree::{Alias, Constraint, Expr, From, Path};
 
 pub(super) fn table_with_joins(table: &ast::TableWithJoins) -> Lowered<From> {
     let ast::TableWithJoins { relation, joins } = table;
@@ -45,7 +45,7 @@ fn constraint(operator: &ast::JoinOperator) -> Lowered<Constraint> {
     Ok(match constraint {
         ast::JoinConstraint::On(on) => Constraint::On(expr::expr(on)?),
         ast::JoinConstraint::Using(columns) => {
-            Constraint::Using(columns.iter().map(super::plain_name).collect::<Lowered<_>>()?)
+            Constraint::Using { columns: columns.iter().map(super::plain_name).collect::<Lowered<_>>()?, alias: None }
         }
         ast::JoinConstraint::Natural => Constraint::Natural,
         ast::JoinConstraint::None => Constraint::None,
@@ -85,11 +85,11 @@ fn factor(factor: &ast::TableFactor) -> Lowered<From> {
             match args {
                 None => {
                     absent(!with_ordinality, "WITH ORDINALITY of a table")?;
-                    Ok(From::Relation { path, alias })
+                    Ok(From::Relation { path, alias, sample: None })
                 }
                 Some(ast::TableFunctionArgs { args, settings }) => {
                     absent(settings.is_none(), "SETTINGS")?;
-                    Ok(From::Function { args: expr::function_args(args)?, name: Some(path.last), alias })
+                    function(path, args, alias)
                 }
             }
         }
@@ -101,14 +101,13 @@ fn factor(factor: &ast::TableFactor) -> Lowered<From> {
                 lateral: *lateral,
             })
         }
-        F::Function { lateral: _, name: object, args, with_ordinality: _, alias: given } => Ok(From::Function {
-            args: expr::function_args(args)?,
-            name: Some(path(object)?.last),
-            alias: optional_alias(given.as_ref())?,
-        }),
+        F::Function { lateral: _, name: object, args, with_ordinality: _, alias: given } => {
+            function(path(object)?, args, optional_alias(given.as_ref())?)
+        }
         F::UNNEST { alias: given, array_exprs, with_offset, with_offset_alias, with_ordinality: _ } => {
             absent(!with_offset && with_offset_alias.is_none(), "WITH OFFSET")?;
-            Ok(From::Function { args: expr::list(array_exprs)?, name: None, alias: optional_alias(given.as_ref())? })
+            let calls = expr::list(array_exprs)?;
+            Ok(From::Function { calls, columns: None, name: None, alias: optional_alias(given.as_ref())? })
         }
         F::NestedJoin { table_with_joins: inner, alias: given } => {
             let inner = table_with_joins(inner)?;
@@ -126,6 +125,12 @@ fn factor(factor: &ast::TableFactor) -> Lowered<From> {
         | F::MatchRecognize { .. }
         | F::SemanticView { .. } => Err(Unsupported("foreign table expression")),
     }
+}
+
+fn function(path: Path, args: &[ast::FunctionArg], alias: Option<Alias>) -> Lowered<From> {
+    let name = Some(path.last.clone());
+    let calls = vec![Expr::Call { path, args: expr::function_args(args)? }];
+    Ok(From::Function { calls, columns: None, name, alias })
 }
 
 fn aliased_join(inner: From, outer: Alias) -> Lowered<From> {

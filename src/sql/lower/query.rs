@@ -2,8 +2,8 @@
 
 use sqlparser::ast;
 
-use super::{Lowered, Unsupported, absent, dml, expr, from, name, names};
-use crate::sql::tree::{Body, Cte, Distinct, Expr, Item, Query, Select};
+use super::{Lowered, Unsupported, absent, dml, expr, from, name};
+use crate::sql::tree::{Body, Cte, Distinct, Expr, Item, Name, Query, Select};
 
 pub(super) fn query(query: &ast::Query) -> Lowered<Query> {
     let ast::Query {
@@ -46,7 +46,7 @@ fn cte(cte: &ast::Cte) -> Lowered<Cte> {
     let ast::Cte { alias, query: inner, from, materialized: _, closing_paren_token: _ } = cte;
     absent(from.is_none(), "CTE with FROM")?;
     let alias = from::alias(alias)?;
-    Ok(Cte { name: alias.name, columns: alias.columns, query: query(inner)? })
+    Ok(Cte { name: alias.name, columns: alias.columns, query: query(inner)?, derived: Vec::new() })
 }
 
 fn limit_expressions(clause: Option<&ast::LimitClause>) -> Lowered<Vec<Expr>> {
@@ -205,15 +205,39 @@ fn group_by_clause(clause: &ast::GroupByExpr) -> Lowered<(Vec<Expr>, bool)> {
     Ok((flat, sets))
 }
 
+/// RETURNING: a mask takes the place of the column there, so the name that an expression takes from a column must be
+/// known, and this tree does not say where such an expression ends.
+pub(super) fn returning(list: Option<&[ast::SelectItem]>) -> Lowered<Vec<Item>> {
+    let list = list.unwrap_or_default();
+    for item in list {
+        if let ast::SelectItem::UnnamedExpr(inner) = item {
+            let plain = matches!(
+                inner,
+                ast::Expr::Identifier(_)
+                    | ast::Expr::CompoundIdentifier(_)
+                    | ast::Expr::Value(_)
+                    | ast::Expr::BinaryOp { .. }
+                    | ast::Expr::Function(_)
+            );
+            absent(plain, "RETURNING of an expression that may have the name of a column")?;
+        }
+    }
+    items(list)
+}
+
 pub(super) fn items(list: &[ast::SelectItem]) -> Lowered<Vec<Item>> {
     list.iter().map(item).collect()
 }
 
 fn item(item: &ast::SelectItem) -> Lowered<Item> {
     Ok(match item {
-        ast::SelectItem::UnnamedExpr(inner) => Item::Expr { expr: expr::expr(inner)?, alias: None },
+        ast::SelectItem::UnnamedExpr(ast::Expr::Nested(inner)) => {
+            // A name behind the column would stand inside the parentheses.
+            Item::Expr { expr: Expr::Combined(vec![expr::expr(inner)?]), alias: None, inherits: None }
+        }
+        ast::SelectItem::UnnamedExpr(inner) => Item::Expr { expr: expr::expr(inner)?, alias: None, inherits: None },
         ast::SelectItem::ExprWithAlias { expr: inner, alias } => {
-            Item::Expr { expr: expr::expr(inner)?, alias: Some(name(alias)?) }
+            Item::Expr { expr: expr::expr(inner)?, alias: Some(name(alias)?), inherits: None }
         }
         ast::SelectItem::ExprWithAliases { .. } => return Err(Unsupported("several aliases")),
         ast::SelectItem::Wildcard(options) => Item::Star(wildcard(options)?),
@@ -245,8 +269,13 @@ fn wildcard(options: &ast::WildcardAdditionalOptions) -> Lowered<crate::sql::tre
     super::span(wildcard_token.0.span)
 }
 
-/// The names of an alias's column list, which must carry no types.
-pub(super) fn alias_columns(columns: &[ast::TableAliasColumnDef]) -> Lowered<Vec<crate::sql::tree::Name>> {
-    let idents: Vec<_> = columns.iter().map(|ast::TableAliasColumnDef { name, data_type: _ }| name.clone()).collect();
-    names(&idents)
+/// The names of an alias's column list. One with types defines the columns of a function.
+pub(super) fn alias_columns(columns: &[ast::TableAliasColumnDef]) -> Lowered<Vec<Name>> {
+    columns
+        .iter()
+        .map(|ast::TableAliasColumnDef { name: column, data_type }| {
+            absent(data_type.is_none(), "a column list with types")?;
+            name(column)
+        })
+        .collect()
 }

@@ -3,7 +3,7 @@
 use super::lookup::star_item;
 use super::{Place, Resolver, UNNAMED, Value};
 use crate::model::ident::Ident;
-use crate::sql::access::{Clause, StarColumn, StarRef, Unresolved};
+use crate::sql::access::{Clause, InheritedOutput, StarColumn, StarRef, Unresolved};
 use crate::sql::scope::{Chain, Column, Scope, VisibleColumn};
 use crate::sql::tree::{Expr, Item, Path, Span};
 
@@ -58,10 +58,17 @@ impl Resolver<'_> {
         let mut outputs = Vec::new();
         for item in items {
             match item {
-                Item::Expr { expr, alias } => {
+                Item::Expr { expr, alias, inherits } => {
                     let place = Place { clause, names_output: alias.is_none() };
+                    let first = self.out.columns.len();
                     let value = self.expr(expr, Some(chain), place);
-                    let name = alias.as_ref().map(|alias| alias.ident.clone()).or(value.name);
+                    let inherited = inherits.as_ref().map(|inherited| inherited.name.clone());
+                    if let Some(found) = inherits.as_ref().filter(|_| clause == Clause::Returning) {
+                        let columns = first..self.out.columns.len();
+                        let name = found.name.clone();
+                        self.out.inherited_names.push(InheritedOutput { name, end: found.end, columns });
+                    }
+                    let name = alias.as_ref().map(|alias| alias.ident.clone()).or(inherited).or(value.name);
                     outputs.push(Column {
                         name: name.unwrap_or_else(|| Ident::quoted(UNNAMED)),
                         id: None,

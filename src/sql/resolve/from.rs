@@ -1,25 +1,27 @@
 //! FROM: fills the namespace of one query level.
 
 use super::{Resolver, relation_columns, rename};
+use crate::model::catalog::ColumnId;
 use crate::model::ident::Ident;
 use crate::sql::access::{Clause, Role};
 use crate::sql::scope::{Chain, Column, Columns, Place, RangeItem, Scope, VisibleColumn};
-use crate::sql::tree::{Alias, Constraint, Expr, From, Name, Path};
+use crate::sql::tree::{Alias, Constraint, Expr, From, Name, Path, Sample};
 
 impl Resolver<'_> {
     /// Adds an entry, and its columns at the end of what may be named.
     pub(super) fn from(&mut self, from: &From, scope: &mut Scope, outer: Option<&Chain<'_>>) {
         match from {
-            From::Relation { path, alias } => self.relation(path, alias.as_ref(), scope),
+            From::Relation { path, alias, sample } => self.relation(path, alias.as_ref(), *sample, scope),
             From::Derived { query, alias, lateral } => {
                 let columns =
                     if *lateral { self.query(query, Some(&Chain { scope, outer })) } else { self.query(query, outer) };
                 let name = alias.as_ref().map(|alias| alias.name.clone());
                 add(scope, name, None, None, with_aliases(columns, alias.as_ref()));
             }
-            From::Function { args, name, alias } => {
-                let value = self.exprs(args, Some(&Chain { scope, outer }), Clause::Output);
-                self.function(name.as_ref(), alias.as_ref(), value.sources, scope);
+            From::Function { calls, columns, name, alias } => {
+                let value = self.exprs(calls, Some(&Chain { scope, outer }), Clause::Output);
+                let rows = Rows { columns: columns.as_deref(), sources: value.sources };
+                function(name.as_ref(), alias.as_ref(), rows, scope);
             }
             From::Join { left, right, constraint, alias } => {
                 let first_item = scope.items.len();
@@ -32,7 +34,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn relation(&mut self, path: &Path, alias: Option<&Alias>, scope: &mut Scope) {
+    fn relation(&mut self, path: &Path, alias: Option<&Alias>, sample: Option<Sample>, scope: &mut Scope) {
         let visible = alias.map_or(&path.last, |alias| &alias.name).clone();
         if path.qualifier.is_empty() {
             let cte = self.ctes.iter().rev().find(|(name, _)| *name == path.last.ident);
@@ -45,6 +47,9 @@ impl Resolver<'_> {
         }
         let aliases = alias.map(|alias| alias.columns.clone()).unwrap_or_default();
         let index = self.mention(path, alias.map(|alias| &alias.name), aliases, Role::Source);
+        if let Some(mention) = self.out.relations.get_mut(index.0) {
+            mention.sample = sample;
+        }
         match self.find_relation(path) {
             Some(relation) => {
                 let schema = alias.is_none().then(|| Ident::quoted(&relation.schema));
@@ -55,26 +60,6 @@ impl Resolver<'_> {
                 add(scope, Some(visible), None, Some(index), Columns::Open { named: Vec::new(), sources: Vec::new() })
             }
         }
-    }
-
-    fn function(
-        &mut self,
-        name: Option<&Name>,
-        alias: Option<&Alias>,
-        sources: Vec<crate::model::catalog::ColumnId>,
-        scope: &mut Scope,
-    ) {
-        let visible = alias.map(|alias| &alias.name).or(name).cloned();
-        let listed: Vec<_> = match alias {
-            Some(alias) if !alias.columns.is_empty() => alias.columns.iter().map(|name| name.ident.clone()).collect(),
-            // A function with a scalar result has one column, named like the entry.
-            _ => visible.iter().map(|name| name.ident.clone()).collect(),
-        };
-        let named = listed
-            .into_iter()
-            .map(|name| Column { name, id: None, identity: None, sources: sources.clone() })
-            .collect();
-        add(scope, visible, None, None, Columns::Open { named, sources });
     }
 
     fn join(
@@ -94,7 +79,12 @@ impl Resolver<'_> {
                 let value = self.exprs(std::slice::from_ref(on), Some(&Chain { scope, outer }), Clause::Join);
                 self.depend(&value.sources);
             }
-            Constraint::Using(names) => self.merge(names, scope, start, middle),
+            Constraint::Using { columns, alias } => {
+                let merged = self.merge(columns, scope, start, middle);
+                if let Some(alias) = alias {
+                    add_merged(alias, merged, scope);
+                }
+            }
             Constraint::Natural => {
                 let names = common_names(scope, start, middle);
                 self.merge(&names, scope, start, middle);
@@ -103,7 +93,7 @@ impl Resolver<'_> {
     }
 
     /// USING: the named columns come first, once, and may be named without a qualifier.
-    fn merge(&mut self, names: &[Name], scope: &mut Scope, start: usize, middle: usize) {
+    fn merge(&mut self, names: &[Name], scope: &mut Scope, start: usize, middle: usize) -> Vec<VisibleColumn> {
         let right: Vec<_> = scope.columns.drain(middle..).collect();
         let left: Vec<_> = scope.columns.drain(start..).collect();
         let mut merged = Vec::new();
@@ -119,7 +109,9 @@ impl Resolver<'_> {
         }
         let is_merged = |column: &VisibleColumn| names.iter().any(|name| name.ident == column.name);
         let rest = left.into_iter().chain(right).filter(|column| !is_merged(column));
-        scope.columns.extend(merged.into_iter().chain(rest.collect::<Vec<_>>()));
+        let rest: Vec<_> = rest.collect();
+        scope.columns.extend(merged.iter().cloned().chain(rest));
+        merged
     }
 
     fn note_merged(&mut self, name: &Name, places: &[Place], scope: &Scope) {
@@ -143,6 +135,53 @@ impl Resolver<'_> {
     }
 }
 
+/// What a function in FROM, or something like it, gives.
+struct Rows<'a> {
+    /// Its columns, where the text defines them.
+    columns: Option<&'a [Ident]>,
+    /// What each of them depends on.
+    sources: Vec<ColumnId>,
+}
+
+fn function(name: Option<&Name>, alias: Option<&Alias>, rows: Rows<'_>, scope: &mut Scope) {
+    let Rows { columns, sources } = rows;
+    let visible = alias.map(|alias| &alias.name).or(name).cloned();
+    let column = |name: Ident| Column { name, id: None, identity: None, sources: sources.clone() };
+    if let Some(defined) = columns {
+        let columns = defined.iter().cloned().map(column).collect();
+        add(scope, visible, None, None, with_aliases(columns, alias));
+        return;
+    }
+    let listed: Vec<_> = match alias {
+        Some(alias) if !alias.columns.is_empty() => alias.columns.iter().map(|name| name.ident.clone()).collect(),
+        // A function with a scalar result has one column, named like the entry.
+        _ => visible.iter().map(|name| name.ident.clone()).collect(),
+    };
+    let named = listed.into_iter().map(column).collect();
+    add(scope, visible, None, None, Columns::Open { named, sources });
+}
+
+/// USING (…) AS alias: the merged columns once more, under that name only.
+fn add_merged(alias: &Name, merged: Vec<VisibleColumn>, scope: &mut Scope) {
+    let columns = merged.iter().map(|column| merged_column(column, scope)).collect();
+    let visible = scope.columns.len();
+    add(scope, Some(alias.clone()), None, None, Columns::Known(columns));
+    scope.columns.truncate(visible);
+}
+
+/// A column of the namespace as one of an entry of its own.
+fn merged_column(visible: &VisibleColumn, scope: &Scope) -> Column {
+    let mut sources = Vec::new();
+    let mut identity = None;
+    for place in &visible.places {
+        if let Some(found) = scope.column(*place) {
+            sources.extend(found.sources.iter().copied());
+            identity = found.identity;
+        }
+    }
+    Column { name: visible.name.clone(), id: None, identity, sources }
+}
+
 /// Names that both sides of a natural join have, in the order of the left side. They stand nowhere in the text.
 fn common_names(scope: &Scope, start: usize, middle: usize) -> Vec<Name> {
     let left = scope.columns.get(start..middle).unwrap_or_default();
@@ -156,20 +195,7 @@ fn common_names(scope: &Scope, start: usize, middle: usize) -> Vec<Name> {
 /// An alias over a join hides the entries inside and names their columns anew.
 fn hide_behind(alias: &Alias, scope: &mut Scope, first_item: usize, start: usize) {
     let visible: Vec<_> = scope.columns.drain(start..).collect();
-    let mut columns: Vec<Column> = visible
-        .iter()
-        .map(|column| {
-            let mut sources = Vec::new();
-            let mut identity = None;
-            for place in &column.places {
-                if let Some(found) = scope.column(*place) {
-                    sources.extend(found.sources.iter().copied());
-                    identity = found.identity;
-                }
-            }
-            Column { name: column.name.clone(), id: None, identity, sources }
-        })
-        .collect();
+    let mut columns: Vec<Column> = visible.iter().map(|column| merged_column(column, scope)).collect();
     rename(&mut columns, &alias.columns);
     let open: Vec<_> = scope.open.iter().copied().filter(|index| *index >= first_item).collect();
     for item in scope.items.iter_mut().skip(first_item) {

@@ -3,7 +3,7 @@
 use super::{Place, Resolver, UNNAMED, Value, visible_relations};
 use crate::model::catalog::ColumnId;
 use crate::model::ident::Ident;
-use crate::sql::access::{ColumnRef, RelationIndex, Unresolved, WholeRowRef};
+use crate::sql::access::{BareName, ColumnRef, RelationIndex, Role, Unresolved, WholeRowRef};
 use crate::sql::scope::{self, Chain, Columns, RangeItem, Scope};
 use crate::sql::tree::{Name, Path};
 
@@ -14,6 +14,8 @@ enum Found {
     Column {
         places: Vec<(Option<RelationIndex>, Option<ColumnId>)>,
         value: Value,
+        /// The entry, where it is one and has a name.
+        of: Option<Name>,
     },
     System {
         relation: Option<RelationIndex>,
@@ -34,6 +36,15 @@ enum Found {
 }
 
 impl Resolver<'_> {
+    /// Notes a name without a qualifier that means no column of a relation that is written to.
+    fn note_bare(&mut self, path: &Path, places: &[(Option<RelationIndex>, Option<ColumnId>)], of: Option<Name>) {
+        let role = |index: &RelationIndex| self.out.relations.get(index.0).map(|mention| mention.role);
+        let target = places.iter().filter_map(|(relation, _)| relation.as_ref()).filter_map(role).any(Role::is_target);
+        if let Some(of) = of.filter(|_| path.qualifier.is_empty() && !target) {
+            self.out.bare.push(BareName { name: path.last.clone(), of });
+        }
+    }
+
     /// Resolves a name that stands for a value, and notes what it refers to.
     pub(super) fn column(&mut self, path: &Path, chain: Option<&Chain<'_>>, place: Place) -> Value {
         self.out.column_starts.push(path.span().start);
@@ -62,7 +73,8 @@ impl Resolver<'_> {
         field: Option<&Name>,
     ) -> Value {
         match found {
-            Found::Column { places, value } => {
+            Found::Column { places, value, of } => {
+                self.note_bare(path, &places, of);
                 for (relation, id) in places {
                     if let (Some(via), Some(column)) = (relation, id) {
                         let names_output = place.names_output && field.is_none();
@@ -176,14 +188,16 @@ fn unknown_sources<'a>(items: impl Iterator<Item = &'a RangeItem>) -> Option<Vec
 fn found_column(scope: &Scope, places: &[scope::Place]) -> Found {
     let mut value = Value::default();
     let mut found = Vec::new();
+    let mut of = None;
     for place in places {
         if let (Some(item), Some(column)) = (scope.items.get(place.item), scope.column(*place)) {
+            of = item.name.clone().filter(|_| places.len() == 1);
             found.push((item.relation, column.id));
             value.sources.extend(column.sources.iter().copied());
             value.identity = if places.len() == 1 { column.identity } else { None };
         }
     }
-    Found::Column { places: found, value }
+    Found::Column { places: found, value, of }
 }
 
 fn whole_row(name: &Ident, chain: Option<&Chain<'_>>) -> Found {

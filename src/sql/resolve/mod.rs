@@ -123,6 +123,7 @@ impl<'a> Resolver<'a> {
             alias_columns,
             role,
             system_columns: Vec::new(),
+            sample: None,
         });
         RelationIndex(self.out.relations.len() - 1)
     }
@@ -149,7 +150,11 @@ impl<'a> Resolver<'a> {
         }
         if !to && columns.is_empty() {
             let width = self.find_relation(path).map(|relation| relation.columns.len());
-            self.out.implicit_inserts.push(ImplicitInsert { relation: via, width, insert_at: path.last.span.end });
+            self.out.implicit_inserts.push(ImplicitInsert {
+                relation: via,
+                width,
+                insert_at: Some(path.last.span.end),
+            });
         }
     }
 

@@ -6,7 +6,7 @@ use crate::model::catalog::ColumnId;
 use crate::model::ident::Ident;
 use crate::sql::access::{Clause, Grouping, RelationIndex};
 use crate::sql::scope::{Chain, Column, Scope};
-use crate::sql::tree::{Body, Cte, Distinct, Expr, Item, Query, Select};
+use crate::sql::tree::{Body, Cte, DerivedColumn, Distinct, Expr, Item, Query, Select};
 
 impl Resolver<'_> {
     /// Resolves a query and gives its output columns.
@@ -32,6 +32,13 @@ impl Resolver<'_> {
     fn cte(&mut self, cte: &Cte, outer: Option<&Chain<'_>>) -> Vec<Column> {
         let mut columns = self.query(&cte.query, outer);
         rename(&mut columns, &cte.columns);
+        for DerivedColumn { name, from } in &cte.derived {
+            let of = |column: &&Column| from.contains(&column.name);
+            let sources: Vec<_> = columns.iter().filter(of).flat_map(|column| column.sources.iter().copied()).collect();
+            // It decides what comes first, and where the recursion ends.
+            self.depend(&sources);
+            columns.push(Column { name: name.clone(), id: None, identity: None, sources });
+        }
         columns
     }
 

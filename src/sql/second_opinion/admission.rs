@@ -65,6 +65,8 @@ pub enum Fragment {
         relation_offset: u32,
         /// From `start` to the first byte of the first output expression; none if all columns are left out.
         first_target_offset: Option<u32>,
+        /// What follows the relation's name.
+        ends: WrapperEnd,
     },
     /// A protected relation as the target of INSERT, UPDATE, DELETE or MERGE.
     DmlTarget {
@@ -78,6 +80,15 @@ pub enum Fragment {
         /// After its last byte.
         end: u32,
     },
+}
+
+/// What follows the relation's name in a wrapper.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum WrapperEnd {
+    /// Its closing parenthesis.
+    Parenthesis,
+    /// The client's own TABLESAMPLE, and the parenthesis behind that.
+    Sample,
 }
 
 /// Why a text may not be sent.

@@ -44,7 +44,7 @@ fn statement(start: u32, end: u32, node: Node<'_>) -> OutlineStatement {
         Node::CopyStmt(copy) => {
             let relation = copy.relation().map_or(Ok(()), |relation| {
                 let verb = if copy.is_from { Verb::Insert } else { Verb::Read };
-                tree.visitor.relation(relation, Role { verb, cte: false, wrapper: None })
+                tree.visitor.relation(relation, Role::alone(verb))
             });
             relation.and_then(|()| tree.query(copy.query())).and_then(|()| tree.expression(copy.where_clause()))
         }
@@ -76,7 +76,7 @@ fn named_by_utility<'a>(tree: &mut Tree<'a, '_, Collector>, node: Node<'a>) -> R
         _ => None,
     };
     match relation {
-        Some(relation) => tree.visitor.relation(relation, Role { verb: Verb::Other, cte: false, wrapper: None }),
+        Some(relation) => tree.visitor.relation(relation, Role::alone(Verb::Other)),
         None => Ok(()),
     }
 }
@@ -156,6 +156,10 @@ impl<'a> Visitor<'a> for Collector {
     }
 
     fn leave_change(&mut self) {}
+
+    fn row_name(&mut self, _name: &'a str) -> Result<(), Infallible> {
+        Ok(())
+    }
 
     fn enter_query(&mut self) {}
 

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::sql::lexer;
 
 /// `public.t` is protected: `id` is clear, `secret` is not. `public.open` is clear. Nothing else exists.
 struct Rules;
@@ -56,6 +57,7 @@ fn wrapper_at(start: usize) -> Fragment {
         end: (start + WRAPPER.len()) as u32,
         relation_offset: offset(TARGET),
         first_target_offset: Some(offset("\"id\"")),
+        ends: WrapperEnd::Parenthesis,
     }
 }
 

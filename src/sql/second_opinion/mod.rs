@@ -23,30 +23,11 @@ mod forged;
 #[cfg(test)]
 mod tests;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
-pub use admission::{Admission, ColumnAdmission, Fragment, Objection, ObjectionKind, RelationAdmission};
+pub use admission::{Admission, ColumnAdmission, Fragment, Objection, ObjectionKind, RelationAdmission, WrapperEnd};
 pub use kinds::{StatementKind, TransactionKind};
 pub use outline::{NamedObject, NamedRelation, Outline, OutlineStatement, Verb};
 
-use super::lexer;
-
-/// PostgreSQL's grammar does not accept a text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GrammarError {
-    /// Primary message, in PostgreSQL's words.
-    pub message: String,
-    /// Byte offset, where it is known.
-    pub position: Option<u32>,
-}
-
-impl std::fmt::Display for GrammarError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for GrammarError {}
+use super::grammar::{GrammarError, guarded};
 
 /// What a text says, by PostgreSQL's grammar. The caps on tokens must have been checked before.
 pub fn outline(sql: &str) -> Result<Outline, GrammarError> {
@@ -58,20 +39,6 @@ pub fn verify(sql: &str, generated: &[Fragment], admission: &dyn Admission) -> R
     match guarded(sql, |parsed| verify::verify(parsed, generated, admission)) {
         Ok(verdict) => verdict,
         Err(error) => Err(Objection { kind: ObjectionKind::Grammar, name: error.message, position: error.position }),
-    }
-}
-
-/// Parses a text and does something with the tree; a panic in either is an error.
-fn guarded<T>(sql: &str, then: impl FnOnce(&pg_raw_parse::ParseResult) -> T) -> Result<T, GrammarError> {
-    let outcome = catch_unwind(AssertUnwindSafe(|| match pg_raw_parse::parse(sql) {
-        Ok(parsed) => Ok(then(&parsed)),
-        Err(pg_raw_parse::Error::Parse(error)) => Err(error.to_string()),
-        Err(error) => Err(error.to_string()),
-    }));
-    match outcome {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(message)) => Err(GrammarError { message, position: lexer::lex(sql).err().map(|error| error.position) }),
-        Err(_) => Err(GrammarError { message: "statement could not be analysed".to_owned(), position: None }),
     }
 }
 

@@ -58,6 +58,7 @@ fn wrapper(sql: &str) -> Fragment {
         end: start + WRAPPER.len() as u32,
         relation_offset: WRAPPER.find("s.t").unwrap() as u32,
         first_target_offset: Some(WRAPPER.find("id").unwrap() as u32),
+        ends: WrapperEnd::Parenthesis,
     }
 }
 
@@ -138,6 +139,7 @@ fn a_wrapper_that_the_grammar_reads_otherwise_is_none() {
             end: start + WRAPPER.len() as u32,
             relation_offset: WRAPPER.find("s.t").unwrap() as u32,
             first_target_offset: Some(WRAPPER.find("id").unwrap() as u32),
+            ends: WrapperEnd::Parenthesis,
         };
         assert_eq!(judged(around, &[fragment]), Some(ObjectionKind::ProtectedRelation), "{around}");
     }
@@ -148,6 +150,7 @@ fn a_wrapper_that_the_grammar_reads_otherwise_is_none() {
         end: at(shifted, ") AS") + 1,
         relation_offset: at(shifted, "s.t") - at(shifted, "(SELECT"),
         first_target_offset: Some(at(shifted, "id FROM") - at(shifted, "(SELECT")),
+        ends: WrapperEnd::Parenthesis,
     };
     assert_eq!(judged(shifted, &[fragment]), Some(ObjectionKind::ProtectedRelation));
 }

@@ -26,6 +26,15 @@ pub(super) struct Role<'a> {
     pub(super) cte: bool,
     /// It is all of the FROM list of this query, which is itself a FROM item in parentheses.
     pub(super) wrapper: Option<&'a SelectStmt>,
+    /// Where the method of its TABLESAMPLE stands.
+    pub(super) sampled_at: Option<i32>,
+}
+
+impl Role<'_> {
+    /// Of a relation that no query surrounds.
+    pub(super) fn alone(verb: Verb) -> Self {
+        Self { verb, cte: false, wrapper: None, sampled_at: None }
+    }
 }
 
 /// Is told what the walk meets.
@@ -54,6 +63,8 @@ pub(super) trait Visitor<'a> {
     /// A change begins; what follows up to `leave_change` belongs to it.
     fn enter_change(&mut self, target: &'a RangeVar) -> Result<(), Self::Stop>;
     fn leave_change(&mut self);
+    /// RETURNING WITH gives the row before or after the change a name.
+    fn row_name(&mut self, name: &'a str) -> Result<(), Self::Stop>;
     /// A query begins.
     fn enter_query(&mut self);
     fn leave_query(&mut self);
@@ -182,21 +193,26 @@ impl<'a, 'v, V: Visitor<'a>> Tree<'a, 'v, V> {
 
     fn source(&mut self, item: Node<'a>, wrapper: Option<&'a SelectStmt>) -> Result<(), V::Stop> {
         self.deeper(|tree| match item {
-            Node::RangeVar(relation) => tree.read(relation, wrapper),
+            Node::RangeVar(relation) => tree.read(relation, wrapper, None),
             Node::RangeSubselect(subselect) => tree.subselect(subselect),
             Node::RangeFunction(function) => tree.range_function(function),
             Node::RangeTableFunc(table) => tree.xml_table(table),
-            Node::RangeTableSample(sample) => tree.sample(sample),
+            Node::RangeTableSample(sample) => tree.sample(sample, wrapper),
             Node::JoinExpr(join) => tree.join(join),
             Node::JsonTable(table) => tree.json_table(table),
             _ => tree.visitor.unknown("FROM item"),
         })
     }
 
-    fn read(&mut self, relation: &'a RangeVar, wrapper: Option<&'a SelectStmt>) -> Result<(), V::Stop> {
+    fn read(
+        &mut self,
+        relation: &'a RangeVar,
+        wrapper: Option<&'a SelectStmt>,
+        sampled_at: Option<i32>,
+    ) -> Result<(), V::Stop> {
         let qualified = relation.schemaname().is_some() || relation.catalogname().is_some();
         let cte = !qualified && relation.relname().is_some_and(|name| self.scopes.contains(&name));
-        self.visitor.relation(relation, Role { verb: Verb::Read, cte, wrapper })
+        self.visitor.relation(relation, Role { verb: Verb::Read, cte, wrapper, sampled_at })
     }
 
     fn subselect(&mut self, subselect: &'a RangeSubselect) -> Result<(), V::Stop> {
@@ -250,13 +266,16 @@ impl<'a, 'v, V: Visitor<'a>> Tree<'a, 'v, V> {
         Ok(())
     }
 
-    fn sample(&mut self, sample: &'a RangeTableSample) -> Result<(), V::Stop> {
+    fn sample(&mut self, sample: &'a RangeTableSample, wrapper: Option<&'a SelectStmt>) -> Result<(), V::Stop> {
         let built_in =
             sample.method().iter().all(|name| matches!(name.as_str(), Some("bernoulli" | "system" | "pg_catalog")));
         if !built_in {
             return self.visitor.unknown("TABLESAMPLE method");
         }
-        self.source(sample.relation(), None)?;
+        match sample.relation() {
+            Node::RangeVar(relation) => self.read(relation, wrapper, Some(sample.location))?,
+            _ => return self.visitor.unknown("TABLESAMPLE"),
+        }
         self.expressions(sample.args())?;
         self.expression(sample.repeatable())
     }
@@ -270,15 +289,20 @@ impl<'a, 'v, V: Visitor<'a>> Tree<'a, 'v, V> {
         self.expression(join.quals())
     }
 
-    /// A change of rows, between its begin and its end. Its target is a relation whatever WITH names there are.
+    /// A change of rows, between its begin and its end. Its target is a relation whatever WITH names there are. The rows
+    /// that INSERT takes from a query are made without the target in sight.
     fn change(
         &mut self,
         target: Option<&'a RangeVar>,
         verb: Verb,
+        source: Option<Node<'a>>,
         walk: impl FnOnce(&mut Self) -> Result<(), V::Stop>,
     ) -> Result<(), V::Stop> {
         let Some(target) = target else { return self.visitor.unknown("change without a target") };
-        self.visitor.relation(target, Role { verb, cte: false, wrapper: None })?;
+        self.visitor.relation(target, Role::alone(verb))?;
+        if let Some(source) = source {
+            self.query(source)?;
+        }
         self.visitor.enter_change(target)?;
         let outcome = walk(self);
         self.visitor.leave_change();
@@ -286,9 +310,8 @@ impl<'a, 'v, V: Visitor<'a>> Tree<'a, 'v, V> {
     }
 
     fn insert(&mut self, insert: &'a InsertStmt) -> Result<(), V::Stop> {
-        self.change(insert.relation(), Verb::Insert, |tree| {
+        self.change(insert.relation(), Verb::Insert, Some(insert.select_stmt()), |tree| {
             tree.assignments(insert.cols())?;
-            tree.query(insert.select_stmt())?;
             if let Some(conflict) = insert.on_conflict_clause() {
                 tree.on_conflict(conflict)?;
             }
@@ -297,7 +320,7 @@ impl<'a, 'v, V: Visitor<'a>> Tree<'a, 'v, V> {
     }
 
     fn update(&mut self, update: &'a UpdateStmt) -> Result<(), V::Stop> {
-        self.change(update.relation(), Verb::Update, |tree| {
+        self.change(update.relation(), Verb::Update, None, |tree| {
             for target in update.target_list() {
                 tree.visitor.assigned(target)?;
                 tree.target(target)?;
@@ -311,7 +334,7 @@ impl<'a, 'v, V: Visitor<'a>> Tree<'a, 'v, V> {
     }
 
     fn delete(&mut self, delete: &'a DeleteStmt) -> Result<(), V::Stop> {
-        self.change(delete.relation(), Verb::Delete, |tree| {
+        self.change(delete.relation(), Verb::Delete, None, |tree| {
             for item in delete.using_clause() {
                 tree.source(item, None)?;
             }
@@ -321,7 +344,7 @@ impl<'a, 'v, V: Visitor<'a>> Tree<'a, 'v, V> {
     }
 
     fn merge(&mut self, merge: &'a MergeStmt) -> Result<(), V::Stop> {
-        self.change(merge.relation(), Verb::Merge, |tree| {
+        self.change(merge.relation(), Verb::Merge, None, |tree| {
             tree.source(merge.source_relation(), None)?;
             tree.expression(merge.join_condition())?;
             for when in merge.merge_when_clauses() {
@@ -370,8 +393,8 @@ impl<'a, 'v, V: Visitor<'a>> Tree<'a, 'v, V> {
 
     fn returning(&mut self, returning: Option<&'a ReturningClause>) -> Result<(), V::Stop> {
         let Some(returning) = returning else { return Ok(()) };
-        if !returning.options().is_empty() {
-            self.visitor.unknown("RETURNING WITH")?;
+        for option in returning.options() {
+            self.visitor.row_name(option.value().unwrap_or_default())?;
         }
         for expression in returning.exprs() {
             match expression {

@@ -4,7 +4,7 @@ use pg_raw_parse::list::NodeList;
 use pg_raw_parse::nodes::{ColumnRef, LockingClause, RangeVar, ResTarget, SelectStmt, TypeName};
 use pg_raw_parse::{Node, ParseResult};
 
-use super::admission::{Admission, ColumnAdmission, Fragment, Objection, ObjectionKind, RelationAdmission};
+use super::admission::{Admission, ColumnAdmission, Fragment, Objection, ObjectionKind, RelationAdmission, WrapperEnd};
 use super::kinds::kind;
 use super::offset;
 use super::outline::Verb;
@@ -73,12 +73,16 @@ struct Change {
     protected: bool,
     /// How many queries the change itself stands in.
     queries: u32,
+    /// What RETURNING calls the rows before and after.
+    row_names: Vec<String>,
 }
 
 impl Change {
     /// The target's rows under any of their names; `old` and `new` are those of newer servers.
     fn is_row_name(&self, name: &str) -> bool {
-        name == self.visible || matches!(name, "excluded" | "old" | "new")
+        name == self.visible
+            || matches!(name, "excluded" | "old" | "new")
+            || self.row_names.iter().any(|given| given == name)
     }
 }
 
@@ -116,15 +120,21 @@ impl Checker<'_> {
 
     /// A protected relation stands where generated text put it: the name and the first output expression are at the
     /// offsets of one fragment, so all that lies between was read as it was written.
-    fn is_wrapped(&self, relation: &RangeVar, wrapper: Option<&SelectStmt>) -> bool {
-        let (Some(place), Some(select)) = (offset(relation.location), wrapper) else { return false };
+    fn is_wrapped(&self, relation: &RangeVar, role: &Role<'_>) -> bool {
+        let (Some(place), Some(select)) = (offset(relation.location), role.wrapper) else { return false };
+        let sample = role.sampled_at.map(|location| offset(location).unwrap_or(0));
         self.generated.iter().any(|fragment| match *fragment {
-            Fragment::Wrapper { start, end, relation_offset, first_target_offset } => {
+            Fragment::Wrapper { start, end, relation_offset, first_target_offset, ends } => {
                 let mut targets = select.target_list().iter().map(|target| offset(target.location));
                 let first = targets.next().flatten();
                 let within = |place: Option<u32>| place.is_some_and(|place| start < place && place < end);
                 start.checked_add(relation_offset) == Some(place)
                     && place < end
+                    && match (ends, sample) {
+                        (WrapperEnd::Parenthesis, None) => true,
+                        (WrapperEnd::Sample, Some(sample)) => end <= sample,
+                        (WrapperEnd::Parenthesis, Some(_)) | (WrapperEnd::Sample, None) => false,
+                    }
                     && first.is_some() == first_target_offset.is_some()
                     && first == first_target_offset.and_then(|offset| start.checked_add(offset))
                     && targets.all(within)
@@ -227,12 +237,14 @@ impl<'a> Visitor<'a> for Checker<'_> {
         let place = offset(relation.location);
         let fine = match role.verb {
             _ if !protected => true,
-            Verb::Read => self.is_wrapped(relation, role.wrapper),
-            Verb::Insert | Verb::Update | Verb::Delete => self.generated.iter().any(|fragment| match fragment {
-                Fragment::DmlTarget { start } => place == Some(*start),
-                Fragment::Wrapper { .. } | Fragment::Expression { .. } => false,
-            }),
-            Verb::Merge | Verb::Other => false,
+            Verb::Read => self.is_wrapped(relation, &role),
+            Verb::Insert | Verb::Update | Verb::Delete | Verb::Merge => {
+                self.generated.iter().any(|fragment| match fragment {
+                    Fragment::DmlTarget { start } => place == Some(*start),
+                    Fragment::Wrapper { .. } | Fragment::Expression { .. } => false,
+                })
+            }
+            Verb::Other => false,
         };
         if fine { Ok(()) } else { Err(objection(ObjectionKind::ProtectedRelation, name, place)) }
     }
@@ -311,12 +323,26 @@ impl<'a> Visitor<'a> for Checker<'_> {
         let relation = target.relname().unwrap_or_default().to_owned();
         let protected = self.admission.relation(&schema, &relation) != RelationAdmission::Clear;
         let visible = visible_name(target).unwrap_or_default().to_owned();
-        self.changes.push(Change { schema, relation, visible, protected, queries: self.queries });
+        self.changes.push(Change {
+            schema,
+            relation,
+            visible,
+            protected,
+            queries: self.queries,
+            row_names: Vec::new(),
+        });
         Ok(())
     }
 
     fn leave_change(&mut self) {
         self.changes.pop();
+    }
+
+    fn row_name(&mut self, name: &'a str) -> Result<(), Objection> {
+        if let Some(change) = self.changes.last_mut() {
+            change.row_names.push(name.to_owned());
+        }
+        Ok(())
     }
 
     fn enter_query(&mut self) {

@@ -42,6 +42,7 @@ pub async fn read(client: &mut Client) -> Result<Found, UpstreamError> {
     let mut relations = relations::read(&transaction, &types).await?;
     catalog.functions = objects::functions(&transaction).await?;
     catalog.operators = objects::operators(&transaction).await?;
+    catalog.casts = objects::casts(&transaction).await?;
     catalog.types = types.user_types();
     catalog.roles = roles::read(&transaction).await?;
     // The only question that locks tables of the users, so it comes last: the locks are kept until the end.

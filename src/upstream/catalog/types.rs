@@ -265,6 +265,8 @@ mod tests {
         table.add(Oid(102), array);
         table.add(Oid(103), Type { base: Oid(102), ..entry("public", "emails", 'd', 'A') });
         table.add(Oid(104), entry("public", "text", 'e', 'E'));
+        table.add(Oid(105), Type { parts: vec![Oid(25), Oid(103)], ..entry("public", "contact", 'c', 'C') });
+        table.add(Oid(106), Type { parts: vec![Oid(25)], ..entry("public", "point", 'c', 'C') });
         table
     }
 
@@ -285,9 +287,19 @@ mod tests {
     }
 
     #[test]
-    fn checks_are_found_through_bases_and_elements() {
+    fn checks_are_found_through_bases_elements_and_parts() {
         let types = table().user_types();
         let checks: Vec<_> = types.iter().map(|t| (&*t.name, t.has_unclear_check)).collect();
-        assert_eq!(checks, [("email", true), ("work_email", true), ("emails", true), ("text", false)]);
+        assert_eq!(
+            checks,
+            [
+                ("email", true),
+                ("work_email", true),
+                ("emails", true),
+                ("text", false),
+                ("contact", true),
+                ("point", false)
+            ]
+        );
     }
 }

@@ -1,0 +1,518 @@
+//! Queries: sources, lists, groups, windows, set operations, common table expressions.
+
+use super::tree::{Node, Part, Role, node};
+use super::types::{Key, Random, TABLES, TYPES, Table, Ty};
+
+/// Names that an expression may use.
+#[derive(Debug, Clone, Default)]
+pub struct Scope {
+    /// References and their types.
+    pub columns: Vec<(String, Ty)>,
+    /// Whole rows without anything denied in them.
+    pub rows: Vec<String>,
+}
+
+impl Scope {
+    fn with(mut self, other: &Scope) -> Self {
+        self.columns.extend(other.columns.iter().cloned());
+        self.rows.extend(other.rows.iter().cloned());
+        self
+    }
+}
+
+/// A query and the columns that it has.
+#[derive(Debug, Clone)]
+pub struct Made {
+    pub node: Node,
+    pub columns: Vec<(String, Ty)>,
+    /// The rows come in an order that leaves nothing open.
+    pub ordered: bool,
+}
+
+/// Something in FROM.
+struct Source {
+    node: Node,
+    scope: Scope,
+    /// The reference to a key that the server knows, and what depends on it.
+    key: Option<(String, Vec<(String, Ty)>)>,
+    /// A reference that tells the rows apart.
+    unique: Option<String>,
+}
+
+/// Makes statements out of random numbers.
+#[derive(Debug)]
+pub struct Maker {
+    pub random: Random,
+    counter: usize,
+    /// Common table expressions in scope.
+    common: Vec<(String, Vec<(String, Ty)>)>,
+    /// The statement names a column that is denied.
+    pub denied: bool,
+}
+
+impl Maker {
+    /// The statements that belong to this seed.
+    pub fn new(seed: u64) -> Self {
+        Self { random: Random::new(seed), counter: 0, common: Vec::new(), denied: false }
+    }
+
+    /// A name that is used once.
+    pub fn name(&mut self, prefix: &str) -> String {
+        self.counter += 1;
+        match self.random.below(12) {
+            0 => format!("\"{prefix} {}\"", self.counter),
+            1 => format!("\"{}{}\"", prefix.to_uppercase(), self.counter),
+            _ => format!("{prefix}{}", self.counter),
+        }
+    }
+
+    /// A whole query, with everything that may stand around it.
+    pub fn statement(&mut self) -> Made {
+        let mut with = Vec::new();
+        for _ in 0..[0, 0, 0, 1, 1, 2][self.random.below(6)] {
+            let (node, name, columns) = self.common_table();
+            with.push(node);
+            self.common.push((name, columns));
+        }
+        let mut made = self.select(&Scope::default(), 3, None);
+        if self.random.once_in(6) {
+            made = self.set_operation(&Scope::default(), 2);
+        }
+        let tail = self.tail(&mut made);
+        self.common.clear();
+        let head = match with.is_empty() {
+            true => node![Role::Optional;],
+            false => node![Role::Optional; "WITH ", Node::list(with), " "],
+        };
+        Made { node: node![Role::Fixed; head, made.node, tail], ..made }
+    }
+
+    fn common_table(&mut self) -> (Node, String, Vec<(String, Ty)>) {
+        let name = self.name("w");
+        let made = self.select(&Scope::default(), 2, None);
+        let materialized = *self.random.pick(&["", "", "MATERIALIZED ", "NOT MATERIALIZED "]);
+        if self.random.once_in(3) {
+            let columns: Vec<_> = made.columns.iter().map(|(_, ty)| (self.name("k"), *ty)).collect();
+            let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
+            let head = format!("{name}({}) AS {materialized}(", names.join(", "));
+            return (node![Role::Fixed; head, made.node, ")"], name, columns);
+        }
+        (node![Role::Fixed; format!("{name} AS {materialized}("), made.node, ")"], name, made.columns)
+    }
+
+    /// ORDER BY and LIMIT, so that rows and their order are decided.
+    fn tail(&mut self, made: &mut Made) -> Node {
+        if self.random.below(3) > 0 {
+            return node![Role::Optional;];
+        }
+        let mut keys: Vec<usize> = (1..=made.columns.len()).collect();
+        let turn = self.random.below(keys.len());
+        keys.rotate_left(turn);
+        let keys: Vec<String> = keys
+            .iter()
+            .map(|key| format!("{key}{}", self.random.pick(&["", " DESC", " NULLS FIRST", " DESC NULLS LAST"])))
+            .collect();
+        let limit = match self.random.below(5) {
+            0 => format!(" LIMIT {}", self.random.below(9)),
+            1 => format!(" OFFSET {} LIMIT 4", self.random.below(5)),
+            2 => format!(" FETCH FIRST {} ROWS ONLY", 1 + self.random.below(5)),
+            _ => String::new(),
+        };
+        made.ordered = true;
+        // All or nothing: a limit without the order leaves the rows open.
+        node![Role::Optional; format!(" ORDER BY {}{limit}", keys.join(", "))]
+    }
+
+    /// A query of one column over rows of its own.
+    pub fn one_column(&mut self, ty: Ty, outer: &Scope, depth: usize) -> Node {
+        self.select(outer, depth, Some(&[ty])).node
+    }
+
+    /// A query of one value.
+    pub fn one_value(&mut self, ty: Ty, outer: &Scope, depth: usize) -> Node {
+        let source = self.source(outer, depth.min(1));
+        let scope = source.scope.clone().with(outer);
+        let condition = self.filter(&scope, depth);
+        if let Some(unique) = source.unique.filter(|_| self.random.once_in(2)) {
+            let value = self.expr(ty, &scope, depth);
+            let id = self.leaf(Ty::Int, outer);
+            return node![Role::Query; "SELECT ", value, " FROM ", source.node, format!(" WHERE {unique} = "), id];
+        }
+        // Over columns of its own: an aggregate over outer ones would belong to the query outside.
+        let value = self.aggregate(ty, &source.scope, depth);
+        node![Role::Query; "SELECT ", value, " FROM ", source.node, condition]
+    }
+
+    /// A query; its columns have these types, or any.
+    pub fn select(&mut self, outer: &Scope, depth: usize, wanted: Option<&[Ty]>) -> Made {
+        let types: Vec<Ty> = match wanted {
+            Some(types) => types.to_vec(),
+            None => (0..1 + self.random.below(4)).map(|_| *self.random.pick(TYPES)).collect(),
+        };
+        if depth > 0 && self.random.once_in(12) {
+            return self.values(&types, outer);
+        }
+        let source = self.from(outer, depth);
+        let scope = source.scope.clone().with(outer);
+        let filter = self.filter(&scope, depth);
+        if self.random.once_in(4) {
+            return self.grouped(&types, source, filter, outer, depth);
+        }
+        let named: Vec<(String, Ty)> = types.iter().map(|ty| (self.name("c"), *ty)).collect();
+        let mut items = Vec::new();
+        let mut window = node![Role::Fixed;];
+        for (name, ty) in &named {
+            let value = match &source.unique {
+                Some(unique) if self.random.once_in(8) => self.windowed(*ty, &source.scope, unique, &mut window),
+                _ => self.expr(*ty, &scope, depth.min(3)),
+            };
+            let alias = *self.random.pick(&[" AS ", " AS ", " AS ", " "]);
+            items.push(node![Role::Fixed; value, alias, name.clone()]);
+        }
+        let mut columns = named;
+        if wanted.is_none() && self.random.once_in(8) {
+            self.star(&source, &mut items, &mut columns);
+        }
+        let distinct = if self.random.once_in(8) { "SELECT DISTINCT " } else { "SELECT " };
+        let node = node![Role::Query; distinct, Node::list(items), " FROM ", source.node, filter, window];
+        Made { node, columns, ordered: false }
+    }
+
+    /// A star in front, whose columns have no names to refer to.
+    fn star(&mut self, source: &Source, items: &mut Vec<Node>, columns: &mut Vec<(String, Ty)>) {
+        if let Some(row) = source.scope.rows.first() {
+            items.push(node![Role::Fixed; format!("{row}.*")]);
+            columns.truncate(columns.len());
+        }
+    }
+
+    fn values(&mut self, types: &[Ty], outer: &Scope) -> Made {
+        let rows = (0..1 + self.random.below(3)).map(|_| {
+            let items = types.iter().map(|ty| self.expr(*ty, outer, 1)).collect();
+            node![Role::Fixed; "(", Node::list(items), ")"]
+        });
+        let rows: Vec<Node> = rows.collect();
+        let columns = types.iter().enumerate().map(|(at, ty)| (format!("column{}", at + 1), *ty)).collect();
+        Made { node: node![Role::Query; "VALUES ", Node::list(rows)], columns, ordered: false }
+    }
+
+    fn filter(&mut self, scope: &Scope, depth: usize) -> Node {
+        if self.random.once_in(2) {
+            return node![Role::Optional;];
+        }
+        node![Role::Optional; " WHERE ", self.condition(scope, depth.min(2))]
+    }
+
+    fn grouped(&mut self, types: &[Ty], source: Source, filter: Node, outer: &Scope, depth: usize) -> Made {
+        let scope = source.scope.clone();
+        let (mut keys, mut free): (Vec<Node>, Scope) = (Vec::new(), outer.clone());
+        let mut dependent_on_key = false;
+        match &source.key {
+            Some((key, dependent)) if self.random.once_in(3) => {
+                keys.push(node![Role::Fixed; key.clone()]);
+                dependent_on_key = true;
+                free.columns.extend(dependent.iter().cloned());
+            }
+            _ => {
+                for _ in 0..self.random.below(3) {
+                    if source.scope.columns.is_empty() {
+                        break;
+                    }
+                    let (name, ty) = self.random.pick(&source.scope.columns).clone();
+                    keys.push(node![Role::Fixed; name.clone()]);
+                    free.columns.push((name, ty));
+                }
+            }
+        }
+        let columns: Vec<(String, Ty)> = types.iter().map(|ty| (self.name("g"), *ty)).collect();
+        let items = columns.iter().map(|(name, ty)| {
+            let value = if self.random.once_in(2) {
+                self.aggregate(*ty, &scope, depth.min(2))
+            } else {
+                self.expr(*ty, &free, 2)
+            };
+            node![Role::Fixed; value, format!(" AS {name}")]
+        });
+        let items: Vec<Node> = items.collect();
+        let having = match self.random.below(4) {
+            0 => node![Role::Optional; " HAVING ", self.having(&scope, &free)],
+            _ => node![Role::Optional;],
+        };
+        let group = match (keys.len(), self.random.below(8)) {
+            (0, _) => node![Role::Optional;],
+            // In a set of groups nothing depends on a key.
+            _ if dependent_on_key => node![Role::Fixed; " GROUP BY ", Node::list(keys)],
+            (_, 0) => node![Role::Fixed; " GROUP BY ROLLUP (", Node::list(keys), ")"],
+            (_, 1) => node![Role::Fixed; " GROUP BY CUBE (", Node::list(keys), ")"],
+            (_, 2) => node![Role::Fixed; " GROUP BY GROUPING SETS ((", Node::list(keys), "), ())"],
+            _ => node![Role::Fixed; " GROUP BY ", Node::list(keys)],
+        };
+        let node = node![Role::Query; "SELECT ", Node::list(items), " FROM ", source.node, filter, group, having];
+        Made { node, columns, ordered: false }
+    }
+
+    fn having(&mut self, scope: &Scope, free: &Scope) -> Node {
+        let (ty, other) = (*self.random.pick(&[Ty::Int, Ty::Text, Ty::Date, Ty::Num]), self.random.once_in(3));
+        if other {
+            return self.condition(free, 1);
+        }
+        node![Role::Value(Ty::Bool); self.aggregate(ty, scope, 1), " > ", self.leaf(ty, free)]
+    }
+
+    /// An aggregate whose value does not depend on the order of rows.
+    pub fn aggregate(&mut self, ty: Ty, scope: &Scope, depth: usize) -> Node {
+        let filter = match self.random.below(5) {
+            0 => node![Role::Optional; " FILTER (WHERE ", self.condition(scope, 1), ")"],
+            _ => node![Role::Optional;],
+        };
+        let depth = depth.min(2);
+        let distinct = *self.random.pick(&["", "", "DISTINCT "]);
+        match ty {
+            Ty::Bool => {
+                let name = *self.random.pick(&["bool_or(", "bool_and(", "every("]);
+                node![Role::Value(ty); name, self.expr(ty, scope, depth), ")", filter]
+            }
+            Ty::Big => {
+                let of = *self.random.pick(TYPES);
+                match self.random.below(3) {
+                    0 => node![Role::Value(ty); "count(*)", filter],
+                    1 => node![Role::Value(ty); "sum(", self.expr(Ty::Int, scope, depth), ")", filter],
+                    _ => node![Role::Value(ty); format!("count({distinct}"), self.expr(of, scope, depth), ")", filter],
+                }
+            }
+            Ty::Num => {
+                let name = *self.random.pick(&["sum(", "avg(", "min(", "max("]);
+                node![Role::Value(ty); name, self.expr(ty, scope, depth), ")", filter]
+            }
+            Ty::Text if self.random.once_in(2) => {
+                let value = known(self.expr(ty, scope, depth), ty);
+                let order = node![Role::Fixed; value.clone()];
+                node![Role::Value(ty); format!("string_agg({distinct}"), value, ", ',' ORDER BY ", order, ")", filter]
+            }
+            Ty::Json => {
+                let of = *self.random.pick(&[Ty::Text, Ty::Int, Ty::Date, Ty::Num]);
+                let value = known(self.expr(of, scope, depth), of);
+                let order = node![Role::Fixed; value.clone()];
+                node![Role::Value(ty); "jsonb_agg(", value, " ORDER BY ", order, ")", filter]
+            }
+            Ty::Texts | Ty::Ints => {
+                let of = if ty == Ty::Texts { Ty::Text } else { Ty::Int };
+                let value = known(self.leaf(of, scope), of);
+                let order = node![Role::Fixed; value.clone()];
+                node![Role::Value(ty); "array_agg(", value, " ORDER BY ", order, " DESC)", filter]
+            }
+            Ty::Int | Ty::Date | Ty::Stamp | Ty::Text | Ty::Float | Ty::Span | Ty::Inet | Ty::Blood => {
+                if ty != Ty::Inet && self.random.once_in(4) {
+                    let value = known(self.expr(ty, scope, depth), ty);
+                    let name = *self.random.pick(&["percentile_disc(0.5)", "mode()", "percentile_disc(0.9)"]);
+                    return node![Role::Value(ty); format!("{name} WITHIN GROUP (ORDER BY "), value, ")", filter];
+                }
+                // Enums have their own; all others have these two.
+                node![Role::Value(ty); *self.random.pick(&["min(", "max("]), self.expr(ty, scope, depth), ")", filter]
+            }
+            Ty::Uuid | Ty::Bytes | Ty::Contact | Ty::Pair | Ty::Dates | Ty::IntRange => {
+                let value = self.leaf(ty, scope);
+                let order = node![Role::Fixed; value.clone()];
+                node![Role::Value(ty); "(array_agg(", value, " ORDER BY ", order, ")", filter, ")[1]"]
+            }
+        }
+    }
+
+    /// A window function over an order in which no two rows are alike.
+    fn windowed(&mut self, ty: Ty, scope: &Scope, unique: &str, clause: &mut Node) -> Node {
+        let partition = match self.random.below(2) {
+            0 if !scope.columns.is_empty() => {
+                let over = self.random.pick(&scope.columns).0.clone();
+                node![Role::Optional; format!("PARTITION BY {over} ")]
+            }
+            _ => node![Role::Optional;],
+        };
+        let frame = *self.random.pick(&[
+            "",
+            "",
+            " ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING",
+            " GROUPS CURRENT ROW",
+            " ROWS UNBOUNDED PRECEDING EXCLUDE CURRENT ROW",
+        ]);
+        let by = *self.random.pick(&[Ty::Text, Ty::Date, Ty::Num]);
+        let order = self.leaf(by, scope);
+        let window = node![Role::Fixed; partition, "ORDER BY ", order, format!(", {unique}{frame}")];
+        let call = match ty {
+            Ty::Big => node![Role::Fixed; *self.random.pick(&["row_number()", "rank()", "dense_rank()", "count(*)"])],
+            Ty::Float => node![Role::Fixed; *self.random.pick(&["percent_rank()", "cume_dist()"])],
+            _ => {
+                let (before, after) = *self.random.pick(&[
+                    ("lag(", ")"),
+                    ("lead(", ")"),
+                    ("first_value(", ")"),
+                    ("last_value(", ")"),
+                    ("nth_value(", ", 2)"),
+                ]);
+                node![Role::Fixed; before, known(self.expr(ty, scope, 1), ty), after]
+            }
+        };
+        if clause.render().is_empty() && self.random.once_in(3) {
+            let name = self.name("o");
+            *clause = node![Role::Fixed; format!(" WINDOW {name} AS ("), window, ")"];
+            return node![Role::Value(ty); call, format!(" OVER {name}")];
+        }
+        node![Role::Value(ty); call, " OVER (", window, ")"]
+    }
+
+    fn set_operation(&mut self, outer: &Scope, depth: usize) -> Made {
+        let types: Vec<Ty> = (0..1 + self.random.below(3)).map(|_| *self.random.pick(TYPES)).collect();
+        let first = self.select(outer, depth, Some(&types));
+        let mut parts: Vec<Part> = vec!["(".into(), first.node.into(), ")".into()];
+        for _ in 0..1 + self.random.below(2) {
+            let word = *self.random.pick(&[
+                " UNION ",
+                " UNION ALL ",
+                " INTERSECT ",
+                " EXCEPT ",
+                " EXCEPT ALL ",
+                " INTERSECT ALL ",
+            ]);
+            let other = self.select(outer, depth - 1, Some(&types));
+            parts.extend([word.into(), "(".into(), other.node.into(), ")".into()]);
+        }
+        Made { node: Node::new(Role::Query, parts), columns: first.columns, ordered: false }
+    }
+
+    fn from(&mut self, outer: &Scope, depth: usize) -> Source {
+        let first = self.source(outer, depth);
+        if depth == 0 || self.random.below(5) < 3 {
+            return first;
+        }
+        let joined = self.join(first, outer, depth - 1);
+        if self.random.once_in(4) { self.join(joined, outer, depth - 1) } else { joined }
+    }
+
+    fn join(&mut self, left: Source, outer: &Scope, depth: usize) -> Source {
+        if self.random.once_in(5) {
+            return self.lateral(left, outer, depth);
+        }
+        let right = self.source(outer, depth);
+        let id = |source: &Source| source.unique.clone();
+        let both = left.scope.clone().with(&right.scope);
+        let numbers: Vec<String> =
+            left.scope.columns.iter().filter(|(_, ty)| *ty == Ty::Int).map(|(name, _)| name.clone()).collect();
+        let (node, scope) = match (id(&right), numbers.is_empty()) {
+            (Some(unique), false) if self.random.below(4) > 0 => {
+                let kind = *self.random.pick(&[
+                    " JOIN ",
+                    " LEFT JOIN ",
+                    " RIGHT JOIN ",
+                    " FULL JOIN ",
+                    " INNER JOIN ",
+                    " LEFT OUTER JOIN ",
+                ]);
+                let from = self.random.pick(&numbers).clone();
+                let extra = match kind {
+                    " FULL JOIN " => node![Role::Optional;],
+                    _ if self.random.once_in(3) => node![Role::Optional; " AND ", self.condition(&both, 1)],
+                    _ => node![Role::Optional;],
+                };
+                (node![Role::Fixed; left.node, kind, right.node, format!(" ON {unique} = {from}"), extra], both)
+            }
+            _ => {
+                let ty = *self.random.pick(&[Ty::Text, Ty::Int, Ty::Date]);
+                let on = node![Role::Value(Ty::Bool); self.leaf(ty, &left.scope), " = ", self.leaf(ty, &right.scope)];
+                (node![Role::Fixed; left.node, " JOIN ", right.node, " ON ", on], both)
+            }
+        };
+        Source { node, scope, key: left.key.filter(|_| false), unique: None }
+    }
+
+    fn lateral(&mut self, left: Source, outer: &Scope, depth: usize) -> Source {
+        let alias = self.name("l");
+        let visible = left.scope.clone().with(outer);
+        if self.random.once_in(2) {
+            let made = self.select(&visible, depth, None);
+            let columns: Vec<_> = made.columns.iter().map(|(name, ty)| (format!("{alias}.{name}"), *ty)).collect();
+            let kind = *self.random.pick(&[" CROSS JOIN LATERAL (", ", LATERAL ("]);
+            let node = node![Role::Fixed; left.node, kind, made.node, format!(") AS {alias}")];
+            return Source {
+                node,
+                scope: left.scope.with(&Scope { columns, rows: Vec::new() }),
+                key: None,
+                unique: None,
+            };
+        }
+        let (call, ty) = match self.random.below(5) {
+            0 => (node![Role::Fixed; "unnest(", self.expr(Ty::Texts, &visible, 1), ")"], Ty::Text),
+            1 => {
+                (node![Role::Fixed; "generate_series(1, length(", self.expr(Ty::Text, &visible, 1), ") % 4)"], Ty::Int)
+            }
+            2 => (node![Role::Fixed; "string_to_table(", self.expr(Ty::Text, &visible, 1), ", '@')"], Ty::Text),
+            3 => (
+                node![Role::Fixed; "jsonb_object_keys(jsonb_build_object('k', ", self.expr(Ty::Json, &visible, 1), "))"],
+                Ty::Text,
+            ),
+            _ => (node![Role::Fixed; "unnest(", self.expr(Ty::Ints, &visible, 1), ")"], Ty::Int),
+        };
+        let column = self.name("v");
+        let (between, after) = match self.random.below(3) {
+            0 => (" CROSS JOIN LATERAL ", ""),
+            1 => (" LEFT JOIN LATERAL ", " ON true"),
+            _ => (", ", ""),
+        };
+        let node = node![Role::Fixed; left.node, between, call, format!(" AS {alias}({column}){after}")];
+        let added = Scope { columns: vec![(format!("{alias}.{column}"), ty)], rows: Vec::new() };
+        Source { node, scope: left.scope.with(&added), key: None, unique: None }
+    }
+
+    fn source(&mut self, outer: &Scope, depth: usize) -> Source {
+        if depth > 0 && self.random.once_in(5) {
+            let made = self.select(outer, depth - 1, None);
+            let alias = self.name("s");
+            return derived(&alias, node![Role::Fixed; "(", made.node, format!(") AS {alias}")], &made.columns);
+        }
+        if !self.common.is_empty() && self.random.once_in(2) {
+            let (name, columns) = self.random.pick(&self.common).clone();
+            let alias = self.name("w");
+            return derived(&alias, node![Role::Fixed; format!("{name} AS {alias}")], &columns);
+        }
+        let table = self.random.pick(TABLES);
+        self.table(table)
+    }
+
+    fn table(&mut self, table: &'static Table) -> Source {
+        let alias = self.name("t");
+        let as_word = *self.random.pick(&[" AS ", " "]);
+        // Sometimes the columns get other names; those that stay behind the list keep theirs.
+        let renamed = if self.random.once_in(8) { 1 + self.random.below(table.fields.len().min(3)) } else { 0 };
+        let (mut names, mut list) = (Vec::new(), Vec::new());
+        for (at, (name, ty)) in table.fields.iter().enumerate() {
+            let shown = if at < renamed { self.name("r") } else { (*name).to_owned() };
+            if at < renamed {
+                list.push(shown.clone());
+            }
+            names.push((format!("{alias}.{shown}"), *ty));
+        }
+        let list = if list.is_empty() { String::new() } else { format!("({})", list.join(", ")) };
+        let unique = (table.key != Key::None).then(|| names[0].0.clone());
+        let key = (table.key == Key::Primary).then(|| (names[0].0.clone(), names.clone()));
+        if !table.rest.is_empty() && self.random.once_in(60) {
+            self.denied = true;
+            names.push((format!("{alias}.{}", self.random.pick(table.rest)), Ty::Text));
+        }
+        // A row with something denied in it is refused, and a point has no equality.
+        let rows = if table.rest.is_empty() { vec![alias.clone()] } else { Vec::new() };
+        let node = node![Role::Fixed; format!("{}{as_word}{alias}{list}", table.name)];
+        Source { node, scope: Scope { columns: names, rows }, key, unique }
+    }
+}
+
+/// A text whose type is said, where a literal alone would leave it open.
+fn known(value: Node, ty: Ty) -> Node {
+    match ty {
+        Ty::Text => node![Role::Value(ty); "(", value, ")::text"],
+        _ => value,
+    }
+}
+
+/// A source with columns of its own.
+fn derived(alias: &str, node: Node, columns: &[(String, Ty)]) -> Source {
+    let columns = columns.iter().map(|(name, ty)| (format!("{alias}.{name}"), *ty)).collect();
+    Source { node, scope: Scope { columns, rows: vec![alias.to_owned()] }, key: None, unique: None }
+}
