@@ -1,10 +1,10 @@
 //! What the checker of the final text may let through, for one subject.
 
 use super::calls::Sensitive;
-use super::{sequences, session, settings, trusted};
+use super::{sequences, session, settings};
 use crate::model::catalog::{Catalog, SearchPath};
+use crate::policy::trusted;
 use crate::policy::view::{Effect, Predicates, SubjectView};
-use crate::sql::functions;
 use crate::sql::second_opinion::{Admission, ColumnAdmission, Constant, RelationAdmission, StatementKind};
 
 /// One subject's rules over one catalog.
@@ -13,6 +13,12 @@ pub(super) struct Allowed<'a> {
     pub view: &'a SubjectView,
     /// Operators and unqualified types are found along it.
     pub path: Option<&'a SearchPath>,
+}
+
+impl Allowed<'_> {
+    fn built_in(&self, name: &str) -> bool {
+        trusted::built_in(self.catalog, &self.view.functions, name)
+    }
 }
 
 impl Admission for Allowed<'_> {
@@ -38,11 +44,13 @@ impl Admission for Allowed<'_> {
 
     fn function(&self, schema: Option<&str>, name: &str) -> bool {
         match schema {
-            Some("pg_catalog") => functions::admitted(name),
+            Some("pg_catalog") => self.built_in(name),
             // Only the masks call it, and only with a column of a wrapper; a client's own call was refused before.
             Some("pgcovenant") if name == "pseudonym" => true,
-            Some(schema) => trusted::function(self.catalog, self.view, schema, name),
-            None => functions::admitted(name) && trusted::may_be_overloaded(self.catalog, self.view, self.path, name),
+            Some(schema) => trusted::function(self.catalog, &self.view.functions, schema, name),
+            None => {
+                self.built_in(name) && trusted::may_be_overloaded(self.catalog, &self.view.functions, self.path, name)
+            }
         }
     }
 
@@ -57,13 +65,13 @@ impl Admission for Allowed<'_> {
     }
 
     fn operator(&self, schema: Option<&str>, name: &str) -> bool {
-        trusted::operator(self.catalog, self.path, schema, name)
+        trusted::operator((self.catalog, &self.view.functions), self.path, schema, name)
     }
 
     fn type_name(&self, schema: Option<&str>, name: &str) -> bool {
         // The client's own types were judged in the original text. Generated text casts whole rows back to their row type
         // and masked values to their domain, by qualified name.
-        trusted::type_name(self.catalog, self.view, schema, name)
+        trusted::type_name(self.catalog, &self.view.functions, schema, name)
             || schema.is_some_and(|schema| {
                 self.catalog.find(schema, name).is_some()
                     || self.catalog.types.iter().any(|ty| &*ty.schema == schema && &*ty.name == name)
@@ -71,7 +79,7 @@ impl Admission for Allowed<'_> {
     }
 
     fn attribute(&self, name: &str) -> bool {
-        !trusted::is_foreign_function(self.catalog, self.view, name) && functions::admitted(name)
+        !trusted::is_foreign_function(self.catalog, &self.view.functions, name) && self.built_in(name)
     }
 
     fn constant_type(&self, schema: Option<&str>, name: &str) -> bool {

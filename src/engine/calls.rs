@@ -1,11 +1,12 @@
 //! Calls and types of one statement of a governed session: each is judged, and means to the server what was judged.
 
+use super::definitions;
 use super::judge::Text;
 use super::objection::Objection;
 use super::refusal::SqlState;
-use super::{sequences, settings, trusted};
+use super::{sequences, settings};
 use crate::model::catalog::Catalog;
-use crate::policy::system::{DEFINITION_AFTER, DEFINITION_BEFORE};
+use crate::policy::trusted;
 use crate::sql::functions;
 use crate::sql::second_opinion::{NamedObject, OutlineStatement, StatementKind};
 use crate::sql::splice::{SpliceError, Splicer};
@@ -17,10 +18,11 @@ pub(super) fn qualify(text: &Text<'_>, outline: &OutlineStatement, splicer: &mut
     for function in &outline.functions {
         call(text, catalog, (function, &outline.kind), splicer)?;
     }
+    let safe = &text.facts.view.functions;
     for named in &outline.types {
         let admitted = match named.parts.as_slice() {
-            [name] => trusted::type_name(catalog, text.facts.view, None, name),
-            [schema, name] => trusted::type_name(catalog, text.facts.view, Some(schema), name),
+            [name] => trusted::type_name(catalog, safe, None, name),
+            [schema, name] => trusted::type_name(catalog, safe, Some(schema), name),
             _ => false,
         };
         if !admitted {
@@ -64,10 +66,10 @@ fn call(
     match function.parts.as_slice() {
         [name] => {
             if functions::tells_definition(name) {
-                return redact_definition(text, name, place()?, "pg_catalog.", splicer);
+                return definitions::redact(text, (name, place()?), splicer);
             }
-            let is_listed = trusted::may_be_overloaded(catalog, view, text.facts.search_path, name);
-            if !functions::admitted(name) || *kind == StatementKind::Call && !is_listed {
+            let is_listed = trusted::may_be_overloaded(catalog, &view.functions, text.facts.search_path, name);
+            if !trusted::built_in(catalog, &view.functions, name) || *kind == StatementKind::Call && !is_listed {
                 return Err(refused(name));
             }
             if is_listed {
@@ -76,12 +78,12 @@ fn call(
             splicer.insert_before(place()?, "pg_catalog.".to_owned()).map_err(misfit)
         }
         [schema, name] if schema == "pg_catalog" && functions::tells_definition(name) => {
-            redact_definition(text, name, place()?, "", splicer)
+            definitions::redact(text, (name, place()?), splicer)
         }
         [schema, name] => {
             let admitted = match schema.as_str() {
-                "pg_catalog" => functions::admitted(name),
-                _ => trusted::function(catalog, view, schema, name),
+                "pg_catalog" => trusted::built_in(catalog, &view.functions, name),
+                _ => trusted::function(catalog, &view.functions, schema, name),
             };
             if admitted { Ok(()) } else { Err(refused(&format!("{schema}.{name}"))) }
         }
@@ -134,23 +136,7 @@ fn outlives(kind: &StatementKind) -> bool {
     matches!(kind, StatementKind::Table(_))
 }
 
-/// The text of a stored definition, with literals that are more than a word left out. A scalar subquery keeps the name
-/// that the call would give an output column.
-fn redact_definition(
-    text: &Text<'_>,
-    name: &str,
-    start: u32,
-    prefix: &str,
-    splicer: &mut Splicer<'_>,
-) -> Result<(), Objection> {
-    let end = end_of_call(text, start).ok_or_else(|| Objection::not_understood("a call without parentheses"))?;
-    let before = format!("(SELECT {DEFINITION_BEFORE}{prefix}");
-    let after = format!("{DEFINITION_AFTER} AS {name})");
-    splicer.insert_before(start, before).map_err(misfit)?;
-    splicer.insert_after(end, after).map_err(misfit)
-}
-
-fn misfit(error: SpliceError) -> Objection {
+pub(super) fn misfit(error: SpliceError) -> Objection {
     Objection::not_understood(error.to_string())
 }
 
@@ -158,23 +144,4 @@ fn denied_function(name: &str) -> Objection {
     Objection::new(SqlState::InsufficientPrivilege, format!("permission denied for function {name}"))
         .detail("It can read or change what the policy protects, or run SQL of its own.")
         .hint("Ask the owner of the contract to list it, if it is safe.")
-}
-
-/// Where the call that starts here ends: after its closing parenthesis.
-fn end_of_call(text: &Text<'_>, start: u32) -> Option<u32> {
-    let at = text.tokens.binary_search_by_key(&start, |token| token.start).ok()?;
-    let mut depth = 0usize;
-    for token in text.tokens.get(at..)? {
-        match token.text(text.sql) {
-            "(" => depth += 1,
-            ")" => {
-                depth = depth.checked_sub(1)?;
-                if depth == 0 {
-                    return Some(token.end);
-                }
-            }
-            _ => {}
-        }
-    }
-    None
 }

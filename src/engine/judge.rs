@@ -9,10 +9,10 @@ use super::objection::Objection;
 use super::reading::{self, Reading, Unread};
 use super::refusal::SqlState;
 use super::report::{Effects, Notice, RelationUse, StatementReport};
-use super::{calls, predicates, rewrite, session, temporary, trusted, writes};
+use super::{calls, predicates, rewrite, session, temporary, writes};
 use crate::model::catalog::{Catalog, SearchPath, is_system_schema};
+use crate::policy::trusted;
 use crate::sql::access::RelationRef;
-use crate::sql::functions;
 use crate::sql::inner::Around;
 use crate::sql::lexer::{self, Token};
 use crate::sql::second_opinion::{self, Fragment, OutlineStatement, StatementKind};
@@ -253,8 +253,9 @@ fn exist(case: &Case<'_>, text: &Text<'_>) -> Result<(), Objection> {
             return Err(Objection::denied_relation(mention.path.last.as_str(), why).at(start));
         }
     }
+    let (catalog, safe) = (case.catalog, &case.view.functions);
     let is_call =
-        |name: &str| trusted::is_foreign_function(case.catalog, case.view, name) || !functions::admitted(name);
+        |name: &str| trusted::is_foreign_function(catalog, safe, name) || !trusted::built_in(catalog, safe, name);
     for name in &case.resolution.unresolved {
         let on_target = name.visible.iter().any(|index| {
             case.mention(*index).is_some_and(|mention| {
@@ -286,7 +287,7 @@ fn no_cast_runs_code(case: &Case<'_>, mention: &RelationRef, start: u32) -> Resu
         return Ok(());
     }
     let coded = relation.columns.iter().find_map(|column| {
-        let cast = trusted::cast_function(case.catalog, case.view, column.ty.oid)?;
+        let cast = trusted::cast_function(case.catalog, &case.view.functions, column.ty.oid)?;
         Some((column, cast))
     });
     let Some((column, cast)) = coded else { return Ok(()) };

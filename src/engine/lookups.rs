@@ -10,9 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::decide::{Case, is_omitted};
 use super::objection::Objection;
 use super::refusal::SqlState;
-use super::trusted;
+
 use crate::model::catalog::{Catalog, Relation};
 use crate::model::ident::{Ident, display_name};
+use crate::policy::trusted;
 use crate::policy::view::{Effect, Predicates, SubjectView};
 use crate::sql::access::{ColumnRef, RelationIndex, RelationRef, Resolution, Role};
 use crate::sql::lexer::{self, Token};

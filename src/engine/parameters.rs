@@ -8,8 +8,8 @@ use std::sync::Arc;
 use super::objection::Objection;
 use super::refusal::Refusal;
 use super::report::Report;
-use super::trusted;
 use crate::model::catalog::{Catalog, Oid};
+use crate::policy::trusted;
 use crate::policy::view::SubjectView;
 
 /// The first number that the server gives to objects that are not its own (`FirstNormalObjectId`).
@@ -26,8 +26,8 @@ pub fn check_parameter_types(
     }
     let admitted = |oid: Oid| {
         catalog.is_some_and(|catalog| {
-            let found = catalog.types.iter().find(|ty| ty.oid == oid);
-            found.is_some_and(|ty| trusted::runs_no_code(catalog, view, ty))
+            let found = catalog.types.iter().find(|ty| ty.oid == oid || ty.array == oid);
+            found.is_some_and(|ty| trusted::runs_safe_code(catalog, &view.functions, ty))
         })
     };
     let oid = types.filter(|oid| *oid >= FIRST_USER_OID).find(|oid| !admitted(Oid(*oid)))?;

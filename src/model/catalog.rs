@@ -220,7 +220,9 @@ pub struct UserOperator {
     pub schema: Box<str>,
     /// `oprname`.
     pub name: Box<str>,
-    /// Language of the function that implements it.
+    /// The function that implements it: `schema` and `name`.
+    pub function: (Box<str>, Box<str>),
+    /// Language of that function.
     pub language: Box<str>,
     /// The extension that owns it, if any.
     pub extension: Option<Box<str>>,
@@ -237,8 +239,14 @@ pub struct UserType {
     pub name: Box<str>,
     /// `typtype`: b base, c composite, d domain, e enum, r range, m multirange.
     pub kind: char,
-    /// A domain that has a CHECK constraint, or a type that is built on one that has.
-    pub has_check: bool,
+    /// The array type that comes with it, 0 for none.
+    pub array: Oid,
+    /// A CHECK constraint runs when a value is made of it that calls more than computing functions of `pg_catalog`: its
+    /// own, or that of a domain that it is built on.
+    pub has_unclear_check: bool,
+    /// Functions outside `pg_catalog` that run when a value of it is made or shown, of the types that it is built on as
+    /// well: `schema` and `name`.
+    pub runs: Vec<(Box<str>, Box<str>)>,
     /// The extension that owns it, if any.
     pub extension: Option<Box<str>>,
 }
@@ -264,6 +272,9 @@ pub struct Role {
     pub superuser: bool,
 }
 
+/// Schema and name.
+type QualifiedName = (Box<str>, Box<str>);
+
 /// One database at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Catalog {
@@ -272,8 +283,8 @@ pub struct Catalog {
     /// `server_version_num`, such as 150018; 0 when built from a contract.
     pub server_version: u32,
     relations: Shared<HashMap<Oid, Arc<Relation>>>,
-    by_name: Shared<HashMap<(Box<str>, Box<str>), Oid>>,
-    /// Functions outside `pg_catalog`.
+    by_name: Shared<HashMap<QualifiedName, Oid>>,
+    /// Functions outside `pg_catalog`, and those in it that are not known to us.
     pub functions: Shared<Vec<UserFunction>>,
     /// Operators outside `pg_catalog`.
     pub operators: Shared<Vec<UserOperator>>,

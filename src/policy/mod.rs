@@ -7,4 +7,5 @@ pub mod snapshot;
 pub mod store;
 pub mod subject;
 pub mod system;
+pub mod trusted;
 pub mod view;

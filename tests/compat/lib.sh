@@ -52,9 +52,12 @@ start_proxy() {
         printf '%s\n' "listen: [\"127.0.0.1:$PROXY_PORT\"]" \
             "upstream: {host: 127.0.0.1, port: $PGPORT_SERVER, tls: disable}" \
             "service: {user: pgcovenant}" "admin: {listen: \"127.0.0.1:$admin\"}"
-        if [ "$pass" = observed ]; then printf 'policies: ./policies\n'; fi
+        if [ "$pass" != plain ]; then printf 'policies: ./policies\n'; fi
     } >"$folder/pgcovenant.yaml"
-    if [ "$pass" = observed ]; then policies "$folder/policies" "$@"; fi
+    case $pass in
+    observed) policies "$folder/policies" "$@" ;;
+    governed) governing_policies "$folder/policies" "$@" ;;
+    esac
     NO_COLOR=1 "$BIN" serve --config "$folder/pgcovenant.yaml" >"$folder/proxy.log" 2>&1 &
     PROXY_PID=$!
     STOP+=("kill $PROXY_PID")
@@ -85,6 +88,22 @@ policies() {
         "metadata: {name: compat, version: 1, owner: tests@example.com}" "rules:" "  - name: somebody-else" \
         "    mode: enforce" "    columns: {names: [public.onek.stringu1]}" "    to: [{role: nobody_asks}]" \
         "    action: deny" >"$folder/policy.yaml"
+}
+
+# governing_policies FOLDER DATABASE: protects one column that nobody asks for, so that a user is governed who may do all else.
+governing_policies() {
+    local folder=$1 database=$2
+    printf '%s\n' "apiVersion: v3.1.0" "kind: DataContract" "id: compat" "version: 1.0.0" "status: active" "servers:" \
+        "  - {server: here, type: postgresql, host: localhost, port: 5432, database: $database, schema: secret}" \
+        "schema:" "  - name: t" "    physicalType: table" "    properties:" \
+        "      - {name: secret, logicalType: string, physicalType: text}" \
+        "customProperties:" "  - {property: pgcovenantFunctions, value: [\"*.*\"]}" >"$folder/contract.odcs.yaml"
+    printf '%s\n' "apiVersion: pgcovenant/v1" "kind: Policy" \
+        "metadata: {name: compat, version: 1, owner: tests@example.com}" "rules:" "  - name: nobody-reads-secrets" \
+        "    mode: enforce" "    columns: {names: [secret.t.secret]}" "    to: [{user: regress_governed}]" \
+        "    action: deny" "unmodelled: allow" "writes:" \
+        "  - {to: [{user: regress_governed}], update: [\"*.*.*\"], insert: [\"*.*.*\"], delete: [\"*.*\"]}" \
+        >"$folder/policy.yaml"
 }
 
 # each_pass SUITE DATABASE ... -- COMMAND ...: runs the command once per pass in the folder OUT, with PGHOST, PGPORT and PGUSER set.

@@ -18,6 +18,7 @@ mod certificates;
 mod proxy_protocol;
 mod replication;
 mod cancel;
+mod catalogs;
 mod copy;
 mod flow;
 mod hostile;

@@ -160,6 +160,7 @@ fn extend(catalog: &mut Catalog, line: &str) {
             catalog.operators.push(UserOperator {
                 schema: schema.into(),
                 name: name.into(),
+                function: (schema.into(), format!("behind {name}").into()),
                 language: words[1].into(),
                 extension: words.get(2).map(|extension| Box::from(*extension)),
             });
@@ -174,7 +175,9 @@ fn extend(catalog: &mut Catalog, line: &str) {
                 schema: schema.into(),
                 name: name.into(),
                 kind: words[1].chars().next().unwrap(),
-                has_check: words.contains(&"check"),
+                array: Oid(0),
+                has_unclear_check: words.contains(&"check"),
+                runs: Vec::new(),
                 extension: None,
             });
         }

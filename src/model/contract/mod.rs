@@ -31,7 +31,8 @@ pub struct Contract {
     pub places: Vec<Place>,
     /// Tables and views.
     pub entities: Vec<Entity>,
-    /// `schema.name` of functions outside `pg_catalog` that reveal nothing and may be called (`pgcovenantFunctions`).
+    /// `schema.name` of functions outside `pg_catalog` that reveal nothing and may be called (`pgcovenantFunctions`);
+    /// `*` in a part stands for anything.
     pub functions: Vec<(Box<str>, Box<str>)>,
 }
 

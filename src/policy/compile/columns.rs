@@ -9,11 +9,11 @@ use super::decision::{Decided, Decisions, add};
 use super::is_readable;
 use super::load::{Bundle, Group};
 use super::spread::Family;
-use crate::model::catalog::{Catalog, Column, ColumnId, Relation};
+use crate::model::catalog::{Catalog, Column, ColumnId, Relation, is_system_schema};
 use crate::model::contract::{Entity, Field};
 use crate::model::lifecycle::Lifecycle;
 use crate::policy::mask::{MaskUse, PSEUDONYM_NAME, PSEUDONYM_SCHEMA, Strictness};
-use crate::policy::rule::{Action, Mode, OnStar, Policy, Predicates, Rule, Unmodelled, WriteGrant};
+use crate::policy::rule::{Action, Glob, Mode, OnStar, Policy, Predicates, Rule, Unmodelled, WriteGrant};
 use crate::policy::subject::Subject;
 use crate::policy::view::{self, Reason};
 
@@ -103,13 +103,23 @@ impl<'a> Applied<'a> {
         &self.grants
     }
 
-    /// Functions that the contracts of the database call safe.
-    pub(super) fn functions(&self) -> HashSet<(Box<str>, Box<str>)> {
+    /// Functions that the contracts of the database call safe. A pattern stands for the functions that there are.
+    pub(super) fn functions(&self, catalog: Option<&Catalog>) -> HashSet<(Box<str>, Box<str>)> {
         let contracts = self.groups.iter().flat_map(|group| &group.contracts);
-        contracts
-            .filter(|contract| contract.covers(self.database))
-            .flat_map(|contract| contract.functions.clone())
-            .collect()
+        let mut found = HashSet::new();
+        for (schema, name) in contracts.filter(|contract| contract.covers(self.database)).flat_map(|c| &c.functions) {
+            let pattern = (Glob::new(schema), Glob::new(name));
+            if pattern.0.is_exact() && pattern.1.is_exact() {
+                found.insert((schema.clone(), name.clone()));
+                continue;
+            }
+            // The server's own are judged one by one, never by a pattern.
+            let known = catalog.into_iter().flat_map(|catalog| catalog.functions.iter());
+            let meant = known
+                .filter(|f| !is_system_schema(&f.schema) && pattern.0.matches(&f.schema) && pattern.1.matches(&f.name));
+            found.extend(meant.map(|f| (f.schema.clone(), f.name.clone())));
+        }
+        found
     }
 
     pub(super) fn decide_enforced(&self, catalog: &Catalog) -> Decisions {

@@ -36,8 +36,9 @@ const NOT_SENSITIVE: &[&str] = &["public", "internal"];
 /// Without a database, that is before its catalog has been read, only whether the subject is governed can be told.
 pub fn view(bundle: &Bundle, database: Option<&Database>, subject: &Subject, today: Date) -> SubjectView {
     let applied = Applied::new(bundle, subject, today);
-    let mut view = SubjectView { functions: applied.functions(), ..SubjectView::default() };
-    view.governed = applied.governs(database.map(|database| &*database.catalog));
+    let catalog = database.map(|database| &*database.catalog);
+    let mut view = SubjectView { functions: applied.functions(catalog), ..SubjectView::default() };
+    view.governed = applied.governs(catalog);
     if let Some(database) = database {
         let protection = Protection::new(&applied, database, view.governed);
         for relation in database.catalog.relations() {
@@ -84,6 +85,7 @@ impl Protection {
         let mut opaque = HashMap::new();
         system::close(catalog, &mut enforced, &mut opaque);
         views::spread(database, applied, &mut enforced, &mut opaque);
+        system::show_clear_definitions(catalog, &mut enforced, &opaque);
         Self::of(enforced, shadow, opaque, family)
     }
 

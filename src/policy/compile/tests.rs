@@ -290,8 +290,9 @@ fn with_views(bundle: &Bundle) -> Database {
     let known = |outputs, indirect: &[ColumnId], relations: &[u32], functions: &[&str]| {
         let relations =
             if relations.is_empty() { customers.clone() } else { relations.iter().map(|oid| Oid(*oid)).collect() };
-        let functions = functions.iter().map(|name| (*name).to_owned()).collect();
-        ViewLineage::Known(Lineage { outputs, indirect: indirect.iter().copied().collect(), relations, functions })
+        let functions = functions.iter().map(|name| ("public".to_owned(), (*name).to_owned())).collect();
+        let indirect = indirect.iter().copied().collect();
+        ViewLineage::Known(Lineage { outputs, indirect, relations, functions, ..Lineage::default() })
     };
     let inner = |oid, attnum| ColumnId { relation: Oid(oid), attnum };
     let identity = |name, column| derivation(name, Some(column), &[column]);
@@ -309,7 +310,7 @@ fn with_views(bundle: &Bundle) -> Database {
         (Oid(91_004), known(vec![identity("id", key)], &[email], &[], &[])),
         (Oid(91_006), known(vec![identity("id", inner(91_004, 1))], &[], &[91_004], &[])),
         (Oid(91_008), ViewLineage::Unknown("XMLTABLE".into())),
-        (Oid(91_010), known(vec![identity("id", key)], &[], &[], &["public.peek"])),
+        (Oid(91_010), known(vec![identity("id", key)], &[], &[], &["peek"])),
         (Oid(91_012), known(vec![derivation("x", None, &[ssn, email])], &[], &[], &[])),
     ]);
     database(catalog, lineages)
@@ -375,7 +376,12 @@ fn the_servers_own_values_are_closed_and_its_structure_is_open() {
     let mut catalog = catalog(&bundle);
     for (oid, name, columns) in [
         (2619, "pg_statistic", vec![column("stavalues1", 1, "text")]),
-        (1255, "pg_proc", vec![column("proname", 1, "name"), column("prosrc", 2, "text")]),
+        (
+            1255,
+            "pg_proc",
+            vec![column("proname", 1, "name"), column("prosrc", 2, "text"), column("prosecret", 3, "text")],
+        ),
+        (9_999, "pg_secrets", vec![column("secret", 1, "text")]),
         (1259, "pg_class", vec![column("relname", 1, "name")]),
     ] {
         catalog.insert(Relation { schema: "pg_catalog".into(), ..relation(oid, name, RelationKind::Table, columns) });
@@ -385,8 +391,12 @@ fn the_servers_own_values_are_closed_and_its_structure_is_open() {
     assert_eq!(governed.relations[&Oid(2619)].opaque.as_deref(), Some("statistics over column values"));
     assert!(!governed.relations.contains_key(&Oid(1259)));
     let source = governed.rule(ColumnId { relation: Oid(1255), attnum: 2 }).unwrap();
-    assert!(matches!(&source.effect, Effect::Mask(mask) if &*mask.name == "null"));
+    let Effect::Mask(mask) = &source.effect else { panic!() };
+    assert!(mask.render("prosrc").contains("16384"), "of the server's own functions only");
     assert!(governed.rule(ColumnId { relation: Oid(1255), attnum: 1 }).is_none());
+    let added = governed.rule(ColumnId { relation: Oid(1255), attnum: 3 }).unwrap();
+    assert!(matches!(&added.effect, Effect::Mask(mask) if &*mask.name == "null"), "a column of a later version");
+    assert!(governed.relations[&Oid(9_999)].opaque.is_some(), "a relation of a later version");
     assert!(!view(&bundle, Some(&database), &subject("admin"), TODAY).relations.contains_key(&Oid(2619)));
 }
 

@@ -13,7 +13,8 @@ use super::display_column;
 use super::spread::derived;
 use crate::model::catalog::{Catalog, ColumnId, Oid, Relation, RelationKind};
 use crate::policy::snapshot::Database;
-use crate::sql::lineage::{Lineage, ViewLineage};
+use crate::policy::trusted;
+use crate::sql::lineage::{Lineage, QualifiedName, ViewLineage};
 
 /// Adds what follows for every view.
 pub(super) fn spread(
@@ -22,8 +23,8 @@ pub(super) fn spread(
     decisions: &mut Decisions,
     opaque: &mut HashMap<Oid, Arc<str>>,
 ) {
-    let mut walk =
-        Walk { database, functions: applied.functions(), decisions, opaque, done: HashSet::new(), open: Vec::new() };
+    let functions = applied.functions(Some(&database.catalog));
+    let mut walk = Walk { database, functions, decisions, opaque, done: HashSet::new(), open: Vec::new() };
     let mut views: Vec<&Arc<Relation>> = database.catalog.relations().filter(|relation| is_view(relation)).collect();
     views.sort_by_key(|relation| relation.oid);
     for view in views {
@@ -37,7 +38,7 @@ fn is_view(relation: &Relation) -> bool {
 
 struct Walk<'a> {
     database: &'a Database,
-    functions: HashSet<(Box<str>, Box<str>)>,
+    functions: trusted::SafeFunctions,
     decisions: &'a mut Decisions,
     opaque: &'a mut HashMap<Oid, Arc<str>>,
     done: HashSet<Oid>,
@@ -82,7 +83,7 @@ impl Walk<'_> {
                 return Err(format!("the view reads {}: {why}", relation.display()));
             }
         }
-        self.check_functions(lineage)?;
+        self.check_code(lineage)?;
         if let Some(source) = lineage.indirect.iter().find(|source| self.decisions.contains_key(source)) {
             return Err(format!("the rows of the view depend on {}", display_column(catalog, *source)));
         }
@@ -105,13 +106,24 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// A function can read what it likes: only those that the contract vouches for may stand in a view.
-    fn check_functions(&self, lineage: &Lineage) -> Result<(), String> {
-        let safe = |name: &str| {
-            name.split_once('.').is_some_and(|(schema, name)| self.functions.contains(&(schema.into(), name.into())))
-        };
-        match lineage.functions.iter().find(|name| !safe(name)) {
-            Some(name) => Err(format!("the view calls {name}, which no contract lists as safe")),
+    /// A function can read what it likes: only those that may be called may stand in a view, be it behind an operator or
+    /// a type.
+    fn check_code(&self, lineage: &Lineage) -> Result<(), String> {
+        let (catalog, safe) = (&self.database.catalog, &self.functions);
+        let trusts = |(schema, name): &&QualifiedName| trusted::function(catalog, safe, schema, name);
+        if let Some((schema, name)) = lineage.functions.iter().find(|function| !trusts(function)) {
+            return Err(format!("the view calls {schema}.{name}, which no contract lists as safe"));
+        }
+        let trusts =
+            |(schema, name): &&QualifiedName| trusted::operator((catalog, safe), None, Some(schema.as_str()), name);
+        if let Some((schema, name)) = lineage.operators.iter().find(|operator| !trusts(operator)) {
+            return Err(format!(
+                "the view uses the operator {schema}.{name}, and no contract lists its function as safe"
+            ));
+        }
+        let trusts = |(schema, name): &&QualifiedName| trusted::type_name(catalog, safe, Some(schema.as_str()), name);
+        match lineage.types.iter().find(|ty| !trusts(ty)) {
+            Some((schema, name)) => Err(format!("the view casts to {schema}.{name}, which may run code")),
             None => Ok(()),
         }
     }

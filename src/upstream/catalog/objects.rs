@@ -1,8 +1,10 @@
-//! Functions, operators and casts outside `pg_catalog`, with the extension that owns them.
+//! Functions, operators and casts outside `pg_catalog`, with the extension that owns them; and functions in it that nobody
+//! has looked at.
 
 use tokio_postgres::Transaction;
 
 use crate::model::catalog::{CastFunction, UserFunction, UserOperator};
+use crate::sql::functions::known;
 use crate::upstream::connect::UpstreamError;
 use crate::upstream::rows::{oid, optional_text, text};
 
@@ -24,16 +26,18 @@ SELECT n.nspname::text AS schema, p.proname::text AS name,
          ON d.classid = 'pg_catalog.pg_proc'::regclass AND d.objid = p.oid AND d.objsubid = 0
         AND d.refclassid = 'pg_catalog.pg_extension'::regclass AND d.deptype = 'e'
   LEFT JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
- WHERE n.nspname <> 'pg_catalog' AND n.nspname !~ '^pg_temp_'
+ WHERE CASE n.nspname WHEN 'pg_catalog' THEN p.proname::text <> ALL ($1) ELSE n.nspname !~ '^pg_temp_' END
  ORDER BY p.oid";
 
 /// An operator without a function yet (a shell) has no language.
 const OPERATORS: &str = "
 SELECT n.nspname::text AS schema, o.oprname::text AS name, coalesce(l.lanname::text, '') AS language,
+       coalesce(f.nspname::text, '') AS function_schema, coalesce(p.proname::text, '') AS function,
        e.extname::text AS extension
   FROM pg_catalog.pg_operator o
   JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace
   LEFT JOIN pg_catalog.pg_proc p ON p.oid = o.oprcode::oid
+  LEFT JOIN pg_catalog.pg_namespace f ON f.oid = p.pronamespace
   LEFT JOIN pg_catalog.pg_language l ON l.oid = p.prolang
   LEFT JOIN pg_catalog.pg_depend d
          ON d.classid = 'pg_catalog.pg_operator'::regclass AND d.objid = o.oid AND d.objsubid = 0
@@ -78,7 +82,8 @@ pub(super) async fn casts(transaction: &Transaction<'_>) -> Result<Vec<CastFunct
 
 pub(super) async fn functions(transaction: &Transaction<'_>) -> Result<Vec<UserFunction>, UpstreamError> {
     let mut functions = Vec::new();
-    for row in transaction.query(FUNCTIONS, &[]).await? {
+    let known: Vec<&str> = known().collect();
+    for row in transaction.query(FUNCTIONS, &[&known]).await? {
         functions.push(UserFunction {
             schema: text(&row, "schema")?,
             name: text(&row, "name")?,
@@ -97,6 +102,7 @@ pub(super) async fn operators(transaction: &Transaction<'_>) -> Result<Vec<UserO
         operators.push(UserOperator {
             schema: text(&row, "schema")?,
             name: text(&row, "name")?,
+            function: (text(&row, "function_schema")?, text(&row, "function")?),
             language: text(&row, "language")?,
             extension: optional_text(&row, "extension")?,
         });

@@ -5,17 +5,15 @@ use std::collections::{HashMap, HashSet};
 use tokio_postgres::Transaction;
 
 use crate::model::catalog::{BaseType, Oid, UserType};
+use crate::sql::{functions, lexer};
 use crate::upstream::connect::UpstreamError;
 use crate::upstream::rows::{get, letter, oid, optional_text, text};
 
-/// `is_array` marks the array type that comes with every other type.
+/// `is_array` marks the array type that comes with every other type, which is that type's `array`.
 const TYPES: &str = "
 SELECT t.oid AS oid, n.nspname::text AS schema, t.typname::text AS name, t.typtype::text AS kind,
-       t.typcategory::text AS category, t.typbasetype AS base, t.typelem AS element,
-       ARRAY(SELECT a.atttypid FROM pg_catalog.pg_attribute a
-              WHERE a.attrelid = t.typrelid AND t.typrelid <> 0 AND a.attnum > 0 AND NOT a.attisdropped) AS fields,
+       t.typcategory::text AS category, t.typbasetype AS base, t.typelem AS element, t.typarray AS array,
        EXISTS (SELECT FROM pg_catalog.pg_type a WHERE a.typarray = t.oid) AS is_array,
-       EXISTS (SELECT FROM pg_catalog.pg_constraint c WHERE c.contypid = t.oid AND c.contype = 'c') AS own_check,
        e.extname::text AS extension
   FROM pg_catalog.pg_type t
   JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
@@ -25,6 +23,50 @@ SELECT t.oid AS oid, n.nspname::text AS schema, t.typname::text AS name, t.typty
   LEFT JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
  ORDER BY t.oid";
 
+/// What user-made types are made of: columns of composite types, the bounds of ranges, the ranges of multiranges.
+const PARTS: &str = "
+SELECT c.reltype AS type, a.atttypid AS part
+  FROM pg_catalog.pg_class c
+  JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid >= 16384
+ WHERE c.reltype >= 16384
+UNION ALL
+SELECT r.rngtypid, r.rngsubtype FROM pg_catalog.pg_range r WHERE r.rngtypid >= 16384
+UNION ALL
+SELECT r.rngmultitypid, r.rngtypid FROM pg_catalog.pg_range r WHERE r.rngtypid >= 16384";
+
+/// Functions that users made which run when a value of the type itself is made, compared within it, or shown.
+const RUNS: &str = "
+SELECT f.type AS type, n.nspname::text AS schema, p.proname::text AS name
+  FROM (SELECT t.oid AS type, unnest(ARRAY[t.typinput::oid, t.typoutput::oid, t.typreceive::oid, t.typsend::oid,
+                                           t.typmodin::oid, t.typmodout::oid, t.typsubscript::oid]) AS function
+          FROM pg_catalog.pg_type t WHERE t.oid >= 16384
+        UNION
+        SELECT r.rngtypid, unnest(ARRAY[r.rngcanonical::oid, r.rngsubdiff::oid]) FROM pg_catalog.pg_range r
+        UNION
+        SELECT r.rngtypid, a.amproc::oid
+          FROM pg_catalog.pg_range r
+          JOIN pg_catalog.pg_opclass o ON o.oid = r.rngsubopc
+          JOIN pg_catalog.pg_amproc a ON a.amprocfamily = o.opcfamily
+        UNION
+        SELECT c.contypid, coalesce(o.oprcode::oid, d.refobjid)
+          FROM pg_catalog.pg_constraint c
+          JOIN pg_catalog.pg_depend d
+            ON d.classid = 'pg_catalog.pg_constraint'::regclass AND d.objid = c.oid
+           AND d.refclassid IN ('pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_operator'::regclass)
+          LEFT JOIN pg_catalog.pg_operator o
+            ON d.refclassid = 'pg_catalog.pg_operator'::regclass AND o.oid = d.refobjid
+         WHERE c.contypid <> 0) f
+  JOIN pg_catalog.pg_proc p ON p.oid = f.function
+  JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+ WHERE p.oid >= 16384
+ ORDER BY 1, 2, 3";
+
+/// The CHECK constraints of domains.
+const CHECKS: &str = "
+SELECT c.contypid AS type, pg_catalog.pg_get_constraintdef(c.oid) AS definition
+  FROM pg_catalog.pg_constraint c
+ WHERE c.contypid <> 0 AND c.contype = 'c'";
+
 struct Type {
     schema: Box<str>,
     name: Box<str>,
@@ -32,9 +74,14 @@ struct Type {
     category: char,
     base: Oid,
     element: Oid,
-    fields: Vec<Oid>,
+    array: Oid,
     is_array: bool,
-    own_check: bool,
+    /// Has a CHECK of its own that calls more than computing functions of `pg_catalog`.
+    unclear_check: bool,
+    /// Functions of users that run for the type itself.
+    runs: Vec<(Box<str>, Box<str>)>,
+    /// What else it is made of.
+    parts: Vec<Oid>,
     extension: Option<Box<str>>,
 }
 
@@ -56,12 +103,30 @@ impl TypeTable {
                 category: letter(&row, "category")?,
                 base: oid(&row, "base")?,
                 element: oid(&row, "element")?,
-                fields: get::<Vec<u32>>(&row, "fields")?.into_iter().map(Oid).collect(),
+                array: oid(&row, "array")?,
                 is_array: get(&row, "is_array")?,
-                own_check: get(&row, "own_check")?,
+                unclear_check: false,
+                runs: Vec::new(),
+                parts: Vec::new(),
                 extension: optional_text(&row, "extension")?,
             };
             table.add(oid(&row, "oid")?, entry);
+        }
+        for row in transaction.query(PARTS, &[]).await? {
+            if let Some(entry) = table.types.get_mut(&oid(&row, "type")?) {
+                entry.parts.push(oid(&row, "part")?);
+            }
+        }
+        for row in transaction.query(RUNS, &[]).await? {
+            if let Some(entry) = table.types.get_mut(&oid(&row, "type")?) {
+                entry.runs.push((text(&row, "schema")?, text(&row, "name")?));
+            }
+        }
+        for row in transaction.query(CHECKS, &[]).await? {
+            let definition = optional_text(&row, "definition")?;
+            if let Some(entry) = table.types.get_mut(&oid(&row, "type")?) {
+                entry.unclear_check |= !definition.is_some_and(|text| only_computes(&text));
+            }
         }
         Ok(table)
     }
@@ -98,30 +163,50 @@ impl TypeTable {
                 schema: entry.schema.clone(),
                 name: entry.name.clone(),
                 kind: entry.kind,
-                has_check: self.has_check(*oid),
+                array: entry.array,
+                has_unclear_check: self.built_on(*oid).any(|part| part.unclear_check),
+                runs: self.runs(*oid),
                 extension: entry.extension.clone(),
             })
         };
         self.order.iter().filter_map(user_type).collect()
     }
 
-    /// A CHECK constraint runs when a value of this type is made: its own, or one of a domain that it is built on,
-    /// as its base, as the element of an array or as a field.
-    fn has_check(&self, oid: Oid) -> bool {
+    /// The type and all that it is built on: bases, elements, columns, bounds.
+    fn built_on(&self, oid: Oid) -> impl Iterator<Item = &Type> {
         let mut seen = HashSet::new();
         let mut open = vec![oid];
-        while let Some(next) = open.pop() {
-            let Some(entry) = self.types.get(&next) else { continue };
-            if entry.own_check {
-                return true;
+        std::iter::from_fn(move || {
+            while let Some(next) = open.pop() {
+                if let Some(entry) = self.types.get(&next).filter(|_| seen.insert(next)) {
+                    open.extend([entry.base, entry.element]);
+                    open.extend(&entry.parts);
+                    return Some(entry);
+                }
             }
-            if seen.insert(next) {
-                open.extend([entry.base, entry.element]);
-                open.extend(&entry.fields);
-            }
-        }
-        false
+            None
+        })
     }
+
+    fn runs(&self, oid: Oid) -> Vec<(Box<str>, Box<str>)> {
+        let mut runs: Vec<_> = self.built_on(oid).flat_map(|part| part.runs.iter().cloned()).collect();
+        runs.sort_unstable();
+        runs.dedup();
+        runs
+    }
+}
+
+/// Whether the text of a CHECK constraint calls computing functions of `pg_catalog` only, apart from qualified ones, which
+/// the server's own record of dependencies lists.
+fn only_computes(definition: &str) -> bool {
+    let Ok(tokens) = lexer::lex(definition) else { return false };
+    let mut before = "";
+    tokens.windows(2).all(|pair| {
+        let [name, parenthesis] = pair else { return false };
+        let qualified = std::mem::replace(&mut before, name.text(definition)) == ".";
+        let called = lexer::ident(definition, name).filter(|_| parenthesis.text(definition) == "(");
+        qualified || called.is_none_or(|name| functions::admitted(name.as_str()))
+    })
 }
 
 /// By name where the system catalog owns it, since the categories are coarser than what masks tell apart.
@@ -169,9 +254,11 @@ mod tests {
             category,
             base: Oid(0),
             element: Oid(0),
-            fields: Vec::new(),
+            array: Oid(0),
             is_array: false,
-            own_check: false,
+            unclear_check: false,
+            runs: Vec::new(),
+            parts: Vec::new(),
             extension: None,
         }
     }
@@ -179,14 +266,14 @@ mod tests {
     fn table() -> TypeTable {
         let mut table = TypeTable::default();
         table.add(Oid(25), entry("pg_catalog", "text", 'b', 'S'));
-        table.add(Oid(100), Type { base: Oid(25), own_check: true, ..entry("public", "email", 'd', 'S') });
+        table.add(Oid(100), Type { base: Oid(25), unclear_check: true, ..entry("public", "email", 'd', 'S') });
         table.add(Oid(101), Type { base: Oid(100), ..entry("public", "work_email", 'd', 'S') });
         let array = Type { element: Oid(101), is_array: true, ..entry("public", "_work_email", 'b', 'A') };
         table.add(Oid(102), array);
         table.add(Oid(103), Type { base: Oid(102), ..entry("public", "emails", 'd', 'A') });
         table.add(Oid(104), entry("public", "text", 'e', 'E'));
-        table.add(Oid(105), Type { fields: vec![Oid(25), Oid(103)], ..entry("public", "contact", 'c', 'C') });
-        table.add(Oid(106), Type { fields: vec![Oid(25)], ..entry("public", "point", 'c', 'C') });
+        table.add(Oid(105), Type { parts: vec![Oid(25), Oid(103)], ..entry("public", "contact", 'c', 'C') });
+        table.add(Oid(106), Type { parts: vec![Oid(25)], ..entry("public", "point", 'c', 'C') });
         table
     }
 
@@ -200,9 +287,16 @@ mod tests {
     }
 
     #[test]
-    fn checks_are_found_through_bases_elements_and_fields() {
+    fn checks_that_only_compute_are_seen_through() {
+        assert!(only_computes("CHECK ((VALUE ~~ '%@%'::text) AND (length(VALUE) < 80) AND public.listed(VALUE))"));
+        assert!(!only_computes("CHECK ((pg_read_file(VALUE) IS NOT NULL))"));
+        assert!(!only_computes("CHECK (((\"query_to_xml\"(VALUE, true, false, ''::text))::text <> ''::text))"));
+    }
+
+    #[test]
+    fn checks_are_found_through_bases_elements_and_parts() {
         let types = table().user_types();
-        let checks: Vec<_> = types.iter().map(|t| (&*t.name, t.has_check)).collect();
+        let checks: Vec<_> = types.iter().map(|t| (&*t.name, t.has_unclear_check)).collect();
         assert_eq!(
             checks,
             [
@@ -211,7 +305,7 @@ mod tests {
                 ("emails", true),
                 ("text", false),
                 ("contact", true),
-                ("point", false),
+                ("point", false)
             ]
         );
     }

@@ -3,8 +3,10 @@
 //! A function of the database's own can read anything that its owner may. So only two kinds are admitted: what the contract
 //! lists, and the C functions of extensions that are known to compute on their arguments alone.
 
+use std::collections::HashSet;
+
 use crate::model::catalog::{CastFunction, Catalog, Oid, SearchPath, UserType};
-use crate::policy::view::SubjectView;
+use crate::sql::functions;
 
 /// Extensions of the PostgreSQL distribution whose C functions read nothing but their arguments.
 const COMPUTING_EXTENSIONS: &[&str] = &[
@@ -29,9 +31,19 @@ fn is_computing(extension: Option<&str>, language: &str) -> bool {
     matches!(language, "c" | "internal") && extension.is_some_and(|extension| COMPUTING_EXTENSIONS.contains(&extension))
 }
 
+/// Functions that contracts call safe, as `schema` and `name`.
+pub type SafeFunctions = HashSet<(Box<str>, Box<str>)>;
+
+/// Whether a function of `pg_catalog` may be called. What the catalog lists of it is unknown to us: of a later server, or put
+/// there by somebody.
+pub fn built_in(catalog: &Catalog, safe: &SafeFunctions, name: &str) -> bool {
+    let mut unknown = catalog.functions.iter().filter(|f| &*f.name == name && &*f.schema == "pg_catalog");
+    functions::admitted(name) && (unknown.next().is_none() || function(catalog, safe, "pg_catalog", name))
+}
+
 /// Whether `schema.name` may be called: every overload of it must be trusted.
-pub(super) fn function(catalog: &Catalog, view: &SubjectView, schema: &str, name: &str) -> bool {
-    if view.functions.contains(&(Box::from(schema), Box::from(name))) {
+pub fn function(catalog: &Catalog, safe: &SafeFunctions, schema: &str, name: &str) -> bool {
+    if safe.contains(&(Box::from(schema), Box::from(name))) {
         return true;
     }
     let mut overloads = catalog.functions.iter().filter(|f| &*f.schema == schema && &*f.name == name).peekable();
@@ -40,23 +52,28 @@ pub(super) fn function(catalog: &Catalog, view: &SubjectView, schema: &str, name
 
 /// Whether an unqualified call may stay as it is: there are functions of that name on the path outside `pg_catalog`, and
 /// every one of them is trusted, so that whichever the arguments choose is.
-pub(super) fn may_be_overloaded(catalog: &Catalog, view: &SubjectView, path: Option<&SearchPath>, name: &str) -> bool {
+pub fn may_be_overloaded(catalog: &Catalog, safe: &SafeFunctions, path: Option<&SearchPath>, name: &str) -> bool {
     let Some(path) = path else { return false };
     let mut schemas = path
         .schemas()
         .iter()
         .filter(|schema| catalog.functions.iter().any(|f| f.schema == **schema && &*f.name == name))
         .peekable();
-    schemas.peek().is_some() && schemas.all(|schema| function(catalog, view, schema, name))
+    schemas.peek().is_some() && schemas.all(|schema| function(catalog, safe, schema, name))
 }
 
 /// Whether a function of that name exists outside `pg_catalog` that is not trusted: `row.name` could call it.
-pub(super) fn is_foreign_function(catalog: &Catalog, view: &SubjectView, name: &str) -> bool {
-    catalog.functions.iter().any(|f| &*f.name == name && !function(catalog, view, &f.schema, name))
+pub fn is_foreign_function(catalog: &Catalog, safe: &SafeFunctions, name: &str) -> bool {
+    catalog.functions.iter().any(|f| &*f.name == name && !function(catalog, safe, &f.schema, name))
 }
 
 /// Whether an operator may be used: all of that name that the session could mean must be trusted.
-pub(super) fn operator(catalog: &Catalog, path: Option<&SearchPath>, schema: Option<&str>, name: &str) -> bool {
+pub fn operator(
+    (catalog, safe): (&Catalog, &SafeFunctions),
+    path: Option<&SearchPath>,
+    schema: Option<&str>,
+    name: &str,
+) -> bool {
     if schema == Some("pg_catalog") {
         return true;
     }
@@ -69,21 +86,33 @@ pub(super) fn operator(catalog: &Catalog, path: Option<&SearchPath>, schema: Opt
         catalog.operators.iter().filter(|operator| &*operator.name == name && reachable(&operator.schema)).peekable();
     // One that is named by its schema must be known; without a schema, it is that of pg_catalog.
     (schema.is_none() || found.peek().is_some())
-        && found.all(|operator| is_computing(operator.extension.as_deref(), &operator.language))
+        && found.all(|operator| {
+            is_computing(operator.extension.as_deref(), &operator.language)
+                || is_safe(catalog, safe, &operator.function)
+        })
+}
+
+/// A function that stands behind something else: one of the server itself, or one that may be called.
+fn is_safe(catalog: &Catalog, safe: &SafeFunctions, (schema, name): &(Box<str>, Box<str>)) -> bool {
+    match &**schema {
+        "pg_catalog" => built_in(catalog, safe, name),
+        schema => function(catalog, safe, schema, name),
+    }
 }
 
 /// Whether a type may be named: those that run code of the database when a value is made of them are refused.
-pub(super) fn type_name(catalog: &Catalog, view: &SubjectView, schema: Option<&str>, name: &str) -> bool {
+pub fn type_name(catalog: &Catalog, safe: &SafeFunctions, schema: Option<&str>, name: &str) -> bool {
     if schema == Some("pg_catalog") {
         return true;
     }
+    // An array of a type has a name of its own, which people do not write.
     let named = |ty: &&UserType| &*ty.name == name && schema.is_none_or(|schema| &*ty.schema == schema);
-    catalog.types.iter().filter(named).all(|ty| runs_no_code(catalog, view, ty))
+    catalog.types.iter().filter(named).all(|ty| runs_safe_code(catalog, safe, ty))
 }
 
 /// Whether equality with a value of that type tells of nothing but equality: built-in types and enums, unlike those of
 /// extensions, whose operators may take different values for equal.
-pub(super) fn compares_plainly(catalog: &Catalog, schema: Option<&str>, name: &str) -> bool {
+pub fn compares_plainly(catalog: &Catalog, schema: Option<&str>, name: &str) -> bool {
     let named = |ty: &&UserType| &*ty.name == name && schema.is_none_or(|schema| &*ty.schema == schema);
     match schema {
         Some("pg_catalog") => true,
@@ -93,18 +122,15 @@ pub(super) fn compares_plainly(catalog: &Catalog, schema: Option<&str>, name: &s
 }
 
 /// Whether making a value of a type, or another type's value of it, runs no code that reads anything but that value.
-pub(super) fn runs_no_code(catalog: &Catalog, view: &SubjectView, ty: &UserType) -> bool {
-    let computes = match ty.kind {
-        'e' => true,
-        'b' => ty.extension.as_deref().is_some_and(|extension| COMPUTING_EXTENSIONS.contains(&extension)),
-        'c' | 'd' => !ty.has_check,
-        _ => false,
-    };
-    computes && cast_function(catalog, view, ty.oid).is_none()
+pub fn runs_safe_code(catalog: &Catalog, safe: &SafeFunctions, ty: &UserType) -> bool {
+    !ty.has_unclear_check
+        && (is_computing(ty.extension.as_deref(), "c")
+            || ty.runs.iter().all(|function| is_safe(catalog, safe, function)))
+        && cast_function(catalog, safe, ty.oid).is_none()
 }
 
 /// A function that nobody trusts and that the server may call for a value of this type, by a cast.
-pub(super) fn cast_function<'c>(catalog: &'c Catalog, view: &SubjectView, ty: Oid) -> Option<&'c CastFunction> {
+pub fn cast_function<'c>(catalog: &'c Catalog, safe: &SafeFunctions, ty: Oid) -> Option<&'c CastFunction> {
     let mut casts = catalog.casts.iter().filter(|cast| cast.ty == ty);
-    casts.find(|cast| !function(catalog, view, &cast.schema, &cast.name))
+    casts.find(|cast| !function(catalog, safe, &cast.schema, &cast.name))
 }

@@ -1,0 +1,174 @@
+//! Calls that give the text of a stored definition: literals that are more than a word are left out, unless the definition is that
+//! of a relation of which nothing is protected.
+//!
+//! `pg_get_viewdef(v)` becomes
+//! `(SELECT CASE WHEN v is protected THEN redacted ELSE pg_get_viewdef(v) END AS pg_get_viewdef FROM (SELECT v) AS d (a))`. A
+//! scalar subquery keeps the name that the call would give an output column. The relation is found by the number that the
+//! function is given; where that cannot be done, the text is always redacted.
+
+use super::calls::misfit;
+use super::judge::Text;
+use super::objection::Objection;
+use crate::model::catalog::Catalog;
+use crate::policy::system::{DEFINITION_AFTER, DEFINITION_BEFORE, MANY_RELATIONS};
+use crate::sql::lexer::{Token, TokenKind};
+use crate::sql::second_opinion::WrapperEnd;
+use crate::sql::splice::{Generated, Splicer};
+use crate::sql::tree::Span;
+
+/// Where the relation that a definition belongs to is found.
+enum Owner {
+    /// An expression over the argument `d.a`.
+    Argument(&'static str),
+    /// A catalog's column with the relation, and the one with the number that is the argument.
+    Listed { catalog: &'static str, relation: &'static str, number: &'static str },
+}
+
+impl Owner {
+    fn of(function: &str) -> Option<Self> {
+        let listed = |catalog, relation, number| Some(Self::Listed { catalog, relation, number });
+        match function {
+            "pg_get_partkeydef" | "pg_get_partition_constraintdef" => {
+                Some(Self::Argument("CAST(d.a AS pg_catalog.oid)"))
+            }
+            // Its argument may be a name, too.
+            "pg_get_viewdef" => Some(Self::Argument(
+                "CAST(CAST(CAST(d.a AS pg_catalog.text) AS pg_catalog.regclass) AS pg_catalog.oid)",
+            )),
+            "pg_get_indexdef" => listed("pg_index", "indrelid", "indexrelid"),
+            "pg_get_constraintdef" => listed("pg_constraint", "conrelid", "oid"),
+            "pg_get_statisticsobjdef" => listed("pg_statistic_ext", "stxrelid", "oid"),
+            "pg_get_triggerdef" => listed("pg_trigger", "tgrelid", "oid"),
+            "pg_get_ruledef" => listed("pg_rewrite", "ev_class", "oid"),
+            _ => None,
+        }
+    }
+
+    /// The relation's number as SQL, with the place of the catalog in it.
+    fn sql(&self, before: &str) -> (String, Generated) {
+        match self {
+            Self::Argument(expression) => (format!("{before}{expression}"), Generated::Plain),
+            Self::Listed { catalog, relation, number } => {
+                let head = format!("{before}(SELECT o.{relation} FROM ");
+                let select = format!("(SELECT \"{relation}\", \"{number}\" FROM ");
+                let offset = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+                let name = format!("\"pg_catalog\".\"{catalog}\")");
+                let generated = Generated::Wrapper {
+                    open: offset(head.len()),
+                    first_target: offset(head.len() + "(SELECT ".len()),
+                    relation: offset(head.len() + select.len()),
+                    close: offset(head.len() + select.len() + name.len()),
+                    ends: WrapperEnd::Parenthesis,
+                };
+                let same = format!(" AS o WHERE o.{number} OPERATOR(pg_catalog.=) CAST(d.a AS pg_catalog.oid))");
+                (format!("{head}{select}{name}{same}"), generated)
+            }
+        }
+    }
+}
+
+/// Puts what is left of a definition's text in the place of the call of `name` that starts there.
+pub(super) fn redact(text: &Text<'_>, (name, start): (&str, u32), splicer: &mut Splicer<'_>) -> Result<(), Objection> {
+    let call = Call::at(text, start).ok_or_else(|| Objection::not_understood("a call without parentheses"))?;
+    let protected = protected(text);
+    if protected.as_ref().is_some_and(Vec::is_empty) {
+        return match call.is_qualified {
+            true => Ok(()),
+            false => splicer.insert_before(start, "pg_catalog.".to_owned()).map_err(misfit),
+        };
+    }
+    let (Some(owner), Some(arguments), Some(protected)) = (Owner::of(name), call.arguments, protected) else {
+        let prefix = if call.is_qualified { "" } else { "pg_catalog." };
+        splicer.insert_before(start, format!("(SELECT {DEFINITION_BEFORE}{prefix}")).map_err(misfit)?;
+        return splicer.insert_after(call.close.end, format!("{DEFINITION_AFTER} AS {name})")).map_err(misfit);
+    };
+    let names = ["a", "b", "c"].get(..arguments).unwrap_or_default();
+    let qualified: Vec<String> = names.iter().map(|name| format!("d.{name}")).collect();
+    let whole = format!("pg_catalog.{name}({})", qualified.join(", "));
+    // What belongs to no relation, as that of a domain, has 0 or none: it is redacted.
+    let numbers = protected.iter().fold("0".to_owned(), |list, oid| format!("{list},{oid}"));
+    let (relation, generated) = owner.sql("(SELECT CASE WHEN ");
+    let before = format!(
+        "{relation} OPERATOR(pg_catalog.<>) ALL (CAST('{{{numbers}}}' AS pg_catalog.oid[])) \
+         THEN {whole} ELSE {DEFINITION_BEFORE}{whole}{DEFINITION_AFTER} END AS {name} FROM (SELECT "
+    );
+    let after = format!(") AS d ({}))", names.join(", "));
+    splicer.replace(Span { start, end: call.open_end }, before, generated).map_err(misfit)?;
+    splicer.replace(call.close, after, Generated::Plain).map_err(misfit)
+}
+
+/// The relations of which something is protected; none if they are too many to be named.
+fn protected(text: &Text<'_>) -> Option<Vec<u32>> {
+    let empty = Catalog::default();
+    let catalog = text.catalog.unwrap_or(&empty);
+    let of_users =
+        |oid: &&crate::model::catalog::Oid| catalog.relation(**oid).is_none_or(|relation| !relation.is_system());
+    let rules = text.facts.view.relations.iter().filter(|(_, rules)| rules.protects());
+    let mut found: Vec<u32> = rules.map(|(oid, _)| oid).filter(of_users).map(|oid| oid.0).collect();
+    found.sort_unstable();
+    (found.len() <= MANY_RELATIONS).then_some(found)
+}
+
+/// A call in the text.
+struct Call {
+    is_qualified: bool,
+    /// After its opening parenthesis.
+    open_end: u32,
+    /// Its closing parenthesis.
+    close: Span,
+    /// How many arguments it has; none where they cannot be moved into a list of output columns as they are.
+    arguments: Option<usize>,
+}
+
+impl Call {
+    fn at(text: &Text<'_>, start: u32) -> Option<Self> {
+        let sql = text.sql;
+        let first = text.tokens.binary_search_by_key(&start, |token| token.start).ok()?;
+        let tokens = text.tokens.get(first..)?;
+        let open = tokens.iter().position(|token| token.text(sql) == "(")?;
+        let mut depth = 0usize;
+        let ends = |token: &Token| {
+            match token.text(sql) {
+                "(" | "[" => depth += 1,
+                ")" | "]" => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            depth == 0
+        };
+        let close = open + tokens.get(open..)?.iter().position(ends)?;
+        let (opening, closing) = (tokens.get(open)?, tokens.get(close)?);
+        Some(Self {
+            is_qualified: open > 1,
+            open_end: opening.end,
+            close: Span { start: closing.start, end: closing.end },
+            arguments: arguments(sql, tokens.get(open + 1..close)?),
+        })
+    }
+}
+
+/// How many arguments stand there; none where one cannot be an output column as it is.
+fn arguments(sql: &str, tokens: &[Token]) -> Option<usize> {
+    let mut depth = 0usize;
+    let mut is_comma = |token: &Token| {
+        match token.text(sql) {
+            "(" | "[" => depth += 1,
+            ")" | "]" => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth == 0 && token.text(sql) == ","
+    };
+    let movable = |argument: &[Token]| match argument {
+        [] => false,
+        // Its type is found by what it is an argument of.
+        [alone] => matches!(alone.kind, TokenKind::Integer | TokenKind::QuotedIdent) || is_typed_word(alone, sql),
+        [first, second, ..] => {
+            !first.is_word(sql, "variadic") && !matches!(second.kind, TokenKind::EqualsGreater | TokenKind::ColonEquals)
+        }
+    };
+    let arguments: Vec<&[Token]> = tokens.split(&mut is_comma).collect();
+    (arguments.len() <= 3 && arguments.iter().all(|argument| movable(argument))).then_some(arguments.len())
+}
+
+fn is_typed_word(token: &Token, sql: &str) -> bool {
+    token.kind == TokenKind::Word && !token.is_word(sql, "null")
+}

@@ -1,0 +1,214 @@
+//! The server's own schemas: structure is open, values are closed.
+//!
+//! Clients of all kinds look into the catalogs to find out what there is, and must go on to work. What would tell
+//! something of the values in user tables, or of the secrets of the server, is closed to governed sessions:
+//!
+//! - *Relations* that are nothing but values, statistics over values, credentials, or texts of other statements.
+//! - *Columns* with source text, in which people write literals, with statements of other sessions, and with values of
+//!   rows. They are NULL, not denied, since tools read these catalogs with `*`.
+//!
+//! What each relation of each major version holds stands in a [`manifest`]; what it does not list is closed.
+//!
+//! Expressions that belong to the structure of a table are shown: defaults, CHECK constraints, partition bounds, index
+//! predicates. psql's `\d`, ORMs and migration tools read all of them. People write values into them, though: a literal in
+//! such a text that is more than a lower-case word is shown as '****'. Counts of rows of tables stay open, since no
+//! protected value changes them; those of an index with a predicate depend on values, and are not shown.
+
+pub mod manifest;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use self::manifest::{Class, Treatment};
+use super::compile::{Decided, Decisions, add_decision};
+use super::mask::MaskUse;
+use super::view::{Effect, MaskExpression, Reason};
+use crate::model::catalog::{Catalog, Column, ColumnId, Oid, Relation, RelationKind};
+
+/// Relations of extensions without anything that may be read, by name: they are put into any schema.
+const CLOSED_RELATIONS: &[(&str, &str)] = &[
+    ("pg_stat_statements", "texts of statements"),
+    ("pg_stat_statements_info", "texts of statements"),
+    ("pg_stat_monitor", "texts of statements"),
+    ("pg_store_plans", "texts of statements"),
+    ("pg_buffercache", "contents of memory"),
+];
+
+/// Why a relation that the manifest does not list is closed.
+const NOT_LISTED: &str = "this version of pgcovenant does not know what it holds";
+
+/// What is put before a definition's text so that its literals are shown only if they are lower-case words or names of
+/// relations. Those are first taken out of quotes, then what still stands in quotes is replaced, then they are put back.
+pub const DEFINITION_BEFORE: &str = "pg_catalog.translate(pg_catalog.regexp_replace(pg_catalog.regexp_replace(";
+
+/// What is put behind it.
+pub const DEFINITION_AFTER: &str = concat!(
+    r", '(?<!'')''([a-z_ ]*)''(?!'')|''([^'']*)''(?=::regclass)', E'\001\\1\\2\001', 'g')",
+    r", '''([^'']|'''')*''', '''****''', 'g'), E'\001', '''')"
+);
+
+/// So many protected relations are named in a text; if there are more, all definitions are redacted.
+pub const MANY_RELATIONS: usize = 300;
+
+/// Columns of `pg_class` that tell how many rows an index has, and what is shown for an index.
+const INDEX_COUNTS: &[(&str, &str)] = &[
+    ("reltuples", "CAST(-1 AS pg_catalog.float4)"),
+    ("relpages", "CAST(0 AS pg_catalog.int4)"),
+    ("relallvisible", "CAST(0 AS pg_catalog.int4)"),
+    ("relallfrozen", "CAST(0 AS pg_catalog.int4)"),
+];
+
+/// Closes what is to be closed.
+pub(super) fn close(catalog: &Catalog, decisions: &mut Decisions, opaque: &mut HashMap<Oid, Arc<str>>) {
+    for relation in catalog.relations() {
+        // Out-of-line storage holds the raw values of the tables that it belongs to.
+        if &*relation.schema == "pg_toast" {
+            opaque.insert(relation.oid, "out-of-line values of tables".into());
+            continue;
+        }
+        if let Some((_, why)) = CLOSED_RELATIONS.iter().find(|(name, _)| **name == *relation.name) {
+            opaque.insert(relation.oid, (*why).into());
+            continue;
+        }
+        if !relation.is_system() || !matches!(relation.kind, RelationKind::Table | RelationKind::View) {
+            continue;
+        }
+        match manifest::class(&relation.schema, &relation.name) {
+            None => drop(opaque.insert(relation.oid, NOT_LISTED.into())),
+            Some(Class::Closed(why)) => drop(opaque.insert(relation.oid, why.as_str().into())),
+            Some(Class::Open(columns)) => columns_of(relation, columns, decisions),
+        }
+    }
+}
+
+/// Shows the definitions that belong to relations of which nothing is protected; to be called when all others are settled.
+pub(super) fn show_clear_definitions(catalog: &Catalog, decisions: &mut Decisions, opaque: &HashMap<Oid, Arc<str>>) {
+    let touched: HashSet<Oid> = decisions.keys().map(|id| id.relation).chain(opaque.keys().copied()).collect();
+    let of_users = |oid: Oid| catalog.relation(oid).filter(|relation| !relation.is_system());
+    let mut protected: Vec<&Arc<Relation>> = touched.into_iter().filter_map(of_users).collect();
+    if protected.len() > MANY_RELATIONS {
+        return;
+    }
+    protected.sort_unstable_by_key(|relation| relation.oid);
+    let clear = Clear::of(&protected);
+    for relation in catalog.relations().filter(|relation| relation.is_system()) {
+        let Some(Class::Open(columns)) = manifest::class(&relation.schema, &relation.name) else { continue };
+        for column in &relation.columns {
+            let id = ColumnId { relation: relation.oid, attnum: column.attnum };
+            let (Some(treatment), Some(decided)) = (columns.get(&column.name), decisions.get_mut(&id)) else {
+                continue;
+            };
+            if let Some(parts) = clear.shown_part(*treatment, column) {
+                decided.effect = Effect::Mask(Arc::new(MaskExpression::new("system", parts)));
+            }
+        }
+    }
+}
+
+/// Tells in SQL whether nothing is protected of a relation.
+struct Clear {
+    names: String,
+    numbers: String,
+}
+
+impl Clear {
+    fn of(protected: &[&Arc<Relation>]) -> Self {
+        let names: Vec<_> = protected.iter().map(|one| literal(&format!("{}.{}", one.schema, one.name))).collect();
+        // What belongs to no relation, as that of a domain, is not clear.
+        let numbers = protected.iter().fold("0".to_owned(), |list, one| format!("{list},{}", one.oid.0));
+        Self { names: names.join(", "), numbers }
+    }
+
+    fn shown_part(&self, treatment: Treatment, column: &Column) -> Option<Vec<Box<str>>> {
+        let is_clear = match treatment {
+            Treatment::Definition(Some((schema, name))) => format!(
+                "pg_catalog.format('%s.%s', \"{schema}\", \"{name}\") \
+                 OPERATOR(pg_catalog.<>) ALL (CAST(ARRAY[{}] AS pg_catalog.text[]))",
+                self.names
+            ),
+            Treatment::Tree(Some(relation)) => {
+                format!("\"{relation}\" OPERATOR(pg_catalog.<>) ALL (CAST('{{{}}}' AS pg_catalog.oid[]))", self.numbers)
+            }
+            Treatment::Definition(None)
+            | Treatment::Tree(None)
+            | Treatment::Open
+            | Treatment::Null
+            | Treatment::OwnObjects
+            | Treatment::IndexCount => return None,
+        };
+        let mut parts = vec![format!("(CASE WHEN {is_clear} THEN ").into()];
+        let mut redacted = shown_part(treatment, column);
+        if let Some(first) = redacted.first_mut() {
+            *first = format!(" ELSE {first}").into();
+        }
+        if let Some(last) = redacted.last_mut() {
+            *last = format!("{last} END)").into();
+        }
+        parts.extend(redacted);
+        Some(parts)
+    }
+}
+
+/// A string as a literal that reads the same whatever the session's settings.
+fn literal(text: &str) -> String {
+    format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
+}
+
+fn columns_of(relation: &Relation, columns: &HashMap<Box<str>, Treatment>, decisions: &mut Decisions) {
+    for column in &relation.columns {
+        let reason = || Reason { policy: "pgcovenant".into(), version: 0, rule: "system".into(), note: None };
+        let decided = match columns.get(&column.name) {
+            Some(Treatment::Open) => continue,
+            None | Some(Treatment::Null) => Decided::mask(&MaskUse::null(), &column.ty, reason()),
+            Some(part) => Decided::generated(MaskExpression::new("system", shown_part(*part, column)), reason()),
+        };
+        add_decision(decisions, ColumnId { relation: relation.oid, attnum: column.attnum }, decided);
+    }
+}
+
+/// The expression around a column that is shown in part.
+fn shown_part(treatment: Treatment, column: &Column) -> Vec<Box<str>> {
+    let (before, after) = match treatment {
+        Treatment::Definition(_) => {
+            let ty = &column.ty.sql;
+            let schema = if ty.contains('.') { "" } else { "pg_catalog." };
+            let after = format!(" AS pg_catalog.text){DEFINITION_AFTER} AS {schema}{ty}))");
+            (format!("(CAST({DEFINITION_BEFORE}CAST("), after)
+        }
+        Treatment::Tree(_) => {
+            // Numbers, truth values and names of relations.
+            let plain = ":consttype (?!(16|20|21|23|26|700|701|1700|2205) )";
+            let is_shown = format!(" AS pg_catalog.text) OPERATOR(pg_catalog.!~) '{plain}' THEN ");
+            return vec!["(CASE WHEN CAST(".into(), is_shown.into(), " END)".into()];
+        }
+        Treatment::OwnObjects => {
+            // Numbers below are the server's own.
+            let own = "\"oid\" OPERATOR(pg_catalog.<) CAST(16384 AS pg_catalog.oid)";
+            (format!("(CASE WHEN {own} THEN "), " END)".to_owned())
+        }
+        Treatment::IndexCount => {
+            let shown =
+                INDEX_COUNTS.iter().find(|(name, _)| **name == *column.name).map_or("NULL", |(_, shown)| *shown);
+            let is_index = "pg_catalog.strpos('iI', CAST(\"relkind\" AS pg_catalog.text)) OPERATOR(pg_catalog.>) 0";
+            (format!("(CASE WHEN {is_index} THEN {shown} ELSE "), " END)".to_owned())
+        }
+        Treatment::Open | Treatment::Null => (String::new(), String::new()),
+    };
+    vec![before.into(), after.into()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_of_indexes_are_listed_in_both_places() {
+        let Some(Class::Open(columns)) = manifest::class("pg_catalog", "pg_class") else { panic!() };
+        let marked = |name: &str| columns.get(name) == Some(&Treatment::IndexCount);
+        assert!(INDEX_COUNTS.iter().all(|(name, _)| marked(name)));
+        assert_eq!(
+            columns.values().filter(|treatment| **treatment == Treatment::IndexCount).count(),
+            INDEX_COUNTS.len()
+        );
+    }
+}
