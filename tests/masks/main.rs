@@ -21,6 +21,7 @@ use tokio_postgres::{Client, NoTls};
 
 const SETUP: &str = r#"
     BEGIN;
+    SET LOCAL jit = off;
     CREATE SCHEMA pgc_masks;
     CREATE DOMAIN pgc_masks.mail AS text CHECK (VALUE ~ '@');
     CREATE DOMAIN pgc_masks.small AS integer CHECK (VALUE >= 0);
