@@ -29,6 +29,7 @@ mod drivers;
 mod metrics;
 mod masking;
 mod pages;
+mod predicates;
 mod refusal;
 mod hot_swap;
 mod deprecated;
