@@ -15,7 +15,7 @@ use crate::model::lifecycle::Lifecycle;
 use crate::policy::mask::{MaskUse, PSEUDONYM_NAME, PSEUDONYM_SCHEMA, Strictness};
 use crate::policy::rule::{Action, Glob, Mode, OnStar, Policy, Predicates, Rule, Unmodelled, WriteGrant};
 use crate::policy::subject::Subject;
-use crate::policy::view::{self, Reason};
+use crate::policy::view::{self, Effect, Reason};
 
 /// The part of a bundle that is about one subject in its database.
 pub(super) struct Applied<'a> {
@@ -43,7 +43,19 @@ pub(super) struct Facts {
 
 impl<'a> Applied<'a> {
     pub(super) fn new(bundle: &'a Bundle, subject: &'a Subject, today: Date) -> Self {
-        let database: &str = &subject.database;
+        let mut applied = Self::over(bundle, &subject.database, today, &|rule| rule.concerns(subject, today));
+        for policy in applied.groups.iter().flat_map(|group| &group.policies) {
+            applied.grants.extend(policy.writes.iter().filter(|grant| grant.concerns(subject, today)));
+        }
+        applied
+    }
+
+    /// The same for everybody: every rule counts, and nothing may be written.
+    pub(super) fn for_everybody(bundle: &'a Bundle, database: &'a str, today: Date) -> Self {
+        Self::over(bundle, database, today, &|_| true)
+    }
+
+    fn over(bundle: &'a Bundle, database: &'a str, today: Date, concerns: &dyn Fn(&Rule) -> bool) -> Self {
         let groups: Vec<&Group> = bundle
             .groups
             .iter()
@@ -56,10 +68,8 @@ impl<'a> Applied<'a> {
                 applied.entities.entry((schema, &entity.name)).or_default().push((group, entity));
             }
             for policy in &group.policies {
-                let concerning =
-                    policy.rules.iter().filter(|rule| rule.mode != Mode::Off && rule.concerns(subject, today));
+                let concerning = policy.rules.iter().filter(|rule| rule.mode != Mode::Off && concerns(rule));
                 applied.rules.extend(concerning.map(|rule| Concern { group, policy, rule }));
-                applied.grants.extend(policy.writes.iter().filter(|grant| grant.concerns(subject, today)));
             }
         }
         applied
@@ -130,11 +140,28 @@ impl<'a> Applied<'a> {
         self.decide(catalog, Mode::Shadow)
     }
 
+    /// The columns that a rule in force wants masked, and that its mask does not work on: they are denied instead.
+    pub(super) fn unfit(&self, catalog: &Catalog) -> Vec<(ColumnId, Arc<Reason>)> {
+        let mut found = Vec::new();
+        self.each(catalog, Mode::Enforce, &mut |id, decided| {
+            if decided.effect == Effect::Deny && decided.reason.note.is_some() {
+                found.push((id, decided.reason));
+            }
+        });
+        found
+    }
+
     fn decide(&self, catalog: &Catalog, mode: Mode) -> Decisions {
         let mut decisions = Decisions::new();
+        self.each(catalog, mode, &mut |id, decided| add(&mut decisions, id, decided));
+        decisions
+    }
+
+    /// What every rule says of every column that it selects.
+    fn each(&self, catalog: &Catalog, mode: Mode, found: &mut dyn FnMut(ColumnId, Decided)) {
         let rules: Vec<&Concern<'a>> = self.rules.iter().filter(|concern| concern.rule.mode == mode).collect();
         if rules.is_empty() {
-            return decisions;
+            return;
         }
         let place = Place { pseudonym: has_pseudonym(catalog), checked: checked_domains(catalog) };
         for relation in catalog.relations().filter(|relation| governable(relation)) {
@@ -145,12 +172,11 @@ impl<'a> Applied<'a> {
                     if self.selects(concern, &relation.schema, &relation.name, &column.name)
                         && let Some(decided) = concern.decide(column, &place)
                     {
-                        add(&mut decisions, id, decided);
+                        found(id, decided);
                     }
                 }
             }
         }
-        decisions
     }
 
     /// Whether a rule can select anything of a relation at all: a quick look before the one at every column.
