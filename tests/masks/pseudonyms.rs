@@ -154,3 +154,54 @@ async fn nobody_else_may_make_pseudonyms() {
         assert!(client.batch_execute(&format!("SELECT pgcovenant.create_key({name})")).await.is_err(), "{name}");
     }
 }
+
+#[tokio::test]
+async fn nothing_prepared_by_others_is_taken_for_ours() {
+    let Some(cluster) = support::cluster(support::ClusterOptions::default()) else { return };
+    let install = support::project("deploy/sql/pgcovenant.sql").display().to_string();
+    cluster.sql(
+        "postgres",
+        "CREATE ROLE squatter LOGIN; GRANT CREATE ON DATABASE postgres TO squatter; CREATE ROLE reader",
+    );
+    for (at, prepared) in [
+        "CREATE SCHEMA pgcovenant",
+        "CREATE SCHEMA pgcovenant; CREATE TABLE pgcovenant.pseudonym_key (name text, inner_pad bytea, outer_pad bytea)",
+        "CREATE SCHEMA pgcovenant; CREATE FUNCTION pgcovenant.pseudonym(text, text) RETURNS text LANGUAGE sql AS 'SELECT $1'",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let session = support::sql::connect(cluster.port(), "squatter", "postgres").await;
+        session.simple(prepared).await.unwrap();
+        if at > 0 {
+            // Even a schema that was handed over may hold something of somebody else.
+            cluster.sql("postgres", "ALTER SCHEMA pgcovenant OWNER TO postgres");
+        }
+        let administrator = support::sql::connect(cluster.port(), "postgres", "postgres").await;
+        let refused = administrator.error(&std::fs::read_to_string(&install).unwrap()).await;
+        assert_eq!(refused.code, "42501", "{prepared}: {refused:?}");
+        assert!(refused.message.ends_with("belongs to somebody else"), "{refused:?}");
+        cluster.sql("postgres", "DROP SCHEMA pgcovenant CASCADE");
+    }
+    cluster.sql(
+        "postgres",
+        "ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO reader; ALTER DEFAULT PRIVILEGES GRANT ALL ON FUNCTIONS TO reader",
+    );
+    cluster.psql("postgres", &["-f", &install]);
+    let may = "SELECT has_table_privilege('reader', 'pgcovenant.pseudonym_key', 'SELECT, INSERT, UPDATE') \
+               OR has_function_privilege('reader', 'pgcovenant.pseudonym(text, text)', 'EXECUTE') \
+               OR has_function_privilege('reader', 'pgcovenant.create_key(text, bytea)', 'EXECUTE')";
+    assert_eq!(cluster.sql("postgres", may), "f");
+    // A grant that was given on purpose stays when the file is run again; one on the keys does not.
+    cluster.sql(
+        "postgres",
+        "GRANT EXECUTE ON FUNCTION pgcovenant.pseudonym(text, text) TO reader; GRANT SELECT ON pgcovenant.pseudonym_key TO reader",
+    );
+    cluster.psql("postgres", &["-f", &install]);
+    assert_eq!(
+        cluster.sql("postgres", "SELECT has_table_privilege('reader', 'pgcovenant.pseudonym_key', 'SELECT')"),
+        "f"
+    );
+    let kept = "SELECT has_function_privilege('reader', 'pgcovenant.pseudonym(text, text)', 'EXECUTE')";
+    assert_eq!(cluster.sql("postgres", kept), "t");
+}
