@@ -216,7 +216,8 @@ impl Text<'_> {
                 Some(schema) => catalog.find(schema, &named.name),
                 None => catalog.resolve(path, &named.name),
             };
-            let Some(relation) = relation else { continue };
+            // What is reported is bounded by the catalog; the names of temporary tables are not.
+            let Some(relation) = relation.filter(|relation| !relation.is_temporary()) else { continue };
             let used = RelationUse {
                 relation: relation.oid,
                 schema: (&*relation.schema).into(),

@@ -46,6 +46,8 @@ async fn temporary_tables_hold_what_the_session_may_see() {
             "INSERT INTO d (id, email) SELECT id, email FROM customers WHERE id < 10",
             "INSERT INTO d (id) VALUES (1000) ON CONFLICT (id) DO UPDATE SET email = excluded.email RETURNING *",
             "UPDATE d SET email = d.email || c.phone FROM customers c WHERE c.id = d.id AND d.id = 2",
+            "MERGE INTO d USING customers c ON c.id = d.id WHEN MATCHED THEN UPDATE SET email = c.email WHEN NOT MATCHED THEN DO NOTHING",
+            "SELECT * FROM ONLY d FOR UPDATE",
             "DELETE FROM d USING orders o WHERE o.order_id = d.id AND d.id = 3",
             "CREATE INDEX ON d (lower(email))",
             "CREATE UNIQUE INDEX d_n ON d (n) WHERE n > 0",
@@ -286,4 +288,33 @@ async fn copies_fill_temporary_tables() {
     let refused =
         Refused::of(&shop.via(&proxy, "support").await.client.simple_query("SELECT * FROM t").await.unwrap_err());
     assert_eq!(refused.code, "42P01", "a table of another session");
+}
+
+#[tokio::test]
+async fn what_was_made_before_a_policy_came_is_out_of_reach() {
+    let Some(shop) = shop("temporary_flip") else { return };
+    let (masked, raw_mail) = mails(&shop).await;
+    let (proxy, policies) = shop.proxy();
+    let session = shop.via(&proxy, "analyst").await;
+    let all = [
+        "CREATE TEMP TABLE before AS SELECT * FROM customers",
+        "CREATE TEMP VIEW customers AS SELECT id, ssn, email FROM public.customers",
+        "CREATE TEMP TABLE logged (x int)",
+        "CREATE FUNCTION pg_temp.peek() RETURNS text LANGUAGE sql AS 'SELECT ssn FROM public.customers LIMIT 1'",
+        "CREATE DOMAIN pg_temp.spy AS text CHECK (pg_temp.peek() <> VALUE)",
+    ];
+    runs(&session, &all).await;
+    assert_eq!(session.value("SELECT email FROM before WHERE id = 1").await, raw_mail);
+    let text = std::fs::read_to_string(policies.policy_file()).unwrap();
+    policies.write("policy.yaml", &text.replace("to: [{role: support}]\n    action", "to: [{role: support}, {role: analyst}]\n    action"));
+    let other = shop.via(&proxy, "analyst").await;
+    let began = std::time::Instant::now();
+    while other.value("SELECT email FROM public.customers WHERE id = 1").await != masked {
+        assert!(began.elapsed().as_secs() < 10, "the policy does not come into force");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    // A type of its own runs code where no name of a relation stands.
+    assert_eq!(session.error("SELECT 'x'::pg_temp.spy").await.code, "57P01");
+    assert!(session.client.simple_query("SELECT email FROM before").await.is_err());
+    runs(&other, &["CREATE TEMP TABLE after AS SELECT email FROM customers", "SELECT email FROM after"]).await;
 }
