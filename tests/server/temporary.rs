@@ -223,15 +223,39 @@ async fn several_statements_in_one_text() {
     runs(&session, &[usual, usual]).await;
     assert_eq!(session.value("SELECT email FROM t WHERE id = 1").await, masked);
     for unknown in [
-        "CREATE TEMP TABLE customers (id int, ssn text); SELECT ssn FROM customers",
-        "DROP TABLE t; SELECT * FROM t",
+        "CREATE TEMP TABLE orders AS SELECT 1 AS x; ROLLBACK; SELECT x FROM orders",
+        "CREATE TEMP TABLE derived AS SELECT 1 + order_id FROM orders; SELECT * FROM derived",
+        "BEGIN; DROP TABLE t; ROLLBACK; SELECT * FROM t",
         "ALTER TABLE t RENAME TO customers; SELECT ssn FROM customers",
         "ALTER TABLE t RENAME TO orders; SELECT * FROM pg_temp.orders",
         "DISCARD TEMP; SELECT * FROM t",
     ] {
         let error = session.error(unknown).await;
         assert_eq!(error.code, "55000", "{unknown}: {error:?}");
+        let _ = session.simple("ROLLBACK").await;
     }
+    let made = "CREATE TEMP TABLE made (id bigint, email text); INSERT INTO made SELECT id, email FROM customers WHERE id = 1; \
+                SELECT email FROM made";
+    assert_eq!(session.value(made).await, masked);
+    let filled = "CREATE TEMP TABLE filled (mail) AS SELECT email, id FROM customers; CREATE INDEX ON filled (mail); ANALYZE filled; \
+                  SELECT mail FROM filled WHERE id = 1";
+    assert_eq!(session.value(filled).await, masked);
+    let hides = "CREATE TEMP TABLE customers AS SELECT 1 AS id, 'own'::text AS ssn; SELECT ssn FROM customers; DROP TABLE customers";
+    assert_eq!(session.value(hides).await, "own");
+    let gone = session
+        .error(
+            "SELECT 1 AS id, 'own'::text AS ssn INTO TEMP customers; DROP TABLE customers; SELECT ssn FROM customers",
+        )
+        .await;
+    assert_eq!(gone.code, "42501");
+    assert_eq!(session.error("DROP TABLE t; SELECT * FROM t").await.code, "42P01");
+    runs(&session, &["CREATE TEMP TABLE IF NOT EXISTS t (x int); SELECT email FROM t", "SELECT email FROM t"]).await;
+    // The first temporary table of a session may stand behind or before what it is called like.
+    let fresh = shop.via(&proxy, "support").await;
+    let hides = "CREATE TEMP TABLE customers (ssn text); SELECT ssn FROM customers";
+    assert_eq!(fresh.error(hides).await.code, "55000");
+    runs(&fresh, &["CREATE TEMP TABLE t (ssn text); SELECT ssn FROM t"]).await;
+    assert!(fresh.rows(hides).await.is_empty());
 }
 
 #[tokio::test]
@@ -306,7 +330,10 @@ async fn what_was_made_before_a_policy_came_is_out_of_reach() {
     runs(&session, &all).await;
     assert_eq!(session.value("SELECT email FROM before WHERE id = 1").await, raw_mail);
     let text = std::fs::read_to_string(policies.policy_file()).unwrap();
-    policies.write("policy.yaml", &text.replace("to: [{role: support}]\n    action", "to: [{role: support}, {role: analyst}]\n    action"));
+    policies.write(
+        "policy.yaml",
+        &text.replace("to: [{role: support}]\n    action", "to: [{role: support}, {role: analyst}]\n    action"),
+    );
     let other = shop.via(&proxy, "analyst").await;
     let began = std::time::Instant::now();
     while other.value("SELECT email FROM public.customers WHERE id = 1").await != masked {
