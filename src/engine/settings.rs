@@ -11,7 +11,9 @@
 use super::objection::Objection;
 use super::refusal::SqlState;
 use crate::model::catalog::Catalog;
+use crate::sql::lexer::Token;
 use crate::sql::second_opinion::Constant;
+use crate::sql::tree::Span;
 
 /// Open with any value.
 const OPEN: &[&str] = &[
@@ -227,6 +229,32 @@ pub(super) fn call(constants: &[Option<Constant>], catalog: Option<&Catalog>) ->
     let value = constants.get(1).and_then(Option::as_ref).map(|constant| constant.value.to_ascii_lowercase());
     let set = set(&name.value.to_ascii_lowercase(), value.as_deref(), catalog);
     set.map_err(|objection| name.start.map_or(objection.clone(), |start| objection.or_at(start)))
+}
+
+/// How pg_dump sets a setting that only newer servers have, word by word.
+const DUMP: &[&str] = &[
+    "SELECT",
+    "set_config",
+    "(",
+    "name",
+    ",",
+    "'view, foreign-table'",
+    ",",
+    "false",
+    ")",
+    "FROM",
+    "pg_settings",
+    "WHERE",
+    "name",
+    "=",
+    "'restrict_nonsystem_relation_kind'",
+];
+
+/// In the statement by which pg_dump closes views to itself: the name that is no constant, and the constant that it means.
+pub(super) fn name_in_dump(sql: &str, tokens: &[Token]) -> Option<(Span, String)> {
+    let is_it = tokens.iter().map(|token| token.text(sql)).eq(DUMP.iter().copied());
+    let (name, constant) = (tokens.get(3)?, DUMP.last()?);
+    is_it.then(|| (Span { start: name.start, end: name.end }, (*constant).to_owned()))
 }
 
 fn is_open(name: &str, catalog: Option<&Catalog>) -> bool {
