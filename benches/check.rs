@@ -13,7 +13,7 @@ use pgcovenant::engine::verdict::Verdict;
 use pgcovenant::model::catalog::{BaseType, Catalog, Column, ColumnType, Oid, Relation, RelationKind, SearchPath};
 use pgcovenant::policy::compile::Bundle;
 use pgcovenant::policy::snapshot::{Database, Snapshot};
-use pgcovenant::policy::view::{ColumnRule, Effect, MaskExpression, RelationRules, SubjectView};
+use pgcovenant::policy::view::{ColumnRule, Effect, MaskExpression, Predicates, RelationRules, SubjectView};
 
 const DATABASE: &str = "shop";
 const CUSTOMERS: Oid = Oid(16_384);
@@ -67,6 +67,7 @@ fn snapshot() -> Snapshot {
 fn governed() -> Arc<SubjectView> {
     let parts = ["pg_catalog.left(", ", 1) OPERATOR(pg_catalog.||) '****'::pg_catalog.text"].map(Box::from).to_vec();
     let rule = ColumnRule {
+        predicates: Predicates::Masked,
         effect: Effect::Mask(Arc::new(MaskExpression::new("mail", parts))),
         reason: None,
         shadow: None,

@@ -3,7 +3,7 @@
 use super::session;
 use crate::model::catalog::{Catalog, SearchPath};
 use crate::policy::trusted;
-use crate::policy::view::{Effect, SubjectView};
+use crate::policy::view::{Effect, Predicates, SubjectView};
 use crate::sql::second_opinion::{Admission, ColumnAdmission, RelationAdmission, StatementKind};
 
 /// One subject's rules over one catalog.
@@ -34,9 +34,10 @@ impl Admission for Allowed<'_> {
         let Some(relation) = self.catalog.find(schema, relation) else { return ColumnAdmission::Unknown };
         let Some(column) = relation.column(column) else { return ColumnAdmission::Unknown };
         let rule = self.view.relations.get(&relation.oid).and_then(|rules| rules.columns.get(&column.attnum));
-        match rule.map(|rule| &rule.effect) {
-            None | Some(Effect::Allow) => ColumnAdmission::Clear,
-            Some(Effect::Mask(_) | Effect::Deny) => ColumnAdmission::Protected,
+        match rule.map(|rule| (&rule.effect, &rule.predicates)) {
+            None | Some((Effect::Allow, _)) => ColumnAdmission::Clear,
+            Some((Effect::Mask(_), Predicates::Equality)) => ColumnAdmission::Lookup,
+            Some((Effect::Mask(_) | Effect::Deny, _)) => ColumnAdmission::Protected,
         }
     }
 
@@ -68,6 +69,10 @@ impl Admission for Allowed<'_> {
 
     fn attribute(&self, name: &str) -> bool {
         !trusted::is_foreign_function(self.catalog, &self.view.functions, name) && self.built_in(name)
+    }
+
+    fn constant_type(&self, schema: Option<&str>, name: &str) -> bool {
+        trusted::compares_plainly(self.catalog, schema, name)
     }
 
     fn statement(&self, kind: &StatementKind) -> bool {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::lookups::Lookups;
 use super::objection::Objection;
 use super::refusal::SqlState;
 use super::report::{Access, ColumnUse, Notice, Operation, Outcome, RelationUse};
@@ -30,6 +31,8 @@ pub(super) struct Case<'a> {
     pub catalog: &'a Catalog,
     pub view: &'a SubjectView,
     pub resolution: &'a Resolution,
+    /// Comparisons that see a masked column itself.
+    pub lookups: &'a Lookups,
 }
 
 impl<'a> Case<'a> {
@@ -139,7 +142,8 @@ impl Decider<'_, '_> {
         if self.case.view.governed && rule.effect == Effect::Deny && !reference.clause.is_write() {
             self.object(Objection::denied_column(&column.name, &relation.name, rule.reason.as_deref()).at(offset));
         }
-        self.note(relation, column, rule, access(reference.clause));
+        let looks_up = self.case.lookups.is_raw(reference);
+        self.note(relation, column, rule, if looks_up { Access::Lookup } else { access(reference.clause) });
     }
 
     /// `(row).column` reaches one column.
@@ -244,7 +248,7 @@ fn retired(relation: &Relation, column: &Column, reference: &ColumnRef, rule: &C
 fn outcome(rule: &ColumnRule, governed: bool, access: Access) -> Outcome {
     match (&rule.effect, &rule.shadow) {
         (_, _) if is_hidden(rule) => Outcome::Denied,
-        (_, _) if access == Access::Write => Outcome::Clear,
+        (_, _) if matches!(access, Access::Write | Access::Lookup) => Outcome::Clear,
         (Effect::Deny, _) if governed => Outcome::Denied,
         (Effect::Mask(_), _) if governed => Outcome::Masked,
         (_, Some(finding)) if finding.action == "deny" => Outcome::WouldDeny,

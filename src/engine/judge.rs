@@ -4,11 +4,12 @@ use super::admission::Allowed;
 use super::check::Facts;
 use super::decide::{self, Case};
 use super::kind::{self, Form};
+use super::lookups::Lookups;
 use super::objection::Objection;
 use super::reading::{self, Reading, Unread};
 use super::refusal::SqlState;
 use super::report::{Effects, Notice, RelationUse, StatementReport};
-use super::{calls, rewrite, session, writes};
+use super::{calls, predicates, rewrite, session, writes};
 use crate::model::catalog::{Catalog, SearchPath, is_system_schema};
 use crate::policy::trusted;
 use crate::sql::access::RelationRef;
@@ -80,7 +81,7 @@ fn judge(
         return if governed { calls::qualify(text, outline, splicer) } else { Ok(()) };
     };
     let fallback = SearchPath::default();
-    let Reading { tree, resolution } = match reading::read(text, outline, tokens, around, &fallback) {
+    let Reading { tree, resolved } = match reading::read(text, outline, tokens, around, &fallback) {
         Ok(reading) => reading,
         Err(Unread::NotUnderstood(_)) if governed && outline.relations.is_empty() => {
             return calls::qualify(text, outline, splicer);
@@ -93,7 +94,9 @@ fn judge(
         }
     };
     let Some(catalog) = text.catalog else { return Ok(()) };
-    let case = Case { catalog, view: text.facts.view, resolution: &resolution };
+    let resolution = resolved.resolution;
+    let lookups = Lookups::of(catalog, text.facts.view, &resolution, outline);
+    let case = Case { catalog, view: text.facts.view, resolution: &resolution, lookups: &lookups };
     let decision = decide::decide(&case);
     found.report.relations = decision.relations;
     found.report.columns = decision.columns;
@@ -105,6 +108,9 @@ fn judge(
         return Err(objection);
     }
     if governed {
+        let deciding = resolved.indirect.union(&resolved.sifted).copied().collect();
+        predicates::objection(&case, &deciding).map_or(Ok(()), Err)?;
+        lookups.admit(&case, text.sql, tokens)?;
         writes::admit(&case)?;
         calls::qualify(text, outline, splicer)?;
         rewrite::rewrite(&case, text.sql, text.tokens, splicer)?;

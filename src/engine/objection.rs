@@ -46,6 +46,19 @@ impl Objection {
         .hint("Leave the column out, or ask the owner of the policy.")
     }
 
+    /// A column that is shown masked, and must not decide on rows.
+    pub(super) fn denied_predicate(column: &str, relation: &str, reason: &Reason) -> Self {
+        let Reason { policy, version, rule, note: _ } = reason;
+        Self::new(
+            SqlState::InsufficientPrivilege,
+            format!("permission denied for column {} of relation {}", display_name(column), display_name(relation)),
+        )
+        .detail(format!(
+            "Rule \"{rule}\" of policy \"{policy}\", version {version}, masks it, and lets no condition, join, group or order depend on it."
+        ))
+        .hint("Leave it out of WHERE, JOIN, GROUP BY, HAVING, DISTINCT and ORDER BY; it may be selected.")
+    }
+
     pub(super) fn denied_by_star(columns: &[String], relation: &str, reason: Option<&Reason>) -> Self {
         let noun = if columns.len() == 1 { "column" } else { "columns" };
         let list = columns.iter().map(|column| display_name(column)).collect::<Vec<_>>().join(", ");

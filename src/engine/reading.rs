@@ -8,14 +8,14 @@ use crate::sql::access::Resolution;
 use crate::sql::grammar;
 use crate::sql::inner::{self, Around};
 use crate::sql::lexer::Token;
-use crate::sql::resolve;
+use crate::sql::resolve::{self, Resolved};
 use crate::sql::second_opinion::OutlineStatement;
 use crate::sql::tree::Statement;
 
 /// What a statement says and refers to.
 pub(super) struct Reading {
     pub tree: Statement,
-    pub resolution: Resolution,
+    pub resolved: Resolved,
 }
 
 /// Why there is no reading.
@@ -66,9 +66,9 @@ pub(super) fn read(
         };
         let catalog = text.catalog.ok_or(Unread::NoCatalog)?;
         let path = text.search_path(fallback).map_err(Unread::NoPath)?;
-        let resolution = resolve::resolve(&tree, catalog, path).resolution;
-        if same_places(text, outline, &resolution) {
-            return Ok(Reading { tree, resolution });
+        let resolved = resolve::resolve(&tree, catalog, path);
+        if same_places(text, outline, &resolved.resolution) {
+            return Ok(Reading { tree, resolved });
         }
         "two parsers read the statement differently".clone_into(&mut why);
     }

@@ -129,6 +129,8 @@ pub enum Access {
     Star,
     /// WHERE, HAVING.
     Filter,
+    /// Compared for equality with a constant, where a rule lets that see the column itself.
+    Lookup,
     /// JOIN … ON, USING, NATURAL.
     Join,
     /// GROUP BY, ORDER BY, DISTINCT ON, window definitions.
@@ -148,6 +150,7 @@ impl Access {
             Self::Explicit => "explicit",
             Self::Star => "star",
             Self::Filter => "filter",
+            Self::Lookup => "lookup",
             Self::Join => "join",
             Self::OrderGroup => "order_group",
             Self::Write => "write",

@@ -5,6 +5,7 @@
 //! Every name of a relation or function is qualified, so that the session's search path decides nothing.
 
 use super::decide::{Case, is_omitted};
+use super::lookups::raw_name;
 use super::objection::Objection;
 use crate::model::catalog::{Column, Relation};
 use crate::model::ident::{Ident, display_name};
@@ -20,8 +21,8 @@ type Done = Result<(), Objection>;
 /// Adds the replacements of one statement of a governed session.
 pub(super) fn rewrite(case: &Case<'_>, text: &str, tokens: &[Token], splicer: &mut Splicer<'_>) -> Done {
     let mut rewriter = Rewriter { case, text, tokens, splicer };
-    for mention in &case.resolution.relations {
-        rewriter.mention(mention)?;
+    for (index, mention) in case.resolution.relations.iter().enumerate() {
+        rewriter.mention(RelationIndex(index), mention)?;
     }
     for column in &case.resolution.columns {
         rewriter.column(column)?;
@@ -75,10 +76,10 @@ struct Rewriter<'a, 'c, 's, 't> {
 }
 
 impl Rewriter<'_, '_, '_, '_> {
-    fn mention(&mut self, mention: &RelationRef) -> Done {
+    fn mention(&mut self, index: RelationIndex, mention: &RelationRef) -> Done {
         let Some(relation) = self.case.relation(mention) else { return Ok(()) };
         if self.case.is_wrapped(mention) {
-            return self.wrap(mention, relation);
+            return self.wrap(index, mention, relation);
         }
         let span = mention.path.span();
         match mention.role {
@@ -90,9 +91,10 @@ impl Rewriter<'_, '_, '_, '_> {
     }
 
     /// Puts a projection in place of a relation.
-    fn wrap(&mut self, mention: &RelationRef, relation: &Relation) -> Done {
+    fn wrap(&mut self, index: RelationIndex, mention: &RelationRef, relation: &Relation) -> Done {
         let (span, only) = self.with_only(mention.path.span())?;
-        let projection = self.projection(mention, relation, only)?;
+        let raw = self.case.lookups.entries(index, relation);
+        let projection = self.projection(mention, relation, only, raw)?;
         if let Some(sample) = mention.sample {
             return self.wrap_sampled(mention, relation, (span, sample.span), projection);
         }
@@ -137,11 +139,9 @@ impl Rewriter<'_, '_, '_, '_> {
         mention: &RelationRef,
         relation: &Relation,
         only: &'static str,
+        raw: Vec<String>,
     ) -> Result<Projection, Objection> {
-        let mut entries: Vec<String> =
-            mention.system_columns.iter().map(|name| Ident::quoted(name.as_str()).to_string()).collect();
-        entries.sort_unstable();
-        entries.dedup();
+        let mut entries: Vec<String> = Vec::new();
         for column in &relation.columns {
             match self.case.rule(relation, column) {
                 rule if is_omitted(rule) => {}
@@ -157,6 +157,12 @@ impl Rewriter<'_, '_, '_, '_> {
             return Err(Objection::denied_relation(&relation.name, "all of its columns are denied")
                 .at(mention.path.span().start));
         }
+        // Behind all that a list after the alias counts.
+        let mut system: Vec<_> =
+            mention.system_columns.iter().map(|name| Ident::quoted(name.as_str()).to_string()).collect();
+        system.sort_unstable();
+        system.dedup();
+        entries.extend(system.into_iter().chain(raw));
         let head = format!("{SELECT}{} FROM {only}", entries.join(", "));
         Ok(Projection { relation: head.len(), text: head + &relation.qualified() + ")", ends: WrapperEnd::Parenthesis })
     }
@@ -168,7 +174,7 @@ impl Rewriter<'_, '_, '_, '_> {
         if !rules.is_some_and(|rules| rules.protects() || rules.columns.values().any(super::decide::is_hidden)) {
             return self.replace(mention.path.span(), relation.qualified(), Generated::Plain);
         }
-        let projection = self.projection(mention, relation, "ONLY ")?;
+        let projection = self.projection(mention, relation, "ONLY ", Vec::new())?;
         let list = match columns {
             [] => "*".to_owned(),
             names => names.iter().map(|name| name.ident.to_string()).collect::<Vec<_>>().join(", "),
@@ -230,6 +236,9 @@ impl Rewriter<'_, '_, '_, '_> {
         if !reference.is_value {
             return Ok(());
         }
+        if self.case.lookups.is_raw(reference) {
+            return self.look_up(reference, mention);
+        }
         if self.case.is_wrapped(mention) {
             return self.requalify(reference, mention);
         }
@@ -283,6 +292,15 @@ impl Rewriter<'_, '_, '_, '_> {
         Ok(())
     }
 
+    /// The column itself: the raw one of a projection; in the target of a change it stands where it stood.
+    fn look_up(&mut self, reference: &ColumnRef, mention: &RelationRef) -> Done {
+        if !self.case.is_wrapped(mention) {
+            return Ok(());
+        }
+        let name = raw_name(reference.via, reference.column.attnum);
+        self.replace(reference.path.span(), name.to_string(), Generated::Plain)
+    }
+
     /// A projection has no schema: `schema.table.column` becomes `table.column`.
     fn requalify(&mut self, reference: &ColumnRef, mention: &RelationRef) -> Done {
         match reference.path.qualifier_span() {
@@ -299,18 +317,23 @@ impl Rewriter<'_, '_, '_, '_> {
 
     fn star(&mut self, star: &StarRef) -> Done {
         let mut needs_list = false;
+        let mut qualified = None;
         for index in &star.relations {
             let Some(mention) = self.case.mention(*index) else { continue };
             let is_target = matches!(mention.role, Role::Target(_));
             needs_list |= is_target && self.case.rules(mention).is_some_and(|rules| !rules.columns.is_empty());
-            // A projection shows the system columns that the statement names; a star must not.
+            // A projection shows the system columns that the statement names, and raw ones; a star must not.
             needs_list |= self.case.is_wrapped(mention) && !mention.system_columns.is_empty();
+            needs_list |= self.case.lookups.carries(*index);
             if self.case.is_wrapped(mention) && self.is_doubly_qualified(star) {
-                self.requalify_star(star, mention)?;
+                qualified = Some(mention);
             }
         }
         if needs_list {
-            return self.expand(star);
+            return if self.is_argument(star) { self.row_of_star(star) } else { self.expand(star) };
+        }
+        if let Some(mention) = qualified {
+            self.requalify_star(star, mention)?;
         }
         if self.is_table(star) {
             return self.replace(star.span, "SELECT * FROM".to_owned(), Generated::Plain);
@@ -321,6 +344,43 @@ impl Rewriter<'_, '_, '_, '_> {
     /// The star is the one that TABLE stands for, which can only be followed by a relation.
     fn is_table(&self, star: &StarRef) -> bool {
         self.star_tokens(star).first().is_some_and(|token| token.is_word(self.text, "table"))
+    }
+
+    /// The star stands in an expression: its range is that of the relation's name only.
+    fn is_argument(&self, star: &StarRef) -> bool {
+        self.star_tokens(star).last().is_some_and(|token| token.text(self.text) != "*" && !self.is_table(star))
+    }
+
+    /// `f(t.*)` is `f(t)`, but `ROW(t.*)` has each column.
+    fn row_of_star(&mut self, star: &StarRef) -> Done {
+        let at = self.splicer.starting_at(star.span.start).map_err(misfit)? as usize;
+        let before = |steps: usize| at.checked_sub(steps).and_then(|at| self.tokens.get(at));
+        let is_row = before(2).is_some_and(|token| token.is_word(self.text, "row"));
+        let is_call = before(1).is_some_and(|token| token.text(self.text) == "(");
+        let end = self.tokens.get(at + self.star_tokens(star).len() + 1).filter(|token| token.text(self.text) == "*");
+        let ([index], Some(end), true) = (star.relations.as_slice(), end, is_call && !is_row) else {
+            return Err(Objection::not_understood("a star in an expression").at(star.span.start));
+        };
+        let (Some(mention), Some(relation)) = (self.case.mention(*index), self.case.relation_of(*index)) else {
+            return Err(Objection::not_understood("a star in an expression").at(star.span.start));
+        };
+        let span = Span { start: star.span.start, end: end.end };
+        self.replace(span, self.rebuilt_row(mention, relation)?, Generated::Expression)
+    }
+
+    /// The row of a relation whose projection has more columns than the relation.
+    fn rebuilt_row(&self, mention: &RelationRef, relation: &Relation) -> Result<String, Objection> {
+        let name = &mention.visible_name().ident;
+        if relation.columns.iter().any(|column| is_omitted(self.case.rule(relation, column))) {
+            let why = format!("the row of {} has denied columns", display_name(&relation.name));
+            return Err(Objection::not_understood(why).at(mention.path.span().start));
+        }
+        // A list behind the alias names the first columns anew.
+        let aliases = mention.alias_columns.iter().map(|alias| alias.ident.clone());
+        let own = relation.columns.iter().map(|column| Ident::quoted(&column.name));
+        let names = aliases.chain(own.skip(mention.alias_columns.len()));
+        let fields = names.map(|field| format!("{name}.{field}")).collect::<Vec<_>>().join(", ");
+        Ok(format!("(CASE WHEN {name} IS DISTINCT FROM NULL THEN ROW({fields})::{} END)", relation.qualified()))
     }
 
     fn is_doubly_qualified(&self, star: &StarRef) -> bool {
@@ -407,6 +467,10 @@ impl Rewriter<'_, '_, '_, '_> {
         }
         if row.field.is_some() || relation.columns.iter().any(|column| is_omitted(self.case.rule(relation, column))) {
             return Ok(());
+        }
+        if self.case.lookups.carries(row.via) {
+            self.replace(row.path.span(), self.rebuilt_row(mention, relation)?, Generated::Expression)?;
+            return if row.names_output { self.name_output(row.path.span(), row.path.last.as_str()) } else { Ok(()) };
         }
         // The projection's row is an anonymous record; the cast gives back the relation's own type, and null-extended
         // rows stay null.

@@ -94,9 +94,45 @@ pub enum BaseType {
     Array,
     /// inet, cidr.
     Network,
-    /// Everything else: enums, composites, ranges, geometry.
+    /// interval.
+    Interval,
+    /// Any enum.
+    Enum,
+    /// Any range.
+    Range,
+    /// Any multirange.
+    Multirange,
+    /// Everything else: composites, geometry, types of extensions.
     Other,
 }
+
+impl ColumnType {
+    /// Whether `=` of the type tells of nothing but equality. Boxes and circles are equal in it when their areas are, an
+    /// array is what its elements are, and what the types of extensions do is not known.
+    pub fn has_plain_equality(&self) -> bool {
+        match self.base {
+            BaseType::Text
+            | BaseType::Number
+            | BaseType::Boolean
+            | BaseType::Date
+            | BaseType::Timestamp
+            | BaseType::Time
+            | BaseType::Uuid
+            | BaseType::Bytes
+            | BaseType::Network
+            | BaseType::Interval
+            | BaseType::Enum
+            | BaseType::Range
+            | BaseType::Multirange => true,
+            BaseType::Json => &*self.sql == "jsonb",
+            BaseType::Array => false,
+            BaseType::Other => PLAIN_EQUALITY.contains(&self.oid.0),
+        }
+    }
+}
+
+/// money, macaddr, macaddr8, bit, varbit, pg_lsn.
+const PLAIN_EQUALITY: &[u32] = &[790, 829, 774, 1560, 1562, 3220];
 
 /// A relation of the database, the system schemas included.
 #[derive(Debug, Clone, PartialEq, Eq)]

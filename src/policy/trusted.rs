@@ -110,6 +110,17 @@ pub fn type_name(catalog: &Catalog, safe: &SafeFunctions, schema: Option<&str>, 
     catalog.types.iter().filter(named).all(|ty| runs_safe_code(catalog, safe, ty))
 }
 
+/// Whether equality with a value of that type tells of nothing but equality: built-in types and enums, unlike those of
+/// extensions, whose operators may take different values for equal.
+pub fn compares_plainly(catalog: &Catalog, schema: Option<&str>, name: &str) -> bool {
+    let named = |ty: &&UserType| &*ty.name == name && schema.is_none_or(|schema| &*ty.schema == schema);
+    match schema {
+        Some("pg_catalog") => true,
+        Some(_) => catalog.types.iter().find(named).is_some_and(|ty| ty.kind == 'e'),
+        None => catalog.types.iter().filter(named).all(|ty| ty.kind == 'e'),
+    }
+}
+
 /// Whether making a value of a type, or another type's value of it, runs no code that reads anything but that value.
 pub fn runs_safe_code(catalog: &Catalog, safe: &SafeFunctions, ty: &UserType) -> bool {
     !ty.has_unclear_check

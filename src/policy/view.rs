@@ -40,6 +40,8 @@ pub struct RelationRules {
 pub struct ColumnRule {
     /// What the subject gets.
     pub effect: Effect,
+    /// What conditions see of a masked column.
+    pub predicates: Predicates,
     /// The rule that decided, for DETAIL, `explain` and the audit.
     pub reason: Option<Arc<Reason>>,
     /// What a rule in shadow mode would have done.
@@ -59,6 +61,18 @@ pub enum Effect {
     Mask(Arc<MaskExpression>),
     /// 42501 on any reference.
     Deny,
+}
+
+/// What conditions see of a masked column. The least wins where rules meet.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Predicates {
+    /// Nothing: what decides on rows, their groups or their order must not depend on the column. The rule that says so.
+    Deny(Arc<Reason>),
+    /// The masked value.
+    #[default]
+    Masked,
+    /// The masked value, but a comparison for equality with a constant sees the column itself.
+    Equality,
 }
 
 /// A compiled mask: SQL with holes for the column reference. Uses only `pg_catalog` functions and operators, by qualified name.

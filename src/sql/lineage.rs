@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::inner::Around;
 use super::lexer::{self, Token};
 use super::tree::{Query, Statement};
-use super::{grammar, resolve, second_opinion};
+use super::{functions, grammar, resolve, second_opinion};
 use crate::model::catalog::{Catalog, ColumnId, Oid, SearchPath};
 
 /// Lineage of a view: derived once per catalog, independent of who asks.
@@ -85,13 +85,7 @@ fn of_definition(definition: &str, catalog: &Catalog, path: &SearchPath) -> Resu
             None => return Err(format!("relation `{}` is not known", mention.path.last.as_str())),
         };
     }
-    let functions = names.functions.iter().filter_map(|path| match path.qualifier.as_slice() {
-        [schema] if schema.as_str() != "pg_catalog" => {
-            Some((schema.as_str().to_owned(), path.last.as_str().to_owned()))
-        }
-        _ => None,
-    });
-    let mut functions: BTreeSet<QualifiedName> = functions.collect();
+    let mut functions = called(text)?;
     functions.extend(relations.iter().flat_map(|oid| casts_of(catalog, *oid)));
     Ok(Lineage {
         functions,
@@ -117,6 +111,25 @@ fn casts_of(catalog: &Catalog, relation: Oid) -> impl Iterator<Item = QualifiedN
     let concerns = |ty: Oid| columns.iter().any(|column| column.ty.oid == ty);
     let casts = catalog.casts.iter().filter(move |cast| concerns(cast.ty));
     casts.map(|cast| (cast.schema.to_string(), cast.name.to_string()))
+}
+
+/// The functions outside `pg_catalog` that a definition calls anywhere, by PostgreSQL's own tree.
+fn called(text: &str) -> Result<BTreeSet<QualifiedName>, String> {
+    let outline = second_opinion::outline(text).map_err(|error| error.message)?;
+    let mut found = BTreeSet::new();
+    for function in outline.statements.iter().flat_map(|statement| &statement.functions) {
+        match function.parts.as_slice() {
+            [name] => admitted(name)?,
+            [schema, name] if schema == "pg_catalog" => admitted(name)?,
+            [schema, name] => _ = found.insert((schema.clone(), name.clone())),
+            _ => return Err("it calls a function with a longer name".to_owned()),
+        }
+    }
+    Ok(found)
+}
+
+fn admitted(name: &str) -> Result<(), String> {
+    if functions::admitted(name) { Ok(()) } else { Err(format!("it calls {name}")) }
 }
 
 /// The server wrote the definition, and its grammar reads it.

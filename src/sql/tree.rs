@@ -299,8 +299,19 @@ pub enum Expr {
         /// Where.
         span: Span,
     },
+    /// What a call or a window is over, in which groups and in which order.
+    Deciding(Decides, Vec<Expr>),
     /// Anything else: the values it combines, none for a literal.
     Combined(Vec<Expr>),
+}
+
+/// What the values of a [`Expr::Deciding`] decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decides {
+    /// OVER: in which order rows come out of the window.
+    Rows,
+    /// DISTINCT, ORDER BY, WITHIN GROUP, FILTER: what an aggregate sees.
+    Aggregate,
 }
 
 impl Expr {

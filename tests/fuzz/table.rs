@@ -14,7 +14,7 @@ use pgcovenant::engine::verdict::Verdict;
 use pgcovenant::model::catalog::{BaseType, Catalog, Column, ColumnType, Oid, Relation, RelationKind, SearchPath};
 use pgcovenant::policy::compile::Bundle;
 use pgcovenant::policy::snapshot::{Database, Snapshot};
-use pgcovenant::policy::view::{ColumnRule, Effect, MaskExpression, RelationRules, SubjectView};
+use pgcovenant::policy::view::{ColumnRule, Effect, MaskExpression, Predicates, RelationRules, SubjectView};
 use pgcovenant::proxy::client_side::Stop;
 use pgcovenant::proxy::judge::{Ending, Judge, Judged};
 use pgcovenant::proxy::outbox::Outbox;
@@ -61,7 +61,14 @@ fn table(oid: Oid, name: &str, columns: &[&str]) -> Relation {
 }
 
 fn governed_view() -> SubjectView {
-    let rule = |effect| ColumnRule { effect, reason: None, shadow: None, lifecycle: None, classification: None };
+    let rule = |effect| ColumnRule {
+        effect,
+        predicates: Predicates::Masked,
+        reason: None,
+        shadow: None,
+        lifecycle: None,
+        classification: None,
+    };
     let mask = MaskExpression::new("mail", vec!["pg_catalog.left(".into(), ", 1)".into()]);
     let columns = BTreeMap::from([(MAIL, rule(Effect::Mask(Arc::new(mask)))), (SSN, rule(Effect::Deny))]);
     let rules = RelationRules { columns, ..RelationRules::default() };

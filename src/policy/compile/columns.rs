@@ -13,9 +13,9 @@ use crate::model::catalog::{Catalog, Column, ColumnId, Relation, is_system_schem
 use crate::model::contract::{Entity, Field};
 use crate::model::lifecycle::Lifecycle;
 use crate::policy::mask::{MaskUse, PSEUDONYM_NAME, PSEUDONYM_SCHEMA, Strictness};
-use crate::policy::rule::{Action, Glob, Mode, OnStar, Policy, Rule, Unmodelled, WriteGrant};
+use crate::policy::rule::{Action, Glob, Mode, OnStar, Policy, Predicates, Rule, Unmodelled, WriteGrant};
 use crate::policy::subject::Subject;
-use crate::policy::view::Reason;
+use crate::policy::view::{self, Reason};
 
 /// The part of a bundle that is about one subject in its database.
 pub(super) struct Applied<'a> {
@@ -257,7 +257,13 @@ impl Concern<'_> {
     }
 
     fn mask(&self, mask: &MaskUse, column: &Column) -> Decided {
-        Decided::mask(mask, &column.ty, self.reason())
+        let predicates = match self.rule.predicates {
+            Predicates::Deny => view::Predicates::Deny(Arc::new(self.reason())),
+            Predicates::Masked => view::Predicates::Masked,
+            Predicates::Equality if column.ty.has_plain_equality() => view::Predicates::Equality,
+            Predicates::Equality => view::Predicates::Masked,
+        };
+        Decided::mask(mask, &column.ty, self.reason()).with_predicates(predicates)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::model::catalog::{ColumnId, ColumnType};
 use crate::policy::mask::{MaskUse, Strictness};
-use crate::policy::view::{Effect, MaskExpression, Reason};
+use crate::policy::view::{Effect, MaskExpression, Predicates, Reason};
 
 /// Decisions by column; absent means allowed.
 pub(in crate::policy) type Decisions = HashMap<ColumnId, Decided>;
@@ -17,6 +17,8 @@ pub(in crate::policy) struct Decided {
     pub strictness: Strictness,
     /// What the subject gets.
     pub effect: Effect,
+    /// What conditions see of a masked column.
+    pub predicates: Predicates,
     /// The rule that decided.
     pub reason: Arc<Reason>,
     /// The mask behind the effect, to be written anew for a column of another type.
@@ -31,6 +33,8 @@ impl Decided {
         Self {
             strictness: Strictness::Deny,
             effect: Effect::Deny,
+            // A denied column has nothing to be seen: another rule's word on predicates is not to be weakened by this one.
+            predicates: Predicates::Equality,
             reason: Arc::new(reason),
             mask: None,
             omit_on_star: false,
@@ -43,6 +47,7 @@ impl Decided {
             Ok(expression) => Self {
                 strictness: mask.strictness(),
                 effect: Effect::Mask(Arc::new(expression)),
+                predicates: Predicates::Masked,
                 reason: Arc::new(reason),
                 mask: Some(mask.clone()),
                 omit_on_star: false,
@@ -59,6 +64,7 @@ impl Decided {
         Self {
             strictness: Strictness::Partial,
             effect: Effect::Mask(Arc::new(expression)),
+            predicates: Predicates::Masked,
             reason: Arc::new(reason),
             mask: None,
             omit_on_star: false,
@@ -69,10 +75,15 @@ impl Decided {
     /// from other columns of its own relation.
     pub fn for_type(&self, ty: &ColumnType) -> Self {
         match (&self.mask, &self.effect) {
-            (Some(mask), _) => Self::mask(mask, ty, (*self.reason).clone()),
+            (Some(mask), _) => Self::mask(mask, ty, (*self.reason).clone()).with_predicates(self.predicates.clone()),
             (None, Effect::Mask(_)) => Self::mask(&MaskUse::null(), ty, (*self.reason).clone()),
             (None, Effect::Allow | Effect::Deny) => self.clone(),
         }
+    }
+
+    /// The same decision with another word on predicates.
+    pub fn with_predicates(self, predicates: Predicates) -> Self {
+        Self { predicates, ..self }
     }
 
     /// The stricter of two decisions. Which of them comes first makes no difference: equals are told apart by the
@@ -83,8 +94,9 @@ impl Decided {
             (Strictness::Deny, _) => self.omit_on_star,
             _ => other.omit_on_star,
         };
+        let predicates = self.predicates.clone().min(other.predicates.clone());
         let stricter = if self.rank() >= other.rank() { self } else { other };
-        Self { omit_on_star, ..stricter }
+        Self { omit_on_star, predicates, ..stricter }
     }
 
     fn rank(&self) -> (Strictness, std::cmp::Reverse<(Option<String>, &Reason)>) {

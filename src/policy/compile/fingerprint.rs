@@ -36,13 +36,14 @@ fn relation(rules: &RelationRules, hasher: &mut DefaultHasher) {
     let RelationRules { columns, opaque, star_omits_denied } = rules;
     opaque.hash(hasher);
     star_omits_denied.hash(hasher);
-    for (attnum, ColumnRule { effect, reason, shadow, lifecycle, classification }) in columns {
+    for (attnum, ColumnRule { effect, predicates, reason, shadow, lifecycle, classification }) in columns {
         attnum.hash(hasher);
         match effect {
             Effect::Allow => 0u8.hash(hasher),
             Effect::Mask(mask) => mask.hash(hasher),
             Effect::Deny => 2u8.hash(hasher),
         }
+        predicates.hash(hasher);
         reason.hash(hasher);
         shadow.hash(hasher);
         lifecycle.hash(hasher);

@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::model::contract::{self, Contract, types};
 use crate::model::source::{self, Diagnostic, Node, Problems, Severity, SourceFile, nearest, parse};
 use crate::policy::mask::Unsuited;
-use crate::policy::rule::{self, Action, Mode, NamePattern, Policy, Rule, Unmodelled};
+use crate::policy::rule::{self, Action, Mode, NamePattern, Policy, Predicates, Rule, Unmodelled};
 
 /// Contracts and policies as loaded from one set of files.
 #[derive(Debug, Default)]
@@ -234,6 +234,13 @@ fn check_mask(rule: &Rule, promised: &[Promised<'_>], problems: &mut Problems<'_
         if let Err(Unsuited(why)) = mask.compile(&ty) {
             let message = format!("{schema}.{}.{} cannot be masked like this: {why}", entity.name, field.name);
             problems.error_with(&rule.action_span, message, "Take another mask for it, or deny it.");
+        }
+        if rule.predicates == Predicates::Equality && !ty.has_plain_equality() {
+            let message = format!(
+                "{schema}.{}.{} cannot be looked up by equality: `=` of the type {} means something else, or there is none",
+                entity.name, field.name, ty.sql
+            );
+            problems.error_with(&rule.action_span, message, "Leave `predicates` out for it, or write `masked`.");
         }
     }
 }

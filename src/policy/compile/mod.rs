@@ -120,6 +120,7 @@ impl Protection {
     fn column_rule(&self, id: ColumnId, enforced: Option<&Decided>, facts: columns::Facts) -> Option<ColumnRule> {
         let rule = ColumnRule {
             effect: enforced.map_or(Effect::Allow, |decided| decided.effect.clone()),
+            predicates: enforced.map(|decided| decided.predicates.clone()).unwrap_or_default(),
             reason: enforced.map(|decided| Arc::clone(&decided.reason)),
             shadow: self.shadow_finding(id, enforced),
             lifecycle: facts.lifecycle.filter(|lifecycle: &Lifecycle| lifecycle.phase != Phase::Active).map(Arc::new),

@@ -8,7 +8,7 @@ use super::decision::{Decided, Decisions, add};
 use super::display_column;
 use crate::model::catalog::{Catalog, ColumnId, Oid, Relation};
 use crate::policy::mask::MaskUse;
-use crate::policy::view::{Effect, Reason};
+use crate::policy::view::{Effect, Predicates, Reason};
 
 /// Who inherits from whom.
 pub(super) struct Family {
@@ -91,9 +91,10 @@ pub(super) fn derived(
     catalog: &Catalog,
     column: &crate::model::catalog::Column,
 ) -> Option<Decided> {
-    let protected = sources.filter_map(|source| Some((decisions.get(&source)?, source)));
+    let protected: Vec<_> = sources.filter_map(|source| Some((decisions.get(&source)?, source))).collect();
+    let predicates = protected.iter().map(|(decided, _)| decided.predicates.clone()).min()?;
     let (decided, source) =
-        protected.max_by(|(one, a), (other, b)| one.strictness.cmp(&other.strictness).then(b.cmp(a)))?;
+        protected.into_iter().max_by(|(one, a), (other, b)| one.strictness.cmp(&other.strictness).then(b.cmp(a)))?;
     let reason = Reason {
         rule: "derived".into(),
         note: Some(
@@ -108,6 +109,9 @@ pub(super) fn derived(
     };
     Some(match decided.effect {
         Effect::Deny => Decided::deny(reason),
-        Effect::Mask(_) | Effect::Allow => Decided::mask(&MaskUse::null(), &column.ty, reason),
+        // What is computed is no look-up of the value itself any more.
+        Effect::Mask(_) | Effect::Allow => {
+            Decided::mask(&MaskUse::null(), &column.ty, reason).with_predicates(predicates.min(Predicates::Masked))
+        }
     })
 }

@@ -10,7 +10,7 @@ use crate::model::catalog::{Column, UserFunction};
 use crate::model::contract::{to_catalog, types::column_type};
 use crate::model::source::SourceFile;
 use crate::policy::mask::{MaskUse, Strictness};
-use crate::policy::view::Reason;
+use crate::policy::view::{Predicates, Reason};
 use crate::sql::lineage::{Derivation, Lineage, ViewLineage};
 
 const CONTRACT: &str = include_str!("../../../policies/shop/contract.odcs.yaml");
@@ -524,16 +524,22 @@ fn any_decision() -> impl Strategy<Value = Decided> {
         let mut problems = crate::model::source::Problems::new(&file);
         let node = crate::model::source::parse(&file, &mut problems).unwrap();
         let mask: MaskUse = crate::policy::mask::read(&node, None, &mut problems).unwrap();
-        Decided::mask(&mask, &column_type("text"), reason)
+        let predicates = match omit {
+            true => Predicates::Equality,
+            false if rule == 0 => Predicates::Deny(std::sync::Arc::new(reason.clone())),
+            false => Predicates::Masked,
+        };
+        Decided::mask(&mask, &column_type("text"), reason).with_predicates(predicates)
     })
 }
 
-fn combine(decisions: &[Decided]) -> (Strictness, Effect, Reason, bool) {
+fn combine(decisions: &[Decided]) -> (Strictness, Effect, Reason, bool, Predicates) {
     let mut all = Decisions::new();
     let id = ColumnId { relation: Oid(1), attnum: 1 };
     decisions.iter().for_each(|decided| decision::add(&mut all, id, decided.clone()));
     let decided = &all[&id];
-    (decided.strictness, decided.effect.clone(), (*decided.reason).clone(), decided.omit_on_star)
+    let (reason, predicates) = ((*decided.reason).clone(), decided.predicates.clone());
+    (decided.strictness, decided.effect.clone(), reason, decided.omit_on_star, predicates)
 }
 
 proptest! {
@@ -546,5 +552,10 @@ proptest! {
         prop_assert_eq!(&combined, &combine(&shuffled));
         let strictest = decisions.iter().map(|decided| decided.strictness).max().unwrap();
         prop_assert_eq!(combined.0, strictest);
+        // The least that any rule about a mask lets conditions see is what they see.
+        let least = decisions.iter().filter(|decided| decided.effect != Effect::Deny).map(|decided| &decided.predicates);
+        if let Some(least) = least.min() {
+            prop_assert_eq!(&combined.4, least);
+        }
     }
 }

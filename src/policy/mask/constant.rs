@@ -14,6 +14,16 @@ pub(super) const KIND: MaskKind = MaskKind {
     read,
 };
 
+const MONEY: u32 = 790;
+const MACADDR: u32 = 829;
+const MACADDR8: u32 = 774;
+const BIT: u32 = 1560;
+const VARBIT: u32 = 1562;
+/// `"char"`.
+const CHARACTER: u32 = 18;
+/// Where the numbers of types begin that the server does not bring along.
+const FIRST_OF_USERS: u32 = 16_384;
+
 #[derive(Debug)]
 struct Constant(String);
 
@@ -66,9 +76,18 @@ impl Constant {
                 digits.len() == 32 && digits.chars().all(|c| c.is_ascii_hexdigit())
             }
             BaseType::Json => serde_json::from_str::<serde_json::Value>(text).is_ok(),
-            BaseType::Array => text.starts_with('{') && text.ends_with('}'),
+            BaseType::Array => text == "{}" || (text.starts_with('{') && text.ends_with('}') && holds_texts(field)),
             BaseType::Network => text.parse::<std::net::IpAddr>().is_ok() || text.parse::<ipnet::IpNet>().is_ok(),
-            BaseType::Text | BaseType::Bytes | BaseType::Time | BaseType::Other => true,
+            BaseType::Range => matches!(text, "empty" | "(,)"),
+            BaseType::Multirange => matches!(text, "{}" | "{(,)}"),
+            BaseType::Time => text.parse::<jiff::civil::Time>().is_ok(),
+            BaseType::Interval => text.starts_with('P') && text.parse::<jiff::Span>().is_ok(),
+            BaseType::Bytes => match text.strip_prefix("\\x") {
+                Some(digits) => digits.len() % 2 == 0 && digits.chars().all(|c| c.is_ascii_hexdigit()),
+                None => !text.contains('\\'),
+            },
+            BaseType::Text | BaseType::Enum => true,
+            BaseType::Other => fits_other(field, text),
         }
     }
 
@@ -86,5 +105,26 @@ impl Constant {
             }
             _ => self.0.parse::<f64>().is_ok_and(f64::is_finite),
         }
+    }
+}
+
+/// Elements of arrays of texts need no look.
+fn holds_texts(field: &Field<'_>) -> bool {
+    ["text", "character varying", "character"].iter().any(|element| field.ty.sql.starts_with(element))
+}
+
+/// Types of no family: of those that the server brings along, only values that can be told to fit.
+fn fits_other(field: &Field<'_>, text: &str) -> bool {
+    let digits = |count: usize| {
+        let found: String = text.chars().filter(|c| *c != ':').collect();
+        found.len() == count && found.chars().all(|c| c.is_ascii_hexdigit())
+    };
+    match field.ty.oid.0 {
+        MONEY => text.parse::<i32>().is_ok(),
+        MACADDR => digits(12),
+        MACADDR8 => digits(16),
+        BIT | VARBIT => text.chars().all(|c| matches!(c, '0' | '1')),
+        CHARACTER => text.len() == 1,
+        oid => oid >= FIRST_OF_USERS || oid == 0,
     }
 }

@@ -58,6 +58,10 @@ impl Mask for DateTrunc {
             | BaseType::Json
             | BaseType::Array
             | BaseType::Network
+            | BaseType::Interval
+            | BaseType::Enum
+            | BaseType::Range
+            | BaseType::Multirange
             | BaseType::Other => return Err(field.unsuited("date_trunc")),
         };
         // Far years and infinity would fail or stand out.

@@ -77,6 +77,10 @@ impl Mask for Hash {
             | BaseType::Json
             | BaseType::Array
             | BaseType::Network
+            | BaseType::Interval
+            | BaseType::Enum
+            | BaseType::Range
+            | BaseType::Multirange
             | BaseType::Other => Err(field.unsuited("hash")),
         }
     }

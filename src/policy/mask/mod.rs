@@ -16,6 +16,7 @@ mod default;
 mod email;
 mod field;
 mod hash;
+mod json;
 mod null;
 mod partial;
 mod redact;
@@ -100,6 +101,7 @@ pub static MASKS: &[MaskKind] = &[
     partial::KIND,
     email::KIND,
     regex::KIND,
+    json::KIND,
     date_trunc::KIND,
     round::KIND,
 ];

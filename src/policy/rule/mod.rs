@@ -66,6 +66,8 @@ pub struct Rule {
     pub except: Vec<Exemption>,
     /// What they get.
     pub action: Action,
+    /// What conditions see of columns that it masks.
+    pub predicates: Predicates,
     /// What `*` does where columns are denied.
     pub on_star: OnStar,
     /// Where its columns stand in the file, for problems found later.
@@ -94,6 +96,17 @@ pub enum Action {
     Deny,
     /// Another value in its place.
     Mask(MaskUse),
+}
+
+/// `predicates`: what conditions see of columns that a rule masks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Predicates {
+    /// They must not depend on the column.
+    Deny,
+    /// The masked value.
+    Masked,
+    /// The masked value, but equality with a constant is told of the column itself.
+    Equality,
 }
 
 /// What `*` does where columns are denied.

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::glob::Glob;
 use super::selector::{NamePattern, RelationPattern, Selector};
 use super::who::{Audience, Exemption, Match};
-use super::{Action, Expectation, Mode, OnStar, Policy, PolicyTest, Rule, Unmodelled, WriteGrant};
+use super::{Action, Expectation, Mode, OnStar, Policy, PolicyTest, Predicates, Rule, Unmodelled, WriteGrant};
 use crate::model::source::{
     Fields, Node, Problems, Value, boolean, date, integer, list, nearest, networks, non_empty, parse, string_or_list,
 };
@@ -130,6 +130,7 @@ impl Reader<'_, '_> {
             fields.optional("except").map(|node| exemptions(node, of_except, self.problems)).unwrap_or_default();
         let stars = [("refuse", OnStar::Refuse), ("omit", OnStar::Omit)];
         let on_star = one_of(fields.optional("on_star"), &stars, "a way to treat `*`", self.problems);
+        let predicates = fields.optional("predicates").and_then(|node| self.predicates(node, action.as_ref()));
         fields.finish(self.problems);
         Some(Rule {
             name: name?.into(),
@@ -138,6 +139,7 @@ impl Reader<'_, '_> {
             to: to?,
             except,
             action: action?,
+            predicates: predicates.unwrap_or(Predicates::Masked),
             on_star: on_star.unwrap_or(OnStar::Refuse),
             columns_span: columns_node?.span.clone(),
             action_span: action_node?.span.clone(),
@@ -164,6 +166,17 @@ impl Reader<'_, '_> {
             Some(_) | None => mask::read(mask, None, self.problems),
         }
         .map(Action::Mask)
+    }
+
+    /// Only a mask leaves conditions anything to see.
+    fn predicates(&mut self, node: &Node, action: Option<&Action>) -> Option<Predicates> {
+        if let Some(Action::Allow | Action::Deny) = action {
+            let help = "A denied column is denied to conditions as well, and an allowed one is open to them.";
+            self.problems.error_with(&node.span, "`predicates` belongs to an action that masks", help);
+            return None;
+        }
+        let words = [("masked", Predicates::Masked), ("deny", Predicates::Deny), ("equality", Predicates::Equality)];
+        one_of(Some(node), &words, "a way to treat predicates", self.problems)
     }
 
     fn named_mask(&mut self, word: &str, span: &Range<usize>) -> Option<MaskUse> {

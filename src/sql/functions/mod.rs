@@ -308,6 +308,46 @@ const DEFINITIONS: &[&str] = &[
     "pg_get_viewdef",
 ];
 
+/// Functions that make rows of their arguments, wherever they are called. Those of them that tell structure only, and
+/// have no argument that could be a protected value, are left out.
+const MAKE_ROWS: &[&str] = &[
+    "aclexplode",
+    "generate_series",
+    "generate_subscripts",
+    "json_array_elements",
+    "json_array_elements_text",
+    "json_each",
+    "json_each_text",
+    "json_object_keys",
+    "json_populate_recordset",
+    "json_to_recordset",
+    "jsonb_array_elements",
+    "jsonb_array_elements_text",
+    "jsonb_each",
+    "jsonb_each_text",
+    "jsonb_object_keys",
+    "jsonb_path_query",
+    "jsonb_path_query_tz",
+    "jsonb_populate_recordset",
+    "jsonb_to_recordset",
+    "pg_options_to_table",
+    "pg_partition_ancestors",
+    "pg_partition_tree",
+    "regexp_matches",
+    "regexp_split_to_table",
+    "string_to_table",
+    "ts_debug",
+    "ts_parse",
+    "ts_token_type",
+    "txid_snapshot_xip",
+    "unnest",
+];
+
+/// Whether `pg_catalog.name` gives as many rows as its arguments say.
+pub fn makes_rows(name: &str) -> bool {
+    MAKE_ROWS.binary_search(&name).is_ok()
+}
+
 /// Whether `pg_catalog.name` may be called. A name that no function has is for the server to refuse.
 pub fn admitted(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
@@ -337,7 +377,7 @@ mod tests {
 
     #[test]
     fn the_list_is_sorted_for_binary_search() {
-        assert!(ADMITTED.is_sorted());
+        assert!(ADMITTED.is_sorted() && MAKE_ROWS.is_sorted());
         assert!(ADMITTED.iter().all(|name| name.starts_with("pg_")));
     }
 

@@ -7,7 +7,7 @@ use pg_raw_parse::raw::CoercionForm;
 
 use super::places::{Places, fields, strings};
 use super::{Lowered, Unsupported, query, query_of, values};
-use crate::sql::tree::{Expr, Path};
+use crate::sql::tree::{Decides, Expr, Path};
 
 pub(super) fn list(places: &Places<'_>, nodes: &NodeList) -> Lowered<Vec<Expr>> {
     nodes.iter().map(|node| expr(places, node)).collect()
@@ -137,7 +137,7 @@ fn case(places: &Places<'_>, case: &CaseExpr) -> Lowered<Expr> {
     Ok(Expr::Combined(parts))
 }
 
-pub(super) fn window(places: &Places<'_>, window: &WindowDef) -> Lowered<Expr> {
+fn window(places: &Places<'_>, window: &WindowDef) -> Lowered<Expr> {
     let mut parts = list(places, window.partition_clause())?;
     parts.extend(query::sort_list(places, window.order_clause())?);
     parts.push(expr(places, window.start_offset())?);
@@ -145,11 +145,20 @@ pub(super) fn window(places: &Places<'_>, window: &WindowDef) -> Lowered<Expr> {
     Ok(Expr::Combined(parts))
 }
 
+/// OVER: the order in which rows come out of the window.
+pub(super) fn over_window(places: &Places<'_>, over: &WindowDef) -> Lowered<Expr> {
+    Ok(Expr::Deciding(Decides::Rows, vec![window(places, over)?]))
+}
+
 fn call(places: &Places<'_>, call: &FuncCall) -> Lowered<Expr> {
     let mut args = list(places, call.args())?;
-    args.extend(query::sort_list(places, call.agg_order())?);
-    args.push(expr(places, call.agg_filter())?);
-    args.extend(call.over().map(|over| window(places, over)).transpose()?);
+    if call.agg_distinct {
+        args = vec![Expr::Deciding(Decides::Aggregate, args)];
+    }
+    let mut deciding = query::sort_list(places, call.agg_order())?;
+    deciding.push(expr(places, call.agg_filter())?);
+    args.push(Expr::Deciding(Decides::Aggregate, deciding));
+    args.extend(call.over().map(|over| over_window(places, over)).transpose()?);
     if call.funcformat == CoercionForm::COERCE_SQL_SYNTAX {
         // Its name is that of a function which the construct stands for.
         return Ok(Expr::Combined(args));

@@ -3,10 +3,10 @@
 use pg_raw_parse::Node;
 use pg_raw_parse::nodes::{JsonAggConstructor, JsonBehavior, JsonFuncExpr, JsonKeyValue, JsonValueExpr, XmlExpr};
 
-use super::expr::{expr, list, window};
+use super::expr::{expr, list, over_window};
 use super::places::Places;
 use super::{Lowered, Unsupported, query_of};
-use crate::sql::tree::Expr;
+use crate::sql::tree::{Decides, Expr};
 
 /// The last of the lists of known kinds; what is not in it is not known.
 pub(super) fn value(places: &Places<'_>, node: Node<'_>) -> Lowered<Expr> {
@@ -68,9 +68,10 @@ pub(super) fn json_behaviour(places: &Places<'_>, behaviour: Option<&JsonBehavio
 
 fn constructor(places: &Places<'_>, aggregate: Option<&JsonAggConstructor>) -> Lowered<Expr> {
     let Some(aggregate) = aggregate else { return Ok(Expr::constant()) };
-    let mut parts = list(places, aggregate.agg_order())?;
-    parts.push(expr(places, aggregate.agg_filter())?);
-    parts.extend(aggregate.over().map(|over| window(places, over)).transpose()?);
+    let mut deciding = list(places, aggregate.agg_order())?;
+    deciding.push(expr(places, aggregate.agg_filter())?);
+    let mut parts = vec![Expr::Deciding(Decides::Aggregate, deciding)];
+    parts.extend(aggregate.over().map(|over| over_window(places, over)).transpose()?);
     Ok(Expr::Combined(parts))
 }
 

@@ -3,7 +3,7 @@
 use sqlparser::ast;
 
 use super::{Lowered, Unsupported, absent, name, path, path_of, query};
-use crate::sql::tree::{Expr, Path};
+use crate::sql::tree::{Decides, Expr, Path};
 
 pub(super) fn list(exprs: &[ast::Expr]) -> Lowered<Vec<Expr>> {
     exprs.iter().map(expr).collect()
@@ -205,22 +205,27 @@ fn call(function: &ast::Function) -> Lowered<Expr> {
         ast::FunctionArguments::Subquery(rows) => vec![subquery(rows)?],
         ast::FunctionArguments::List(arguments) => argument_list(arguments)?,
     };
-    all.extend(query::order_by_list(within_group)?);
-    all.extend(filter.iter().map(|inner| expr(inner)).collect::<Lowered<Vec<_>>>()?);
+    let mut deciding = query::order_by_list(within_group)?;
+    deciding.extend(filter.iter().map(|inner| expr(inner)).collect::<Lowered<Vec<_>>>()?);
+    all.push(Expr::Deciding(Decides::Aggregate, deciding));
     match over {
         None | Some(ast::WindowType::NamedWindow(_)) => {}
-        Some(ast::WindowType::WindowSpec(spec)) => all.extend(window(spec)?),
+        Some(ast::WindowType::WindowSpec(spec)) => all.push(Expr::Deciding(Decides::Rows, window(spec)?)),
     }
     Ok(Expr::Call { path: path(object)?, args: all })
 }
 
 fn argument_list(arguments: &ast::FunctionArgumentList) -> Lowered<Vec<Expr>> {
     use ast::FunctionArgumentClause as Clause;
-    let ast::FunctionArgumentList { duplicate_treatment: _, args, clauses } = arguments;
+    let ast::FunctionArgumentList { duplicate_treatment, args, clauses } = arguments;
     let mut all = function_args(args)?;
+    match duplicate_treatment {
+        None | Some(ast::DuplicateTreatment::All) => {}
+        Some(ast::DuplicateTreatment::Distinct) => all = vec![Expr::Deciding(Decides::Aggregate, all)],
+    }
     for clause in clauses {
         match clause {
-            Clause::OrderBy(order) => all.extend(query::order_by_list(order)?),
+            Clause::OrderBy(order) => all.push(Expr::Deciding(Decides::Aggregate, query::order_by_list(order)?)),
             Clause::JsonNullClause(_) | Clause::JsonReturningClause(_) => {}
             Clause::IgnoreOrRespectNulls(_)
             | Clause::Where(_)

@@ -2,6 +2,7 @@
 
 use super::from::add_target;
 use super::{Place, Resolver, relation_columns};
+use crate::model::catalog::ColumnId;
 use crate::model::ident::Ident;
 use crate::sql::access::{Clause, ImplicitInsert, RelationIndex, Role};
 use crate::sql::scope::{Chain, Column, Scope};
@@ -25,11 +26,10 @@ impl Resolver<'_> {
         }
         let scope = self.scope_of(dml, target, outer);
         let chain = Chain { scope: &scope, outer };
-        let values = self.exprs(&dml.values, Some(&chain), Clause::Output);
-        self.depend(&values.sources);
+        self.exprs(&dml.values, Some(&chain), Clause::Output);
         self.condition(dml.selection.as_ref(), &chain);
         if let Some(conflict) = &dml.conflict {
-            self.conflict(conflict, target, &scope, outer);
+            self.conflict(conflict, dml, target, &scope, outer);
         }
         for when in &dml.merge {
             self.when(when, dml, target, &chain);
@@ -107,7 +107,14 @@ impl Resolver<'_> {
     }
 
     /// ON CONFLICT sees the target's row and the proposed one, which is named `excluded`.
-    fn conflict(&mut self, conflict: &Conflict, target: RelationIndex, scope: &Scope, outer: Option<&Chain<'_>>) {
+    fn conflict(
+        &mut self,
+        conflict: &Conflict,
+        dml: &Dml,
+        target: RelationIndex,
+        scope: &Scope,
+        outer: Option<&Chain<'_>>,
+    ) {
         for name in &conflict.target {
             self.name_column(name, target, Clause::Filter);
         }
@@ -117,6 +124,9 @@ impl Resolver<'_> {
         let chain = Chain { scope, outer };
         let arbiters = self.exprs(&conflict.arbiters, Some(&chain), Clause::Filter);
         self.depend(&arbiters.sources);
+        // Without a list, any column that is given a value may be the one of which there is one already.
+        let compared = if conflict.target.is_empty() { &dml.columns } else { &conflict.target };
+        self.depend_on_named(target, compared);
         let mut both = scope.clone();
         self.add_hidden_rows(&mut both, unplaced("excluded"), target);
         let chain = Chain { scope: &both, outer };
@@ -160,6 +170,17 @@ impl Resolver<'_> {
             }
             MergeAction::Update | MergeAction::Nothing => {}
         }
+    }
+
+    /// Rows depend on these columns of the target; on all of them where none is named.
+    fn depend_on_named(&mut self, target: RelationIndex, names: &[Name]) {
+        let oid = self.out.relations.get(target.0).and_then(|mention| mention.relation);
+        let Some(relation) = oid.and_then(|oid| self.catalog.relation(oid)) else { return };
+        let named = |name: &str| names.is_empty() || names.iter().any(|listed| listed.as_str() == name);
+        let columns = relation.columns.iter().filter(|column| named(&column.name));
+        let sources: Vec<_> =
+            columns.map(|column| ColumnId { relation: relation.oid, attnum: column.attnum }).collect();
+        self.depend(&sources);
     }
 }
 

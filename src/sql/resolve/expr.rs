@@ -4,8 +4,9 @@ use super::lookup::star_item;
 use super::{Place, Resolver, UNNAMED, Value};
 use crate::model::ident::Ident;
 use crate::sql::access::{Clause, InheritedOutput, StarColumn, StarRef, Unresolved};
+use crate::sql::functions;
 use crate::sql::scope::{Chain, Column, Scope, VisibleColumn};
-use crate::sql::tree::{Expr, Item, Path, Span};
+use crate::sql::tree::{Decides, Expr, Item, Path, Span};
 
 impl Resolver<'_> {
     pub(super) fn exprs(&mut self, exprs: &[Expr], chain: Option<&Chain<'_>>, clause: Clause) -> Value {
@@ -24,7 +25,20 @@ impl Resolver<'_> {
             Expr::Call { path, args } => {
                 self.out.functions.push(path.clone());
                 let value = self.exprs(args, chain, place.clause);
+                if functions::makes_rows(path.last.as_str()) {
+                    self.depend(&value.sources);
+                }
                 Value { name: Some(path.last.ident.clone()), ..value }
+            }
+            Expr::Deciding(Decides::Rows, parts) => {
+                let value = self.exprs(parts, chain, place.clause);
+                self.depend(&value.sources);
+                value
+            }
+            Expr::Deciding(Decides::Aggregate, parts) => {
+                let value = self.exprs(parts, chain, place.clause);
+                self.sifted.extend(value.sources.iter().copied());
+                value
             }
             Expr::Subquery(query) => {
                 let outputs = self.query(query, chain);

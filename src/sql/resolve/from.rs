@@ -20,6 +20,7 @@ impl Resolver<'_> {
             }
             From::Function { calls, columns, name, alias } => {
                 let value = self.exprs(calls, Some(&Chain { scope, outer }), Clause::Output);
+                self.depend(&value.sources);
                 let rows = Rows { columns: columns.as_deref(), sources: value.sources };
                 function(name.as_ref(), alias.as_ref(), rows, scope);
             }
@@ -260,6 +261,7 @@ pub(super) fn ordinal(expr: &Expr) -> Option<usize> {
         | Expr::Subquery(_)
         | Expr::Star(_)
         | Expr::Field { .. }
+        | Expr::Deciding(..)
         | Expr::Combined(_) => None,
     }
 }

@@ -32,6 +32,8 @@ pub struct Resolved {
     pub outputs: Vec<Column>,
     /// Columns that decide which rows there are.
     pub indirect: BTreeSet<ColumnId>,
+    /// Columns that decide what an aggregate sees, and in which order.
+    pub sifted: BTreeSet<ColumnId>,
 }
 
 /// Resolves a statement against a catalog, along an effective search path.
@@ -49,14 +51,14 @@ pub fn resolve(statement: &Statement, catalog: &Catalog, search_path: &SearchPat
         }
         Statement::Other => Vec::new(),
     };
-    Resolved { resolution: resolver.out, outputs, indirect: resolver.indirect }
+    Resolved { resolution: resolver.out, outputs, indirect: resolver.indirect, sifted: resolver.sifted }
 }
 
 /// Resolves one query; the entry for view definitions.
 pub fn resolve_query(query: &Query, catalog: &Catalog, search_path: &SearchPath) -> Resolved {
     let mut resolver = Resolver::new(catalog, search_path);
     let outputs = resolver.query(query, None);
-    Resolved { resolution: resolver.out, outputs, indirect: resolver.indirect }
+    Resolved { resolution: resolver.out, outputs, indirect: resolver.indirect, sifted: resolver.sifted }
 }
 
 struct Resolver<'a> {
@@ -66,6 +68,7 @@ struct Resolver<'a> {
     ctes: Vec<(Ident, Vec<Column>)>,
     out: Resolution,
     indirect: BTreeSet<ColumnId>,
+    sifted: BTreeSet<ColumnId>,
 }
 
 /// What an expression's value depends on.
@@ -95,7 +98,14 @@ impl Place {
 
 impl<'a> Resolver<'a> {
     fn new(catalog: &'a Catalog, search_path: &'a SearchPath) -> Self {
-        Self { catalog, search_path, ctes: Vec::new(), out: Resolution::default(), indirect: BTreeSet::new() }
+        Self {
+            catalog,
+            search_path,
+            ctes: Vec::new(),
+            out: Resolution::default(),
+            indirect: BTreeSet::new(),
+            sifted: BTreeSet::new(),
+        }
     }
 
     /// The relation that a path names.

@@ -24,7 +24,8 @@ impl Resolver<'_> {
                 outputs
             }
         };
-        self.exprs(&query.limits, outer, Clause::Output);
+        let limits = self.exprs(&query.limits, outer, Clause::Output);
+        self.depend(&limits.sources);
         self.ctes.truncate(known);
         outputs
     }

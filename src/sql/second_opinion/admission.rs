@@ -26,6 +26,11 @@ pub trait Admission {
         true
     }
 
+    /// A constant that a protected column is compared with may be cast to a type: equality means no more than equality.
+    fn constant_type(&self, _schema: Option<&str>, _name: &str) -> bool {
+        false
+    }
+
     /// A statement of this kind may be sent; what it contains is walked all the same.
     fn statement(&self, kind: &StatementKind) -> bool;
 }
@@ -50,6 +55,8 @@ pub enum ColumnAdmission {
     Clear,
     /// Only generated text may name it.
     Protected,
+    /// The same, but a comparison with constants for equality may look at it.
+    Lookup,
 }
 
 /// A piece of the final text that was generated, by byte offsets of that text.

@@ -3,12 +3,13 @@
 use std::convert::Infallible;
 
 use pg_raw_parse::list::NodeList;
-use pg_raw_parse::nodes::{ColumnRef, LockingClause, RangeVar, ResTarget, TypeName};
+use pg_raw_parse::nodes::{ColumnRef, LockingClause, RangeSubselect, RangeVar, ResTarget, TypeName};
 use pg_raw_parse::{Node, ParseResult};
 
 use super::kinds::kind;
+use super::lookups::lookups;
 use super::offset;
-use super::outline::{NamedObject, NamedRelation, Outline, OutlineStatement, Verb};
+use super::outline::{Lookup, NamedObject, NamedRelation, Outline, OutlineStatement, Verb};
 use super::tree::{Role, Tree, Visitor};
 
 /// The outline of a parsed text.
@@ -29,7 +30,7 @@ pub(super) fn collect(sql: &str, parsed: &ParseResult) -> Outline {
 }
 
 fn statement(start: u32, end: u32, node: Node<'_>) -> OutlineStatement {
-    let mut collector = Collector(OutlineStatement {
+    let mut collector = Collector::new(OutlineStatement {
         start,
         end,
         kind: kind(node),
@@ -37,6 +38,7 @@ fn statement(start: u32, end: u32, node: Node<'_>) -> OutlineStatement {
         columns: Vec::new(),
         functions: Vec::new(),
         types: Vec::new(),
+        lookups: Vec::new(),
     });
     let mut tree = Tree::new(&mut collector);
     // What the walk does not know is left out here; the check of the final text refuses it.
@@ -60,7 +62,7 @@ fn statement(start: u32, end: u32, node: Node<'_>) -> OutlineStatement {
         other => named_by_utility(&mut tree, other),
     };
     match walked {
-        Ok(()) => collector.0,
+        Ok(()) => collector.finish(),
     }
 }
 
@@ -81,7 +83,34 @@ fn named_by_utility<'a>(tree: &mut Tree<'a, '_, Collector>, node: Node<'a>) -> R
     }
 }
 
-struct Collector(OutlineStatement);
+struct Collector {
+    found: OutlineStatement,
+    /// The queries that the walk is in, by number; the statement itself is 0.
+    levels: Vec<u32>,
+    next_level: u32,
+    /// Queries with a join under an alias.
+    aliased: Vec<u32>,
+}
+
+impl Collector {
+    fn new(found: OutlineStatement) -> Self {
+        Self { found, levels: Vec::new(), next_level: 1, aliased: Vec::new() }
+    }
+
+    fn finish(mut self) -> OutlineStatement {
+        self.found.lookups.retain(|lookup| !self.aliased.contains(&lookup.level));
+        self.found
+    }
+
+    fn level(&self) -> u32 {
+        self.levels.last().copied().unwrap_or(0)
+    }
+
+    fn enter(&mut self) {
+        self.levels.push(self.next_level);
+        self.next_level += 1;
+    }
+}
 
 fn parts(names: &NodeList) -> Vec<String> {
     names.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect()
@@ -91,28 +120,29 @@ impl<'a> Visitor<'a> for Collector {
     type Stop = Infallible;
 
     fn relation(&mut self, relation: &'a RangeVar, role: Role<'a>) -> Result<(), Infallible> {
-        self.0.relations.push(NamedRelation {
+        self.found.relations.push(NamedRelation {
             schema: relation.schemaname().map(str::to_owned),
             name: relation.relname().unwrap_or_default().to_owned(),
             start: offset(relation.location).unwrap_or(0),
             verb: role.verb,
+            level: self.level(),
         });
         Ok(())
     }
 
     fn column(&mut self, column: &'a ColumnRef) -> Result<(), Infallible> {
         // TABLE stands for a star that has no place of its own.
-        self.0.columns.extend(offset(column.location));
+        self.found.columns.extend(offset(column.location));
         Ok(())
     }
 
     fn function(&mut self, names: &'a NodeList, location: i32) -> Result<(), Infallible> {
-        self.0.functions.push(NamedObject { parts: parts(names), start: offset(location) });
+        self.found.functions.push(NamedObject { parts: parts(names), start: offset(location) });
         Ok(())
     }
 
     fn type_name(&mut self, name: &'a TypeName) -> Result<(), Infallible> {
-        self.0.types.push(NamedObject {
+        self.found.types.push(NamedObject {
             parts: name.names().iter().filter_map(|name| name.sval().map(str::to_owned)).collect(),
             start: offset(name.location),
         });
@@ -151,19 +181,60 @@ impl<'a> Visitor<'a> for Collector {
         Ok(())
     }
 
-    fn enter_change(&mut self, _target: &'a RangeVar) -> Result<(), Infallible> {
+    fn enter_change(&mut self, target: &'a RangeVar) -> Result<(), Infallible> {
+        self.enter();
+        let level = self.level();
+        // It was named before.
+        let start = offset(target.location);
+        if let Some(named) = self.found.relations.iter_mut().rev().find(|named| Some(named.start) == start) {
+            named.level = level;
+        }
         Ok(())
     }
 
-    fn leave_change(&mut self) {}
+    fn leave_change(&mut self) {
+        self.levels.pop();
+    }
 
     fn row_name(&mut self, _name: &'a str) -> Result<(), Infallible> {
         Ok(())
     }
 
-    fn enter_query(&mut self) {}
+    fn enter_query(&mut self) {
+        self.enter();
+    }
 
-    fn leave_query(&mut self) {}
+    fn leave_query(&mut self) {
+        self.levels.pop();
+    }
+
+    fn condition(&mut self, condition: Node<'a>) -> Result<(), Infallible> {
+        let level = self.level();
+        for lookup in lookups(condition) {
+            let names =
+                |name: &&TypeName| name.names().iter().filter_map(|part| part.sval().map(str::to_owned)).collect();
+            let types = lookup.types.iter().map(names).collect();
+            self.found.lookups.extend(offset(lookup.column.location).map(|column| Lookup { column, level, types }));
+        }
+        Ok(())
+    }
+
+    fn subselect(&mut self, _subselect: &'a RangeSubselect) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn aliased_join(&mut self) -> Result<(), Infallible> {
+        self.aliased.push(self.level());
+        Ok(())
+    }
+
+    fn merged(&mut self, _column: &'a str) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn output(&mut self, _target: &'a ResTarget) -> Result<(), Infallible> {
+        Ok(())
+    }
 
     fn unknown(&mut self, _what: &'static str) -> Result<(), Infallible> {
         Ok(())

@@ -14,18 +14,23 @@ mod collect;
 mod expressions;
 mod json;
 mod kinds;
+mod lookups;
 mod outline;
+mod raw;
 mod tree;
 mod verify;
 
 #[cfg(test)]
 mod forged;
 #[cfg(test)]
+mod forged_raw;
+#[cfg(test)]
 mod tests;
 
 pub use admission::{Admission, ColumnAdmission, Fragment, Objection, ObjectionKind, RelationAdmission, WrapperEnd};
 pub use kinds::{StatementKind, TransactionKind};
-pub use outline::{NamedObject, NamedRelation, Outline, OutlineStatement, Verb};
+pub use outline::{Lookup, NamedObject, NamedRelation, Outline, OutlineStatement, Verb};
+pub use raw::RAW_COLUMN;
 
 use super::grammar::{GrammarError, guarded};
 

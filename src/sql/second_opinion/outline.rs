@@ -26,6 +26,20 @@ pub struct OutlineStatement {
     pub functions: Vec<NamedObject>,
     /// Types.
     pub types: Vec<NamedObject>,
+    /// Comparisons of a column with constants in conditions on rows, but for those in a query with a join under an alias:
+    /// there the columns of a relation are known by other names.
+    pub lookups: Vec<Lookup>,
+}
+
+/// `column = constant` and the like, in WHERE or ON.
+#[derive(Debug, Clone)]
+pub struct Lookup {
+    /// Where the column stands.
+    pub column: u32,
+    /// Where the relations of the same query are named.
+    pub level: u32,
+    /// The types that constants are cast to: the parts of their names.
+    pub types: Vec<Vec<String>>,
 }
 
 /// A relation as written.
@@ -39,6 +53,8 @@ pub struct NamedRelation {
     pub start: u32,
     /// What is done with it.
     pub verb: Verb,
+    /// The query, or change of rows, of the statement in whose FROM it stands.
+    pub level: u32,
 }
 
 /// A function or type as written.

@@ -68,6 +68,16 @@ pub(super) trait Visitor<'a> {
     /// A query begins.
     fn enter_query(&mut self);
     fn leave_query(&mut self);
+    /// A condition on the rows of a query or of a change: WHERE or ON. Its parts follow.
+    fn condition(&mut self, condition: Node<'a>) -> Result<(), Self::Stop>;
+    /// A sub-query in FROM; what is in it came before.
+    fn subselect(&mut self, subselect: &'a RangeSubselect) -> Result<(), Self::Stop>;
+    /// A join has an alias of its own.
+    fn aliased_join(&mut self) -> Result<(), Self::Stop>;
+    /// A column that USING merges.
+    fn merged(&mut self, column: &'a str) -> Result<(), Self::Stop>;
+    /// An output expression, or a value that is assigned.
+    fn output(&mut self, target: &'a ResTarget) -> Result<(), Self::Stop>;
     /// A construct that the walk does not know.
     fn unknown(&mut self, what: &'static str) -> Result<(), Self::Stop>;
 }
@@ -168,7 +178,7 @@ impl<'a, 'v, V: Visitor<'a>> Tree<'a, 'v, V> {
             self.target(target)?;
         }
         self.expressions(select.distinct_clause())?;
-        self.expression(select.where_clause())?;
+        self.condition(select.where_clause())?;
         self.expressions(select.group_clause())?;
         self.expression(select.having_clause())?;
         self.expressions(select.window_clause())?;
@@ -187,6 +197,7 @@ impl<'a, 'v, V: Visitor<'a>> Tree<'a, 'v, V> {
 
     /// An output expression or an assigned value, with the subscripts of what it is assigned to.
     fn target(&mut self, target: &'a ResTarget) -> Result<(), V::Stop> {
+        self.visitor.output(target)?;
         self.indirection(target.indirection())?;
         self.expression(target.val())
     }
@@ -217,7 +228,10 @@ impl<'a, 'v, V: Visitor<'a>> Tree<'a, 'v, V> {
 
     fn subselect(&mut self, subselect: &'a RangeSubselect) -> Result<(), V::Stop> {
         match subselect.subquery() {
-            Node::SelectStmt(select) => self.select(select, !subselect.lateral),
+            Node::SelectStmt(select) => {
+                self.select(select, !subselect.lateral)?;
+                self.visitor.subselect(subselect)
+            }
             _ => self.visitor.unknown("sub-query"),
         }
     }
@@ -286,7 +300,18 @@ impl<'a, 'v, V: Visitor<'a>> Tree<'a, 'v, V> {
         if join.is_natural || !join.using_clause().is_empty() {
             self.visitor.implied_operator("=")?;
         }
-        self.expression(join.quals())
+        for column in join.using_clause().iter().filter_map(|name| name.sval()) {
+            self.visitor.merged(column)?;
+        }
+        if join.alias().is_some() {
+            self.visitor.aliased_join()?;
+        }
+        self.condition(join.quals())
+    }
+
+    fn condition(&mut self, condition: Node<'a>) -> Result<(), V::Stop> {
+        self.visitor.condition(condition)?;
+        self.expression(condition)
     }
 
     /// A change of rows, between its begin and its end. Its target is a relation whatever WITH names there are. The rows
@@ -328,7 +353,7 @@ impl<'a, 'v, V: Visitor<'a>> Tree<'a, 'v, V> {
             for item in update.from_clause() {
                 tree.source(item, None)?;
             }
-            tree.expression(update.where_clause())?;
+            tree.condition(update.where_clause())?;
             tree.returning(update.returning_clause())
         })
     }
@@ -338,7 +363,7 @@ impl<'a, 'v, V: Visitor<'a>> Tree<'a, 'v, V> {
             for item in delete.using_clause() {
                 tree.source(item, None)?;
             }
-            tree.expression(delete.where_clause())?;
+            tree.condition(delete.where_clause())?;
             tree.returning(delete.returning_clause())
         })
     }

@@ -1,13 +1,15 @@
 //! Judges a text that is about to be sent, by PostgreSQL's own tree of it.
 
 use pg_raw_parse::list::NodeList;
-use pg_raw_parse::nodes::{ColumnRef, LockingClause, RangeVar, ResTarget, SelectStmt, TypeName};
+use pg_raw_parse::nodes::{ColumnRef, LockingClause, RangeSubselect, RangeVar, ResTarget, SelectStmt, TypeName};
 use pg_raw_parse::{Node, ParseResult};
 
 use super::admission::{Admission, ColumnAdmission, Fragment, Objection, ObjectionKind, RelationAdmission, WrapperEnd};
 use super::kinds::kind;
+use super::lookups::{Lookup, lookups};
 use super::offset;
 use super::outline::Verb;
+use super::raw::{self, RawColumns};
 use super::tree::{Role, Tree, Visitor, visible_name};
 
 /// Every statement of a text against the admission.
@@ -18,7 +20,7 @@ pub(super) fn verify(parsed: &ParseResult, generated: &[Fragment], admission: &d
         if !admission.statement(&kind) {
             return Err(objection(ObjectionKind::Statement, kind.as_str(), offset(raw.stmt_location)));
         }
-        let mut checker = Checker { generated, admission, changes: Vec::new(), queries: 0 };
+        let mut checker = Checker { generated, admission, changes: Vec::new(), queries: 0, raw: RawColumns::default() };
         let mut tree = Tree::new(&mut checker);
         match node {
             Node::CopyStmt(copy) => {
@@ -92,6 +94,7 @@ struct Checker<'g> {
     changes: Vec<Change>,
     /// Queries that the walk is in.
     queries: u32,
+    raw: RawColumns,
 }
 
 impl Checker<'_> {
@@ -153,6 +156,50 @@ impl Checker<'_> {
         })
     }
 
+    /// A comparison may look at a raw column, and at a column of the target of a change that is open to it.
+    fn sanction(&mut self, lookup: &Lookup<'_>) {
+        let Some(place) = offset(lookup.column.location) else { return };
+        let admits = |name: &TypeName| {
+            let names: Vec<&str> = name.names().iter().filter_map(|name| name.sval()).collect();
+            qualified(&names).is_some_and(|(schema, name)| self.admission.constant_type(schema, name))
+        };
+        let fields = parts(lookup.column.fields());
+        let is_raw = matches!(fields.as_slice(), [.., name] if raw::is_raw(name));
+        if lookup.types.iter().all(|name| admits(name)) && (is_raw || self.is_open(&fields)) {
+            self.raw.sanction(place);
+        }
+    }
+
+    /// Every column of the target of a change that a reference may mean is open to comparisons.
+    fn is_open(&self, fields: &[&str]) -> bool {
+        let [.., column] = fields else { return false };
+        let mut reached =
+            self.changes.iter().filter(|change| change.protected && self.name_reaches(change, fields)).peekable();
+        let is_lookup = |change: &Change| {
+            self.admission.column(&change.schema, &change.relation, column) == ColumnAdmission::Lookup
+        };
+        reached.peek().is_some() && reached.all(is_lookup)
+    }
+
+    /// A raw column stands for one column of the relation, which is open to comparisons.
+    fn carries(&self, relation: &RangeVar, select: &SelectStmt) -> Result<(), Objection> {
+        for target in select.target_list().iter().filter(|target| target.name().is_some_and(raw::is_raw)) {
+            let column = match target.val() {
+                Node::ColumnRef(column) => parts(column.fields()),
+                _ => Vec::new(),
+            };
+            let (schema, name) = (relation.schemaname().unwrap_or_default(), relation.relname().unwrap_or_default());
+            let open = match column.as_slice() {
+                [column] => self.admission.column(schema, name, column) == ColumnAdmission::Lookup,
+                _ => false,
+            };
+            if !open {
+                return Err(raw::unsanctioned(target.name().unwrap_or_default(), target.location));
+            }
+        }
+        Ok(())
+    }
+
     /// Whether a reference may reach a protected column of the target of a change around it.
     fn reaches_target(&self, column: &ColumnRef) -> bool {
         let fields = parts(column.fields());
@@ -180,7 +227,7 @@ impl Checker<'_> {
         match fields {
             [] => false,
             [name] => match self.admission.column(&change.schema, &change.relation, name) {
-                ColumnAdmission::Protected => true,
+                ColumnAdmission::Protected | ColumnAdmission::Lookup => true,
                 ColumnAdmission::Clear => false,
                 ColumnAdmission::Unknown => change.is_row_name(name),
             },
@@ -246,15 +293,29 @@ impl<'a> Visitor<'a> for Checker<'_> {
             }
             Verb::Other => false,
         };
+        if let Some(select) = role.wrapper.filter(|_| protected && fine) {
+            self.carries(relation, select)?;
+        }
         if fine { Ok(()) } else { Err(objection(ObjectionKind::ProtectedRelation, name, place)) }
     }
 
     fn column(&mut self, column: &'a ColumnRef) -> Result<(), Objection> {
         let place = offset(column.location);
-        if place.is_some_and(|place| self.is_generated_expression(place)) || !self.reaches_target(column) {
+        let fields = parts(column.fields());
+        let name = fields.join(".");
+        if self.raw.is_sanctioned(place) {
             return Ok(());
         }
-        let name = parts(column.fields()).join(".");
+        if fields.iter().any(|field| raw::is_raw(field)) {
+            return Err(raw::unsanctioned(&name, column.location));
+        }
+        if place.is_some_and(|place| self.is_generated_expression(place)) {
+            return Ok(());
+        }
+        let star = fields.len() < column.fields().len();
+        if !self.raw.reached_by(&fields, star) && !self.reaches_target(column) {
+            return Ok(());
+        }
         Err(objection(ObjectionKind::ProtectedColumn, &name, place))
     }
 
@@ -290,14 +351,14 @@ impl<'a> Visitor<'a> for Checker<'_> {
     }
 
     fn attribute(&mut self, name: &'a str) -> Result<(), Objection> {
-        let admitted = self.admission.attribute(name);
+        let admitted = self.admission.attribute(name) && !raw::is_raw(name);
         if admitted { Ok(()) } else { Err(objection(ObjectionKind::Attribute, name, None)) }
     }
 
     fn arbiter(&mut self, column: &'a str) -> Result<(), Objection> {
         let protected = self.changes.last().is_some_and(|change| {
-            change.protected
-                && self.admission.column(&change.schema, &change.relation, column) == ColumnAdmission::Protected
+            let admission = self.admission.column(&change.schema, &change.relation, column);
+            change.protected && matches!(admission, ColumnAdmission::Protected | ColumnAdmission::Lookup)
         });
         if protected { Err(objection(ObjectionKind::ProtectedColumn, column, None)) } else { Ok(()) }
     }
@@ -323,6 +384,7 @@ impl<'a> Visitor<'a> for Checker<'_> {
         let relation = target.relname().unwrap_or_default().to_owned();
         let protected = self.admission.relation(&schema, &relation) != RelationAdmission::Clear;
         let visible = visible_name(target).unwrap_or_default().to_owned();
+        self.raw.enter();
         self.changes.push(Change {
             schema,
             relation,
@@ -335,6 +397,7 @@ impl<'a> Visitor<'a> for Checker<'_> {
     }
 
     fn leave_change(&mut self) {
+        self.raw.leave();
         self.changes.pop();
     }
 
@@ -347,10 +410,43 @@ impl<'a> Visitor<'a> for Checker<'_> {
 
     fn enter_query(&mut self) {
         self.queries += 1;
+        self.raw.enter();
     }
 
     fn leave_query(&mut self) {
         self.queries = self.queries.saturating_sub(1);
+        self.raw.leave();
+    }
+
+    fn condition(&mut self, condition: Node<'a>) -> Result<(), Objection> {
+        for lookup in lookups(condition) {
+            self.sanction(&lookup);
+        }
+        Ok(())
+    }
+
+    fn subselect(&mut self, subselect: &'a RangeSubselect) -> Result<(), Objection> {
+        self.raw.subselect(subselect)
+    }
+
+    fn aliased_join(&mut self) -> Result<(), Objection> {
+        self.raw.aliased_join()
+    }
+
+    fn merged(&mut self, column: &'a str) -> Result<(), Objection> {
+        if raw::is_raw(column) { Err(raw::unsanctioned(column, -1)) } else { Ok(()) }
+    }
+
+    /// Only generated text gives an output column the name of a raw one.
+    fn output(&mut self, target: &'a ResTarget) -> Result<(), Objection> {
+        let Some(name) = target.name().filter(|name| raw::is_raw(name)) else { return Ok(()) };
+        let wrapped = offset(target.location).is_some_and(|place| {
+            self.generated.iter().any(|fragment| match fragment {
+                Fragment::Wrapper { start, end, .. } => (*start..*end).contains(&place),
+                Fragment::DmlTarget { .. } | Fragment::Expression { .. } => false,
+            })
+        });
+        if wrapped { Ok(()) } else { Err(raw::unsanctioned(name, target.location)) }
     }
 
     fn unknown(&mut self, what: &'static str) -> Result<(), Objection> {

@@ -217,6 +217,12 @@ fn family(entry: &Type) -> BaseType {
     if &*entry.name == "citext" && entry.category == 'S' {
         return BaseType::Text;
     }
+    match entry.kind {
+        'e' => return BaseType::Enum,
+        'r' => return BaseType::Range,
+        'm' => return BaseType::Multirange,
+        _ => {}
+    }
     if &*entry.schema != "pg_catalog" {
         return BaseType::Other;
     }
@@ -231,6 +237,7 @@ fn family(entry: &Type) -> BaseType {
         "bytea" => BaseType::Bytes,
         "json" | "jsonb" => BaseType::Json,
         "inet" | "cidr" => BaseType::Network,
+        "interval" => BaseType::Interval,
         _ => BaseType::Other,
     }
 }
@@ -275,7 +282,7 @@ mod tests {
         let table = table();
         assert_eq!(table.base(Oid(101)), BaseType::Text);
         assert_eq!(table.base(Oid(103)), BaseType::Array);
-        assert_eq!(table.base(Oid(104)), BaseType::Other, "a user's type named text is not text");
+        assert_eq!(table.base(Oid(104)), BaseType::Enum, "a user's type named text is not text");
         assert_eq!(table.base(Oid(9999)), BaseType::Other);
     }
 

@@ -90,7 +90,7 @@ fn what_is_missing_or_misspelt_is_told() {
         [
             "policy.yaml:5:43: error: this is about nobody (Write `to: everyone`, or a list such as [{role: support}].)",
             "policy.yaml:5:62: error: there is no mask `unknown` (known masks: null, default, constant, redact, hash, \
-             partial, email, regex, date_trunc, round)",
+             partial, email, regex, json, date_trunc, round)",
         ]
     );
     assert_eq!(
@@ -139,4 +139,22 @@ fn tests_say_what_they_expect() {
         ["policy.yaml:5:48: error: nothing is expected (Give `masked`, `clear`, `allowed` or `refused`.)"]
     );
     assert_eq!(told("{allowed: false}").len(), 1);
+}
+
+#[test]
+fn predicates_belong_to_masks() {
+    let words = |rest: &str| rule(&format!("to: everyone, action: {rest}"));
+    assert_eq!(words("{mask: email}, predicates: equality"), [""; 0]);
+    assert_eq!(words("{mask: email}, predicates: deny"), [""; 0]);
+    assert_eq!(
+        words("{mask: email}, predicates: equalty"),
+        ["policy.yaml:5:88: error: `equalty` is not a way to treat predicates (did you mean `equality`?)"]
+    );
+    assert_eq!(
+        words("deny, predicates: masked"),
+        [
+            "policy.yaml:5:79: error: `predicates` belongs to an action that masks (A denied column is denied to conditions \
+          as well, and an allowed one is open to them.)"
+        ]
+    );
 }

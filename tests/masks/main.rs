@@ -8,7 +8,10 @@
     reason = "a test may panic"
 )]
 
+mod json;
+mod matrix;
 #[allow(dead_code, unused_imports)]
+#[path = "../support/mod.rs"]
 mod support;
 
 use pgcovenant::model::catalog::{BaseType, ColumnType, Oid};
@@ -313,7 +316,7 @@ async fn no_setting_of_the_session_moves_a_masked_value() {
 async fn pseudonyms_are_hmac_and_join_across_types() {
     let Some((_cluster, client)) = connect().await else { return };
     // The file has a transaction of its own, which would end ours.
-    let install = include_str!("../deploy/sql/pgcovenant.sql").replace("BEGIN;\n", "").replace("COMMIT;\n", "");
+    let install = include_str!("../../deploy/sql/pgcovenant.sql").replace("BEGIN;\n", "").replace("COMMIT;\n", "");
     client.batch_execute("SET LOCAL search_path = pg_catalog").await.unwrap();
     client.batch_execute(&install).await.unwrap_or_else(|error| panic!("{error:?}"));
     client.batch_execute("DELETE FROM pgcovenant.pseudonym_key WHERE name IN ('pgc test', 'pgc-test')").await.unwrap();
