@@ -163,6 +163,7 @@ fn understand(facts: &Facts<'_>, sql: &str, tokens: &[Token]) -> Result<Result<O
 fn merge_effects(all: &mut Effects, more: Effects) {
     all.search_path_may_change |= more.search_path_may_change;
     all.ddl |= more.ddl;
+    all.names_unknown |= more.names_unknown;
 }
 
 /// The report of a text of which nothing is known.

@@ -19,6 +19,7 @@ pub mod refusal;
 pub mod report;
 mod rewrite;
 mod session;
+mod unknown;
 pub mod unreadable;
 pub mod verdict;
 mod writes;

@@ -62,15 +62,15 @@ pub(super) fn effects(kind: &StatementKind) -> Effects {
     match kind {
         StatementKind::Set { name } | StatementKind::Reset { name } => Effects {
             search_path_may_change: matches!(name.as_str(), "search_path" | "role" | "session_authorization"),
-            ddl: false,
+            ..Effects::default()
         },
         StatementKind::ResetAll
         | StatementKind::Discard
         | StatementKind::Transaction(TransactionKind::RollbackTo)
         | StatementKind::Do
-        | StatementKind::Call => Effects { search_path_may_change: true, ddl: false },
+        | StatementKind::Call => Effects { search_path_may_change: true, ..Effects::default() },
         StatementKind::Ddl | StatementKind::CreateTableAs | StatementKind::SelectInto => {
-            Effects { search_path_may_change: false, ddl: true }
+            Effects { ddl: true, ..Effects::default() }
         }
         _ => Effects::default(),
     }

@@ -39,7 +39,7 @@ pub fn check_unreadable(view: &SubjectView, unreadable: Unreadable) -> Verdict {
             columns: Vec::new(),
             unanalysed: Some(unreadable.reason()),
         }],
-        effects: Effects { search_path_may_change: true, ddl: false },
+        effects: Effects { search_path_may_change: true, ..Effects::default() },
         notices: Vec::new(),
     });
     if !view.governed {

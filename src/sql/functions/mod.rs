@@ -254,6 +254,11 @@ const ADMITTED: &[&str] = &[
     "pg_xact_status",
 ];
 
+/// Whether PostgreSQL 15 to 18 have a function of that name in `pg_catalog`.
+pub fn is_known(name: &str) -> bool {
+    KNOWN.contains(name)
+}
+
 /// Families by the start of the name, and what they do.
 const REFUSED_FAMILIES: &[&str] = &[
     // Run a query given as text, or read the table, schema, database or cursor that a text names.
