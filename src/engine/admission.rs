@@ -1,10 +1,11 @@
 //! What the checker of the final text may let through, for one subject.
 
-use super::session;
+use super::calls::Sensitive;
+use super::{sequences, session, settings};
 use crate::model::catalog::{Catalog, SearchPath};
 use crate::policy::trusted;
 use crate::policy::view::{Effect, Predicates, SubjectView};
-use crate::sql::second_opinion::{Admission, ColumnAdmission, RelationAdmission, StatementKind};
+use crate::sql::second_opinion::{Admission, ColumnAdmission, Constant, RelationAdmission, StatementKind};
 
 /// One subject's rules over one catalog.
 pub(super) struct Allowed<'a> {
@@ -50,6 +51,16 @@ impl Admission for Allowed<'_> {
             None => {
                 self.built_in(name) && trusted::may_be_overloaded(self.catalog, &self.view.functions, self.path, name)
             }
+        }
+    }
+
+    fn call(&self, schema: Option<&str>, name: &str, constants: &[Option<Constant>]) -> bool {
+        match (schema, Sensitive::of(name)) {
+            (Some("pg_catalog"), Some(Sensitive::SetConfig)) => settings::call(constants, Some(self.catalog)).is_ok(),
+            (Some("pg_catalog"), Some(Sensitive::NextVal)) => {
+                sequences::admitted(self.catalog, self.view, constants.first().and_then(Option::as_ref))
+            }
+            _ => self.function(schema, name),
         }
     }
 

@@ -4,10 +4,11 @@ use super::definitions;
 use super::judge::Text;
 use super::objection::Objection;
 use super::refusal::SqlState;
+use super::{sequences, settings};
 use crate::model::catalog::Catalog;
 use crate::policy::trusted;
 use crate::sql::functions;
-use crate::sql::second_opinion::{NamedObject, OutlineStatement};
+use crate::sql::second_opinion::{NamedObject, OutlineStatement, StatementKind};
 use crate::sql::splice::{SpliceError, Splicer};
 
 /// Puts the schema before every function, so that a call means what was checked.
@@ -15,7 +16,7 @@ pub(super) fn qualify(text: &Text<'_>, outline: &OutlineStatement, splicer: &mut
     let empty = Catalog::default();
     let catalog = text.catalog.unwrap_or(&empty);
     for function in &outline.functions {
-        call(text, catalog, function, splicer)?;
+        call(text, catalog, (function, &outline.kind), splicer)?;
     }
     let safe = &text.facts.view.functions;
     for named in &outline.types {
@@ -36,7 +37,7 @@ pub(super) fn qualify(text: &Text<'_>, outline: &OutlineStatement, splicer: &mut
 fn call(
     text: &Text<'_>,
     catalog: &Catalog,
-    function: &NamedObject,
+    (function, kind): (&NamedObject, &StatementKind),
     splicer: &mut Splicer<'_>,
 ) -> Result<(), Objection> {
     let view = text.facts.view;
@@ -46,15 +47,32 @@ fn call(
         let objection = denied_function(name);
         start.map_or(objection.clone(), |start| objection.at(start))
     };
+    if let Some(name) = named_by_argument(function) {
+        match name {
+            Sensitive::SetConfig => {
+                settings::call(&function.constants, text.catalog)?;
+                if outlives(kind) || changes_path(function) && is_delayed(kind) {
+                    return Err(refused("set_config"));
+                }
+            }
+            Sensitive::NextVal if outlives(kind) => return Err(refused("nextval")),
+            Sensitive::NextVal => sequences::qualify(text, catalog, function, splicer)?,
+        }
+        if function.parts.len() == 1 {
+            splicer.insert_before(place()?, "pg_catalog.".to_owned()).map_err(misfit)?;
+        }
+        return Ok(());
+    }
     match function.parts.as_slice() {
         [name] => {
             if functions::tells_definition(name) {
                 return definitions::redact(text, (name, place()?), splicer);
             }
-            if !trusted::built_in(catalog, &view.functions, name) {
+            let is_listed = trusted::may_be_overloaded(catalog, &view.functions, text.facts.search_path, name);
+            if !trusted::built_in(catalog, &view.functions, name) || *kind == StatementKind::Call && !is_listed {
                 return Err(refused(name));
             }
-            if trusted::may_be_overloaded(catalog, &view.functions, text.facts.search_path, name) {
+            if is_listed {
                 return Ok(());
             }
             splicer.insert_before(place()?, "pg_catalog.".to_owned()).map_err(misfit)
@@ -71,6 +89,51 @@ fn call(
         }
         _ => Err(Objection::not_understood("a function with a longer name")),
     }
+}
+
+/// Functions that are admitted by what their first argument names.
+pub(super) enum Sensitive {
+    SetConfig,
+    NextVal,
+}
+
+/// Which of them a call is.
+fn named_by_argument(function: &NamedObject) -> Option<Sensitive> {
+    let name = match function.parts.as_slice() {
+        [name] => name,
+        [schema, name] if schema == "pg_catalog" => name,
+        _ => return None,
+    };
+    Sensitive::of(name)
+}
+
+impl Sensitive {
+    /// By the name of the function in `pg_catalog`.
+    pub(super) fn of(name: &str) -> Option<Self> {
+        match name {
+            "set_config" => Some(Self::SetConfig),
+            "nextval" => Some(Self::NextVal),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a call sets what names mean.
+pub(super) fn changes_path(function: &NamedObject) -> bool {
+    matches!(named_by_argument(function), Some(Sensitive::SetConfig))
+        && function.constants.first().is_none_or(|name| {
+            name.as_ref().is_none_or(|name| settings::changes_path(&name.value.to_ascii_lowercase()))
+        })
+}
+
+/// The server may make the calls of such a statement when another one runs.
+fn is_delayed(kind: &StatementKind) -> bool {
+    matches!(kind, StatementKind::Prepare | StatementKind::DeclareCursor | StatementKind::Explain)
+}
+
+/// The calls of such a statement become part of a table.
+fn outlives(kind: &StatementKind) -> bool {
+    matches!(kind, StatementKind::Table(_))
 }
 
 pub(super) fn misfit(error: SpliceError) -> Objection {

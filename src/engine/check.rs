@@ -62,7 +62,7 @@ impl Plan {
             return Verdict::Admit(Admitted::unchanged(Arc::clone(&self.report)));
         }
         match splice::apply(sql, tokens, &self.splices) {
-            Ok((text, _)) => Verdict::Admit(Admitted::rewritten(text.into(), Arc::clone(&self.report))),
+            Ok((text, placed)) => Verdict::Admit(Admitted::rewritten(text, placed, Arc::clone(&self.report))),
             Err(error) => Verdict::Refuse(
                 Objection::not_understood(error.to_string()).into_refusal(sql, Arc::clone(&self.report)),
             ),
@@ -87,7 +87,11 @@ pub fn check(snapshot: &Snapshot, facts: &Facts<'_>, sql: &str) -> Verdict {
 
 /// Finds out what to do with a text of this shape.
 pub(super) fn plan(snapshot: &Snapshot, facts: &Facts<'_>, sql: &str, tokens: &[Token]) -> Result<Plan, Box<Refusal>> {
-    let catalog = snapshot.database(facts.database).map(|database| &*database.catalog);
+    let shared = snapshot.database(facts.database).map(|database| &*database.catalog);
+    // A copy only where the session has something of its own.
+    let temporary = facts.search_path.map(SearchPath::temporary).filter(|relations| !relations.is_empty());
+    let own = shared.zip(temporary).map(|(catalog, relations)| catalog.with_temporary(relations));
+    let catalog = own.as_ref().or(shared);
     if let Some(number) = reads_otherwise(catalog, tokens) {
         if !facts.view.governed {
             return Ok(Plan { splices: Vec::new(), report: unanalysed("lexer") });
@@ -109,13 +113,15 @@ pub(super) fn plan(snapshot: &Snapshot, facts: &Facts<'_>, sql: &str, tokens: &[
     }
     let mut report = Report::default();
     let mut splicer = Splicer::new(tokens);
+    let mut touched = Vec::new();
     let mut failure = None;
     for statement in &outline.statements {
-        let case = judge::Text { sql, tokens, facts, catalog, earlier: report.effects };
+        let case = judge::Text { sql, tokens, facts, catalog, earlier: report.effects, touched: &touched };
         let (found, objection) = judge::statement(&case, statement, &mut splicer);
         merge_effects(&mut report.effects, found.effects);
         report.notices.extend(found.notices);
         report.statements.push(found.report);
+        touched.extend(found.touched);
         failure = failure.or(objection);
     }
     let report = Arc::new(report);
@@ -162,6 +168,7 @@ fn understand(facts: &Facts<'_>, sql: &str, tokens: &[Token]) -> Result<Result<O
 
 fn merge_effects(all: &mut Effects, more: Effects) {
     all.search_path_may_change |= more.search_path_may_change;
+    all.temporary_may_change |= more.temporary_may_change;
     all.ddl |= more.ddl;
     all.names_unknown |= more.names_unknown;
 }

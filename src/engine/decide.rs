@@ -116,7 +116,10 @@ impl Decider<'_, '_> {
 
     fn relations(&mut self) {
         for mention in &self.case.resolution.relations {
-            let Some(relation) = self.case.relation(mention) else { continue };
+            // What is reported is bounded by the catalog; the names of temporary tables are not.
+            let Some(relation) = self.case.relation(mention).filter(|relation| !relation.is_temporary()) else {
+                continue;
+            };
             let found = RelationUse {
                 relation: relation.oid,
                 schema: Arc::from(&*relation.schema),

@@ -5,12 +5,16 @@
 //! `(SELECT CASE WHEN v is protected THEN redacted ELSE pg_get_viewdef(v) END AS pg_get_viewdef FROM (SELECT v) AS d (a))`. A
 //! scalar subquery keeps the name that the call would give an output column. The relation is found by the number that the
 //! function is given; where that cannot be done, the text is always redacted.
+//!
+//! The text of a function is shown for those of the server itself, and is NULL for others: literals in it cannot be told from
+//! the rest, since it can be in any language.
 
 use super::calls::misfit;
 use super::judge::Text;
 use super::objection::Objection;
 use crate::model::catalog::Catalog;
 use crate::policy::system::{DEFINITION_AFTER, DEFINITION_BEFORE, MANY_RELATIONS};
+use crate::sql::functions;
 use crate::sql::lexer::{Token, TokenKind};
 use crate::sql::second_opinion::WrapperEnd;
 use crate::sql::splice::{Generated, Splicer};
@@ -32,9 +36,7 @@ impl Owner {
                 Some(Self::Argument("CAST(d.a AS pg_catalog.oid)"))
             }
             // Its argument may be a name, too.
-            "pg_get_viewdef" => Some(Self::Argument(
-                "CAST(CAST(CAST(d.a AS pg_catalog.text) AS pg_catalog.regclass) AS pg_catalog.oid)",
-            )),
+            "pg_get_viewdef" => Some(Self::Argument("CAST(CAST(d.a AS pg_catalog.regclass) AS pg_catalog.oid)")),
             "pg_get_indexdef" => listed("pg_index", "indrelid", "indexrelid"),
             "pg_get_constraintdef" => listed("pg_constraint", "conrelid", "oid"),
             "pg_get_statisticsobjdef" => listed("pg_statistic_ext", "stxrelid", "oid"),
@@ -77,6 +79,9 @@ pub(super) fn redact(text: &Text<'_>, (name, start): (&str, u32), splicer: &mut 
             false => splicer.insert_before(start, "pg_catalog.".to_owned()).map_err(misfit),
         };
     }
+    if functions::tells_source(name) {
+        return show_own(&call, (name, start), splicer);
+    }
     let (Some(owner), Some(arguments), Some(protected)) = (Owner::of(name), call.arguments, protected) else {
         let prefix = if call.is_qualified { "" } else { "pg_catalog." };
         splicer.insert_before(start, format!("(SELECT {DEFINITION_BEFORE}{prefix}")).map_err(misfit)?;
@@ -95,6 +100,19 @@ pub(super) fn redact(text: &Text<'_>, (name, start): (&str, u32), splicer: &mut 
     let after = format!(") AS d ({}))", names.join(", "));
     splicer.replace(Span { start, end: call.open_end }, before, generated).map_err(misfit)?;
     splicer.replace(call.close, after, Generated::Plain).map_err(misfit)
+}
+
+/// Functions below this number are the server's own.
+fn show_own(call: &Call, (name, start): (&str, u32), splicer: &mut Splicer<'_>) -> Result<(), Objection> {
+    if call.arguments != Some(1) {
+        return Err(Objection::not_understood(format!("{name} is not called with the number of a function")));
+    }
+    let before = format!(
+        "(SELECT CASE WHEN CAST(d.a AS pg_catalog.oid) OPERATOR(pg_catalog.<) CAST(16384 AS pg_catalog.oid) \
+         THEN pg_catalog.{name}(CAST(d.a AS pg_catalog.oid)) END AS {name} FROM (SELECT "
+    );
+    splicer.replace(Span { start, end: call.open_end }, before, Generated::Plain).map_err(misfit)?;
+    splicer.replace(call.close, ") AS d (a))".to_owned(), Generated::Plain).map_err(misfit)
 }
 
 /// The relations of which something is protected; none if they are too many to be named.

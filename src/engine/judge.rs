@@ -9,13 +9,13 @@ use super::objection::Objection;
 use super::reading::{self, Reading, Unread};
 use super::refusal::SqlState;
 use super::report::{Effects, Notice, RelationUse, StatementReport};
-use super::{calls, predicates, rewrite, session, unknown, writes};
+use super::{calls, predicates, rewrite, session, temporary, unknown, writes};
 use crate::model::catalog::{Catalog, SearchPath, is_system_schema};
 use crate::policy::trusted;
 use crate::sql::access::RelationRef;
 use crate::sql::inner::Around;
 use crate::sql::lexer::{self, Token};
-use crate::sql::second_opinion::{self, Fragment, OutlineStatement};
+use crate::sql::second_opinion::{self, Fragment, OutlineStatement, StatementKind};
 use crate::sql::splice::{self, Generated, Placed, Splice, Splicer};
 use crate::sql::tree::{Name, Span, Statement};
 
@@ -27,6 +27,8 @@ pub(super) struct Text<'a> {
     pub catalog: Option<&'a Catalog>,
     /// What the statements before it, in the same text, do to the session.
     pub earlier: Effects,
+    /// Temporary tables that they make, change or drop.
+    pub touched: &'a [String],
 }
 
 /// What was found out about one statement.
@@ -34,6 +36,8 @@ pub(super) struct Found {
     pub report: StatementReport,
     pub notices: Vec<Notice>,
     pub effects: Effects,
+    /// Temporary tables that it makes, changes or drops.
+    pub touched: Vec<String>,
 }
 
 /// Judges one statement and adds its replacements.
@@ -53,7 +57,8 @@ pub(super) fn statement(
             unanalysed: None,
         },
         notices: Vec::new(),
-        effects: session::effects(&outline.kind),
+        effects: session::effects(outline, text.facts.view),
+        touched: outline.created.clone(),
     };
     let objection = judge(text, outline, tokens, &mut found, splicer).err();
     for notice in &mut found.notices {
@@ -78,7 +83,14 @@ fn judge(
         found.report.relations = text.named_relations(outline);
         found.report.unanalysed = kind::blind_spot(&outline.kind);
         // The arguments of EXECUTE are expressions that the server evaluates.
-        return if governed { calls::qualify(text, outline, splicer) } else { Ok(()) };
+        if !governed {
+            return Ok(());
+        }
+        if outline.kind == StatementKind::Lock {
+            return session::lock(text, outline, splicer);
+        }
+        found.touched.extend(temporary::qualify(text, outline, tokens, splicer)?);
+        return calls::qualify(text, outline, splicer);
     };
     let fallback = SearchPath::default();
     let Reading { tree, resolved } = match reading::read(text, outline, tokens, around, &fallback) {
@@ -103,6 +115,7 @@ fn judge(
     found.report.columns = decision.columns;
     found.notices = decision.notices;
     if governed {
+        temporary::untouched(text, &resolution)?;
         exist(&case, text)?;
     }
     if let Some(objection) = decision.objection {
@@ -163,7 +176,7 @@ fn fragment(placed: &Placed) -> Option<Fragment> {
 }
 
 impl Text<'_> {
-    fn tokens_of(&self, outline: &OutlineStatement) -> &[Token] {
+    pub(super) fn tokens_of(&self, outline: &OutlineStatement) -> &[Token] {
         let start = self.tokens.partition_point(|token| token.start < outline.start);
         let end = self.tokens.partition_point(|token| token.start < outline.end);
         self.tokens.get(start..end).unwrap_or_default()

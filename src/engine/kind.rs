@@ -16,7 +16,7 @@ pub(super) enum Form {
 /// The verb of a statement.
 pub(super) fn operation(kind: &K) -> Operation {
     match kind {
-        K::Select | K::SelectInto => Operation::Select,
+        K::Select | K::SelectInto { .. } => Operation::Select,
         K::Insert => Operation::Insert,
         K::Update => Operation::Update,
         K::Delete => Operation::Delete,
@@ -24,7 +24,7 @@ pub(super) fn operation(kind: &K) -> Operation {
         K::Copy { .. } => Operation::Copy,
         K::Transaction(_) | K::SetConstraints => Operation::Transaction,
         K::Set { .. } | K::Reset { .. } | K::ResetAll | K::Show { .. } | K::Discard => Operation::Session,
-        K::Ddl | K::CreateTableAs => Operation::Ddl,
+        K::Ddl | K::Table(_) | K::CreateTableAs { .. } => Operation::Ddl,
         K::DeclareCursor | K::Fetch | K::ClosePortal => Operation::Cursor,
         K::Prepare | K::Execute | K::Deallocate => Operation::Prepare,
         K::Explain => Operation::Explain,
@@ -37,17 +37,18 @@ pub(super) fn form(kind: &K) -> Form {
     match kind {
         K::Select | K::Insert | K::Update | K::Delete | K::Merge => Form::Query(Around::Plain),
         K::Explain => Form::Query(Around::Explain),
-        K::Prepare | K::CreateTableAs => Form::Query(Around::As),
+        K::SelectInto { .. } => Form::Query(Around::Into),
+        K::Prepare | K::CreateTableAs { .. } => Form::Query(Around::As),
         K::DeclareCursor => Form::Query(Around::Declare),
         K::Copy { .. } => Form::Query(Around::Copy),
-        K::SelectInto
-        | K::Transaction(_)
+        K::Transaction(_)
         | K::SetConstraints
         | K::Set { .. }
         | K::Reset { .. }
         | K::ResetAll
         | K::Show { .. }
         | K::Discard
+        | K::Table(_)
         | K::Ddl
         | K::Fetch
         | K::ClosePortal
@@ -67,7 +68,6 @@ pub(super) fn form(kind: &K) -> Form {
 /// Why columns behind a statement of this kind are not found, where it may read or write some.
 pub(super) fn blind_spot(kind: &K) -> Option<&'static str> {
     match kind {
-        K::SelectInto => Some("select_into"),
         K::Do | K::Call => Some("procedural"),
         _ => None,
     }

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::decide::{Case, is_omitted};
 use super::objection::Objection;
 use super::refusal::SqlState;
+
 use crate::model::catalog::{Catalog, Relation};
 use crate::model::ident::{Ident, display_name};
 use crate::policy::trusted;

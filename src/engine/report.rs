@@ -20,6 +20,8 @@ pub struct Report {
 pub struct Effects {
     /// SET, RESET, DISCARD, ROLLBACK and the like: the effective search path has to be asked for again.
     pub search_path_may_change: bool,
+    /// A temporary table of the session was made, changed or dropped: they have to be asked for again.
+    pub temporary_may_change: bool,
     /// DDL: the catalog has to be read again.
     pub ddl: bool,
     /// It names something that the catalog does not have: somebody may have created it a moment ago.

@@ -11,7 +11,7 @@ use crate::sql::tree::Verb;
 /// Every write of the statement is listed.
 pub(super) fn admit(case: &Case<'_>) -> Result<(), Objection> {
     for (index, mention) in targets(case) {
-        let Some(relation) = case.relation(mention) else { continue };
+        let Some(relation) = case.relation(mention).filter(|relation| !relation.is_temporary()) else { continue };
         let start = mention.path.span().start;
         match relation.kind {
             // A view that the server writes through leads to one table; if it cannot, the server says so.

@@ -6,6 +6,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::temporary::{self, TemporaryRelation};
+
 /// Object identifier of a catalog row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Oid(pub u32);
@@ -170,6 +172,11 @@ impl Relation {
         self.columns.iter().find(|column| column.attnum == attnum)
     }
 
+    /// Belongs to one session alone.
+    pub fn is_temporary(&self) -> bool {
+        &*self.schema == temporary::SCHEMA
+    }
+
     /// Belongs to the server itself: `pg_catalog`, `information_schema`, `pg_toast`.
     pub fn is_system(&self) -> bool {
         is_system_schema(&self.schema)
@@ -265,6 +272,9 @@ pub struct Role {
     pub superuser: bool,
 }
 
+/// Schema and name.
+type QualifiedName = (Box<str>, Box<str>);
+
 /// One database at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Catalog {
@@ -272,18 +282,46 @@ pub struct Catalog {
     pub database: Box<str>,
     /// `server_version_num`, such as 150018; 0 when built from a contract.
     pub server_version: u32,
-    relations: HashMap<Oid, Arc<Relation>>,
-    by_name: HashMap<(Box<str>, Box<str>), Oid>,
+    relations: Shared<HashMap<Oid, Arc<Relation>>>,
+    by_name: Shared<HashMap<QualifiedName, Oid>>,
     /// Functions outside `pg_catalog`, and those in it that are not known to us.
-    pub functions: Vec<UserFunction>,
+    pub functions: Shared<Vec<UserFunction>>,
     /// Operators outside `pg_catalog`.
-    pub operators: Vec<UserOperator>,
+    pub operators: Shared<Vec<UserOperator>>,
     /// Types outside `pg_catalog`.
-    pub types: Vec<UserType>,
+    pub types: Shared<Vec<UserType>>,
     /// Functions of casts outside `pg_catalog`, but for those of extensions in C, which compute on the value alone.
-    pub casts: Vec<CastFunction>,
+    pub casts: Shared<Vec<CastFunction>>,
+    /// Sequences, with the tables whose columns they number.
+    pub numbered_by: Shared<HashMap<Oid, BTreeSet<Oid>>>,
     /// All roles of the cluster, by name.
-    pub roles: HashMap<Box<str>, Role>,
+    pub roles: Shared<HashMap<Box<str>, Role>>,
+    /// Relations that only one session has: they go before all others.
+    temporary: Vec<Arc<Relation>>,
+}
+
+/// A part of a catalog that its copies share until one of them changes it: a session with temporary tables has a copy.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Shared<T>(Arc<T>);
+
+impl<T> std::ops::Deref for Shared<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: Clone> std::ops::DerefMut for Shared<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
+impl<T> From<T> for Shared<T> {
+    fn from(part: T) -> Self {
+        Self(Arc::new(part))
+    }
 }
 
 impl Catalog {
@@ -300,11 +338,14 @@ impl Catalog {
 
     /// The relation with this oid.
     pub fn relation(&self, oid: Oid) -> Option<&Arc<Relation>> {
-        self.relations.get(&oid)
+        self.temporary.iter().find(|relation| relation.oid == oid).or_else(|| self.relations.get(&oid))
     }
 
     /// The relation `schema.name`.
     pub fn find(&self, schema: &str, name: &str) -> Option<&Arc<Relation>> {
+        if schema == temporary::SCHEMA {
+            return self.temporary.iter().find(|relation| &*relation.name == name);
+        }
         self.relations.get(self.by_name.get(&(Box::from(schema), Box::from(name)))?)
     }
 
@@ -313,30 +354,54 @@ impl Catalog {
         path.schemas().iter().find_map(|schema| self.find(schema, name))
     }
 
-    /// All relations, in no particular order.
+    /// The same database as a session with these temporary relations knows it.
+    #[must_use]
+    pub fn with_temporary(&self, relations: &[TemporaryRelation]) -> Self {
+        Self { temporary: temporary::relations(relations), ..self.clone() }
+    }
+
+    /// All relations that every session knows, in no particular order.
     pub fn relations(&self) -> impl Iterator<Item = &Arc<Relation>> {
         self.relations.values()
     }
 }
 
-/// The effective search path of a session: what `current_schemas(true)` answers.
+/// Where a session looks names up: the effective search path, which is what `current_schemas(true)` answers, and the
+/// relations that the session alone has.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct SearchPath(Arc<[Box<str>]>);
+pub struct SearchPath {
+    schemas: Arc<[Box<str>]>,
+    temporary: Arc<[TemporaryRelation]>,
+}
 
 impl SearchPath {
     /// The schemas that are searched, in order, implicit ones included.
     pub fn new<'a>(schemas: impl IntoIterator<Item = &'a str>) -> Self {
-        Self(schemas.into_iter().map(Box::from).collect())
+        Self { schemas: schemas.into_iter().map(Box::from).collect(), temporary: Arc::default() }
+    }
+
+    /// The same path in a session with these temporary relations; it is to name their schema `pg_temp`.
+    #[must_use]
+    pub fn with_temporary(self, relations: Vec<TemporaryRelation>) -> Self {
+        Self { temporary: relations.into(), ..self }
     }
 
     /// The schemas, first searched first.
     pub fn schemas(&self) -> &[Box<str>] {
-        &self.0
+        &self.schemas
+    }
+
+    /// The temporary relations of the session.
+    pub fn temporary(&self) -> &[TemporaryRelation] {
+        &self.temporary
     }
 
     /// Whether `pg_catalog` is searched before everything that a user can create, temporary objects apart.
     pub fn catalog_first(&self) -> bool {
-        self.0.iter().find(|schema| !schema.starts_with("pg_temp")).is_some_and(|schema| &**schema == "pg_catalog")
+        self.schemas
+            .iter()
+            .find(|schema| !schema.starts_with("pg_temp"))
+            .is_some_and(|schema| &**schema == "pg_catalog")
     }
 }
 

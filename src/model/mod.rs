@@ -9,3 +9,4 @@ pub mod contract;
 pub mod ident;
 pub mod lifecycle;
 pub mod source;
+pub mod temporary;

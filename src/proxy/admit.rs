@@ -6,13 +6,13 @@ use std::sync::atomic::Ordering;
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::auth::{self, Accepted, Login};
+use super::auth::{self, Accepted, Ended, Login, LoginError};
 use super::handshake::{self, Arrival, Newcomer};
 use super::identity::Attested;
 use super::judge::{EngineJudge, Judge};
 use super::limits::{self, SessionPlaces};
 use super::relay::Relay;
-use super::server_side::governed_greeting;
+use super::server_side::{governed_greeting, greeting_may_tell};
 use super::session::{Conversation, Fatal, guess_path};
 use super::shared::{Collaborators, Shared};
 use super::stream::{Messages, Stream};
@@ -105,6 +105,10 @@ pub(super) async fn admit(
     let login = login(shared, (&startup, &subject), served.as_deref(), attested);
     let accepted = match auth::log_in(Messages::new(stream), Messages::new(server), &login).await {
         Ok(accepted) => accepted,
+        Err(LoginError::Ended(ended)) => {
+            farewell(shared, *ended, &subject).await;
+            return Err("login");
+        }
         Err(error) => {
             tracing::debug!(%error, user = %subject.user, ?address, "login failed");
             return Err("login");
@@ -125,6 +129,29 @@ pub(super) async fn admit(
     }
     let begun = begin(shared, accepted, &startup, subject).await?;
     Ok(begun.map(|(talk, subject)| Admitted::Judged(Box::new(Session { talk, subject, key, places }))))
+}
+
+/// The server has ended a session before it began. What it said may come from a function that has seen anything, and goes
+/// to a governed client, or to one of whom nobody can tell, in the form of all errors.
+async fn farewell(shared: &Shared, ended: Ended, subject: &Subject) {
+    let Ended { mut client, said } = ended;
+    let collaborators = &shared.collaborators;
+    let said = if greeting_may_tell(&said) && may_be_governed(collaborators, subject).await {
+        governed_greeting(&said).unwrap_or_default()
+    } else {
+        said
+    };
+    tracing::debug!(user = %subject.user, "ended by the server before the session began");
+    // The client may be gone already.
+    let _ = client.send(said).await;
+}
+
+async fn may_be_governed(collaborators: &Arc<Collaborators>, subject: &Subject) -> bool {
+    if collaborators.config.policies.is_none() {
+        return false;
+    }
+    collaborators.keeper.ensure(&subject.database).await.is_err()
+        || EngineJudge::new(Arc::clone(collaborators), 0, subject.clone()).governed()
 }
 
 /// What is known of a client that wants to log in.

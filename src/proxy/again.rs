@@ -46,7 +46,7 @@ impl<J: Judge> Conversation<J> {
         let text = Some(&*statement.text).filter(|text| text.len() <= self.judge.statement_limit());
         match self.judge_text(text, Protocol::Extended).0 {
             Verdict::Refuse(refusal) => Some(refusal),
-            Verdict::Admit(admitted) if admitted.rewritten_text() == statement.sent.as_deref() => None,
+            Verdict::Admit(admitted) if admitted.rewritten_text() == statement.judged.sent_text() => None,
             Verdict::Admit(admitted) => Some(earlier_policy("portal", admitted.report)),
         }
     }
@@ -95,17 +95,18 @@ impl<J: Judge> Conversation<J> {
         let renewed = Arc::new(Statement {
             text: statement.text.clone(),
             types: statement.types.clone(),
-            sent: admitted.rewritten_text().map(Box::from),
             path: self.governing_path(),
             judged: judged.clone(),
             reported: AtomicBool::new(false),
         });
-        if !lost(self) && renewed.sent == statement.sent {
+        if !lost(self) && renewed.judged.sent_text() == statement.judged.sent_text() {
             self.dialogue.renew(name, renewed);
             return Again::Unchanged;
         }
         self.dialogue.batch_open = true;
-        let there = !lost(self);
+        // A statement whose table has gone cannot be looked for: the server would plan it anew.
+        let temporary = |path: &Option<SearchPath>| path.as_ref().is_some_and(|path| !path.temporary().is_empty());
+        let there = !lost(self) && !temporary(&statement.path);
         if there {
             // Where SQL has deallocated the statement, this is the error that the client would have had.
             self.dialogue.expect(Expected::plain(Kind::DescribeOurs));

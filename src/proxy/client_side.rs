@@ -271,7 +271,7 @@ impl<J: Judge> Conversation<J> {
         let timed = timed(|| match text.map(std::str::from_utf8) {
             None => self.judge.unreadable(Unreadable::TooLarge { limit: self.judge.statement_limit() }),
             Some(Err(_)) => self.judge.unreadable(Unreadable::NotUtf8),
-            Some(Ok(sql)) => match self.judge.text(sql, protocol, self.path.as_ref()) {
+            Some(Ok(sql)) => match self.judge_along_path(sql, protocol) {
                 Verdict::Admit(admitted) => match self.uses_what_is_stale(sql, &admitted) {
                     Some(refusal) => Verdict::Refuse(refusal),
                     None => Verdict::Admit(admitted),
@@ -282,6 +282,15 @@ impl<J: Judge> Conversation<J> {
         self.moment = Some(timed.2);
         self.judged += 1;
         timed
+    }
+
+    /// The path holds for the whole text, unless a statement in the middle of it ends the transaction that had set it.
+    fn judge_along_path(&self, sql: &str, protocol: Protocol) -> Verdict {
+        let verdict = self.judge.text(sql, protocol, self.path.as_ref());
+        match &verdict {
+            Verdict::Admit(admitted) if self.path_ends_within(&admitted.report) => self.judge.text(sql, protocol, None),
+            Verdict::Admit(_) | Verdict::Refuse(_) => verdict,
+        }
     }
 
     /// The time, as of the first question for it since bytes came: they are dealt with faster than a clock is worth.

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use super::judge::{Ending, Judge, Judged};
 use crate::engine::refusal::Refusal;
+use crate::engine::verdict::Rewritten;
 use crate::model::catalog::SearchPath;
 use crate::wire::backend::Status;
 
@@ -32,8 +33,6 @@ pub struct Statement {
     pub text: Box<[u8]>,
     /// Its parameter types as they came.
     pub types: Box<[u8]>,
-    /// The text that the server has instead, if another.
-    pub sent: Option<Box<str>>,
     /// The effective search path that it was judged under, in a governed session: the server looks names up again when
     /// the path changes.
     pub path: Option<SearchPath>,
@@ -45,7 +44,7 @@ pub struct Statement {
 
 impl Statement {
     fn bytes(&self) -> usize {
-        size_of::<Self>() + self.text.len() + self.types.len() + self.sent.as_ref().map_or(0, |sent| sent.len())
+        size_of::<Self>() + self.text.len() + self.types.len() + self.judged.sent_text().map_or(0, str::len)
     }
 }
 
@@ -133,9 +132,9 @@ impl Expected {
         Self { refusal: Some(Box::new(refusal)), ..Self::plain(kind) }
     }
 
-    /// Whether the server runs another text than the client sent.
-    pub fn rewritten(&self) -> bool {
-        self.judged.as_ref().is_some_and(|judged| judged.rewritten)
+    /// The text that the server has instead of the client's, if another.
+    pub fn sent_instead(&self) -> Option<&Rewritten> {
+        self.judged.as_ref()?.sent.as_deref()
     }
 
     /// Reports the end of a judged request.

@@ -12,7 +12,7 @@ use crate::engine::parameters::check_parameter_types;
 use crate::engine::refusal::Refusal;
 use crate::engine::report::{Outcome, Report};
 use crate::engine::unreadable::{Unreadable, check_unreadable};
-use crate::engine::verdict::{Admitted, Verdict};
+use crate::engine::verdict::{Admitted, Rewritten, Verdict};
 use crate::model::catalog::SearchPath;
 use crate::observe::event::{Decision, Event};
 use crate::policy::snapshot::Snapshot;
@@ -28,8 +28,8 @@ pub struct Judged {
     pub decision: Decision,
     /// Epoch of the snapshot that judged.
     pub epoch: u64,
-    /// The server runs another text than the client sent.
-    pub rewritten: bool,
+    /// The text that the server has instead of the client's, if another.
+    pub sent: Option<Arc<Rewritten>>,
     /// Time spent in the engine.
     pub checked_in: Duration,
 }
@@ -83,13 +83,18 @@ pub trait Judge {
 }
 
 impl Judged {
+    /// The text that the server has instead of the client's, if another.
+    pub fn sent_text(&self) -> Option<&str> {
+        self.sent.as_ref().map(|sent| sent.text())
+    }
+
     /// Of an admitted text.
     pub fn new(admitted: &Admitted, epoch: u64, checked_in: Duration) -> Self {
         Self {
             report: Arc::clone(&admitted.report),
             decision: decision(&admitted.report),
             epoch,
-            rewritten: admitted.rewritten_text().is_some(),
+            sent: admitted.sent_instead().cloned(),
             checked_in,
         }
     }

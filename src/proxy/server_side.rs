@@ -9,6 +9,7 @@ use super::session::{Conversation, Fatal, put_refusal};
 use super::splice::Splice;
 use crate::engine::refusal::{Refusal, SqlState};
 use crate::model::catalog::SearchPath;
+use crate::model::temporary::{SCHEMA, TemporaryRelation};
 use crate::wire::backend::{self, Fields};
 use crate::wire::frame::{self, Frame, FrameError, HEADER, Header};
 use crate::wire::response::{self, Text};
@@ -22,7 +23,20 @@ const MAX_COLLECTED: usize = 64 << 20;
 /// An error of which only the beginning is looked into: its SQLSTATE stands there.
 const LONG_ERROR: usize = 8 * 1024;
 
-/// The greeting of a governed session: notices that functions raised during login are left out.
+/// Whether the server has said anything before the session began that a governed client would hear otherwise.
+pub fn greeting_may_tell(greeting: &[u8]) -> bool {
+    let mut rest = greeting;
+    while let Ok(Some(frame)) = frame::cut(rest) {
+        if matches!(frame.tag, b'N' | b'E') && response::may_tell(frame.body) {
+            return true;
+        }
+        rest = rest.get(frame.bytes.len()..).unwrap_or_default();
+    }
+    !rest.is_empty()
+}
+
+/// The greeting of a governed session: notices that functions raised during login are left out, and of an error that ended
+/// it the client hears what it may hear of any.
 ///
 /// # Errors
 /// It does not consist of whole messages.
@@ -30,14 +44,45 @@ pub fn governed_greeting(greeting: &[u8]) -> Result<BytesMut, FrameError> {
     let mut kept = BytesMut::with_capacity(greeting.len());
     let mut rest = greeting;
     while let Some(frame) = frame::cut(rest)? {
-        if frame.tag != b'N' {
-            kept.extend_from_slice(frame.bytes);
-        } else if response::notice_is_safe(frame.body) {
-            response::put_sanitised(&mut kept, b'N', frame.body, Text::AsSent);
+        match frame.tag {
+            b'N' if !response::notice_is_safe(frame.body) => {}
+            b'N' | b'E' => response::put_sanitised(&mut kept, frame.tag, frame.body, Text::AsSent),
+            _ => kept.extend_from_slice(frame.bytes),
         }
         rest = rest.get(frame.bytes.len()..).unwrap_or_default();
     }
     Ok(kept)
+}
+
+/// The answer to our question for where the session looks names up.
+#[derive(serde::Deserialize)]
+struct Surroundings {
+    /// Schemas that are searched.
+    path: Vec<Box<str>>,
+    /// The temporary schema of the session, if it has one.
+    own: Option<Box<str>>,
+    /// What that holds.
+    temporary: Option<Vec<Temporary>>,
+}
+
+#[derive(serde::Deserialize)]
+struct Temporary {
+    name: Box<str>,
+    kind: char,
+    columns: Option<Vec<Box<str>>>,
+}
+
+impl Surroundings {
+    fn path(self) -> SearchPath {
+        let own = self.own.as_deref();
+        let schemas = self.path.iter().map(|schema| if own == Some(&**schema) { SCHEMA } else { schema });
+        let relations = self.temporary.unwrap_or_default().into_iter().map(|found| TemporaryRelation {
+            name: found.name,
+            sequence: found.kind == 'S',
+            columns: found.columns.unwrap_or_default(),
+        });
+        SearchPath::new(schemas).with_temporary(relations.collect())
+    }
 }
 
 impl<J: Judge> Conversation<J> {
@@ -200,7 +245,7 @@ impl<J: Judge> Conversation<J> {
             b'N' => {
                 splice.drop(length);
                 if response::notice_is_safe(frame.body) {
-                    response::put_sanitised(splice.insert(), b'N', frame.body, self.text_in_front());
+                    response::put_sanitised(splice.insert(), b'N', frame.body, self.text_in_front(frame.body));
                 }
             }
             b'D' => {
@@ -221,15 +266,21 @@ impl<J: Judge> Conversation<J> {
         Ok(())
     }
 
-    fn text_in_front(&mut self) -> Text {
-        if self.dialogue.front().is_some_and(|expected| expected.rewritten()) { Text::Rewritten } else { Text::AsSent }
+    /// Which text an error or a notice is about.
+    fn text_in_front(&mut self, body: &[u8]) -> Text {
+        match self.dialogue.front().and_then(|expected| expected.sent_instead()) {
+            None => Text::AsSent,
+            Some(sent) => Text::Rewritten {
+                position: Fields::new(body).position().and_then(|position| sent.client_position(position)),
+            },
+        }
     }
 
-    /// The answer to our question: a JSON array of schema names.
+    /// The answer to our question.
     fn answer(&mut self, body: &[u8]) {
-        let names: Option<Vec<String>> =
+        let answer: Option<Surroundings> =
             backend::single_column(body).ok().flatten().and_then(|json| serde_json::from_slice(json).ok());
-        self.path = names.map(|names| SearchPath::new(names.iter().map(String::as_str)));
+        self.path = answer.map(Surroundings::path);
     }
 
     fn complete(&mut self, frame: Frame<'_>, splice: &mut Splice<'_, '_>) {
@@ -268,7 +319,7 @@ impl<J: Judge> Conversation<J> {
         self.dialogue.forget_copy_ends();
         self.path_may_revert();
         let length = frame.bytes.len();
-        let text = self.text_in_front();
+        let text = self.text_in_front(frame.body);
         let refusal = self.dialogue.front().and_then(|expected| expected.refusal.take());
         // Anything else is the server's own affair: somebody has cancelled, or the transaction had failed before, in which
         // only the grammar comes before that.
@@ -327,5 +378,30 @@ impl<J: Judge> Conversation<J> {
             expected.report(&self.judge);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::BufMut;
+
+    fn message(tag: u8, body: &[u8]) -> Vec<u8> {
+        let mut out = BytesMut::new();
+        frame::put(&mut out, tag, |out| out.put_slice(body));
+        out.to_vec()
+    }
+
+    #[test]
+    fn what_the_server_says_before_a_session_begins_tells_no_values() {
+        let plain = message(b'E', b"SFATAL\0VFATAL\0C3D000\0Mdatabase \"x\" does not exist\0\0");
+        assert!(!greeting_may_tell(&[message(b'R', &[0; 4]), plain].concat()), "and nobody has to be asked");
+        let raised = message(b'E', b"SFATAL\0VFATAL\0CP0001\0Mssn 123\0DKey 123\0WPL/pgSQL function f()\0\0");
+        let notice = message(b'N', b"SNOTICE\0VNOTICE\0C00000\0Mssn 123\0WPL/pgSQL function f()\0\0");
+        let said = [message(b'R', &[0; 4]), notice, raised].concat();
+        assert!(greeting_may_tell(&said));
+        let kept = governed_greeting(&said).unwrap();
+        assert!(!kept.windows(3).any(|part| part == b"123"));
+        assert!(kept.windows(5).any(|part| part == b"P0001"));
     }
 }

@@ -202,11 +202,14 @@ impl<J: Judge> Conversation<J> {
         // Rolling back to a savepoint changes the path only if the transaction had changed it.
         let other = |statement: &StatementReport| statement.operation != Operation::Transaction;
         let sets = report.statements.is_empty() || report.statements.iter().any(other);
-        let may_change = report.effects.search_path_may_change && (self.path_touched || sets);
-        if (may_change || report.effects.ddl) && self.judge.governed() {
+        let may_change = report.effects.search_path_may_change && (self.path_touched || sets) || report.effects.ddl;
+        if (may_change || report.effects.temporary_may_change) && self.judge.governed() {
             self.path = None;
             self.path_touched = true;
-            // The server looks the names of prepared statements up again under another path.
+        }
+        if may_change && self.judge.governed() {
+            // The server looks the names of prepared statements up again under another path. Temporary tables make no
+            // difference to those that have been judged: every name of a relation in them has its schema.
             self.prepared_in_sql = self.prepared_in_sql.map(|_| NEVER);
         }
         self.ddl_ran |= report.effects.ddl;
@@ -225,6 +228,13 @@ impl<J: Judge> Conversation<J> {
                 self.cursor_in_sql.get_or_insert(epoch);
             }
         }
+    }
+
+    /// Whether the path is known to hold only up to the middle of a text.
+    pub fn path_ends_within(&self, report: &Report) -> bool {
+        let ends = |statement: &StatementReport| statement.operation == Operation::Transaction;
+        let before_last = report.statements.split_last().map(|(_, before)| before).unwrap_or_default();
+        self.path_touched && self.judge.governed() && before_last.iter().any(ends)
     }
 
     /// A Sync or a Query is on its way, which can end a transaction, or one was undone, or a part of it: so may be what it

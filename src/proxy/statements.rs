@@ -69,7 +69,6 @@ impl<J: Judge> Conversation<J> {
                 let statement = Statement {
                     text: parse.text.into(),
                     types: parse.types.into(),
-                    sent: admitted.rewritten_text().map(Box::from),
                     path: self.governing_path(),
                     judged,
                     reported: AtomicBool::new(false),

@@ -16,6 +16,8 @@ pub enum Around {
     Explain,
     /// PREPARE name (types) AS, CREATE TABLE name AS: everything up to the first AS.
     As,
+    /// INTO name, within the query.
+    Into,
     /// DECLARE name … CURSOR … FOR.
     Declare,
     /// COPY.
@@ -30,7 +32,8 @@ pub fn statement(text: &str, tokens: &[Token], around: Around) -> Result<Stateme
     match around {
         Around::Plain => query(text, tokens).map(Statement::Query),
         Around::Explain => query(text, after_explain(text, tokens)).map(Statement::Explain),
-        Around::As => query(text, after_word(text, tokens, "as")?).map(Statement::Prepare),
+        Around::As => query(text, before_data(text, after_word(text, tokens, "as")?)).map(Statement::Prepare),
+        Around::Into => query(text, &without_into(text, tokens)?).map(Statement::Query),
         Around::Declare => query(text, after_word(text, tokens, "for")?).map(Statement::Declare),
         Around::Copy => copy(text, tokens),
     }
@@ -51,6 +54,67 @@ fn after_explain<'a>(text: &str, tokens: &'a [Token]) -> &'a [Token] {
         rest = rest.get(1..).unwrap_or_default();
     }
     rest
+}
+
+/// Before the WITH [NO] DATA of CREATE TABLE AS; no query ends so.
+fn before_data<'a>(text: &str, tokens: &'a [Token]) -> &'a [Token] {
+    let is = |token: &Token, word: &str| token.is_word(text, word);
+    match tokens {
+        [rest @ .., with, no, data] if is(with, "with") && is(no, "no") && is(data, "data") => rest,
+        [rest @ .., with, data] if is(with, "with") && is(data, "data") => rest,
+        _ => tokens,
+    }
+}
+
+/// Without INTO and the name behind it. INTO is reserved: it is a name only behind AS or a point.
+fn without_into(text: &str, tokens: &[Token]) -> Result<Vec<Token>, String> {
+    let is_into = |at: usize| {
+        let follows_name = at.checked_sub(1).and_then(|before| tokens.get(before));
+        tokens.get(at).is_some_and(|token| token.is_word(text, "into"))
+            && !follows_name.is_some_and(|token| token.is_word(text, "as") || token.text(text) == ".")
+    };
+    let at = (0..tokens.len()).find(|at| is_into(*at)).ok_or("no INTO in the statement")?;
+    let (before, from) = tokens.split_at(at);
+    let mut rest = from.get(1..).unwrap_or_default();
+    while let [word, next, ..] = rest
+        && ["local", "global", "temporary", "temp", "table"].iter().any(|known| word.is_word(text, known))
+        && next.text(text) != "."
+    {
+        rest = rest.get(1..).unwrap_or_default();
+    }
+    let (_, after) = dotted(text, rest)?;
+    Ok([before, after].concat())
+}
+
+/// A dotted name that is all of a text.
+pub fn name(text: &str) -> Option<Path> {
+    let tokens = lexer::lex(text).ok()?;
+    dotted(text, &tokens).ok().filter(|(_, rest)| rest.is_empty()).map(|(path, _)| path)
+}
+
+/// The names behind DROP TABLE or DROP INDEX.
+///
+/// # Errors
+/// The statement is of another form.
+pub fn dropped(text: &str, tokens: &[Token]) -> Result<Vec<Path>, String> {
+    let mut rest = tokens.get(2..).unwrap_or_default();
+    for word in ["concurrently", "if", "exists"] {
+        if let [first, second, ..] = rest
+            && first.is_word(text, word)
+            && !matches!(second.text(text), "," | ".")
+        {
+            rest = rest.get(1..).unwrap_or_default();
+        }
+    }
+    let mut names = Vec::new();
+    loop {
+        let (path, after) = dotted(text, rest)?;
+        names.push(path);
+        match after.split_first() {
+            Some((comma, after)) if comma.text(text) == "," => rest = after,
+            _ => return Ok(names),
+        }
+    }
 }
 
 fn starts_query(text: &str, token: Option<&Token>) -> bool {
@@ -118,12 +182,12 @@ fn dotted<'a>(text: &str, tokens: &'a [Token]) -> Result<(Path, &'a [Token]), St
     let mut parts = Vec::new();
     let mut rest = tokens;
     loop {
-        let (token, tail) = rest.split_first().ok_or("COPY without a relation")?;
+        let (token, tail) = rest.split_first().ok_or("no name")?;
         parts.push(named(text, token)?);
         match tail.split_first() {
             Some((dot, after)) if dot.text(text) == "." => rest = after,
             _ => {
-                let last = parts.pop().ok_or("COPY without a relation")?;
+                let last = parts.pop().ok_or("no name")?;
                 return Ok((Path { qualifier: parts, last }, tail));
             }
         }

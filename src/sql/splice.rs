@@ -50,15 +50,33 @@ struct Edge {
     after: bool,
 }
 
-/// A replacement in the final text.
+/// A replacement in the final text, a comment that was left out included.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Placed {
     /// First byte in the final text.
     pub start: usize,
     /// After its last byte.
     pub end: usize,
+    /// Characters of the original that it stands for.
+    pub replaced: usize,
     /// What it is.
     pub generated: Generated,
+}
+
+/// Where a character of the final text stands in the original, both counted from one as in error messages. The start of a
+/// replacement is the start of what it stands for; what lies further in it has no place.
+pub fn original_position(text: &str, placed: &[Placed], position: usize) -> Option<usize> {
+    let before = position.checked_sub(1)?;
+    let byte = text.char_indices().map(|(at, _)| at).chain([text.len()]).nth(before)?;
+    let (mut added, mut removed) = (0, 0);
+    for place in placed.iter().take_while(|place| place.start < byte) {
+        if byte < place.end {
+            return None;
+        }
+        added += text.get(place.start..place.end)?.chars().count();
+        removed += place.replaced;
+    }
+    (position + removed).checked_sub(added)
 }
 
 /// Replacements do not fit the text.
@@ -148,18 +166,24 @@ impl<'a> Splicer<'a> {
 /// # Errors
 /// The tokens are not those of a text of the same shape.
 pub fn apply(text: &str, tokens: &[Token], splices: &[Splice]) -> Result<(String, Vec<Placed>), SpliceError> {
-    let mut out = String::with_capacity(text.len() + splices.iter().map(|splice| splice.text.len()).sum::<usize>());
-    let mut placed = Vec::with_capacity(splices.len());
+    let length = text.len() + splices.iter().map(|splice| splice.text.len()).sum::<usize>();
+    let mut out = Out { text: String::with_capacity(length), placed: Vec::with_capacity(splices.len()) };
     let mut position = Position { text, tokens, byte: 0, next: 0 };
     for splice in splices {
         position.copy_to(splice.from, &mut out)?;
-        let start = out.len();
-        out.push_str(&splice.text);
-        placed.push(Placed { start, end: out.len(), generated: splice.generated.clone() });
-        position.skip_to(splice.to)?;
+        let start = out.text.len();
+        out.text.push_str(&splice.text);
+        let replaced = position.skip_to(splice.to)?;
+        out.placed.push(Placed { start, end: out.text.len(), replaced, generated: splice.generated.clone() });
     }
     position.copy_rest(&mut out)?;
-    Ok((out, placed))
+    Ok((out.text, out.placed))
+}
+
+/// The final text as far as it goes.
+struct Out {
+    text: String,
+    placed: Vec<Placed>,
 }
 
 /// How far the text has been copied: all tokens before `next` are done, and all bytes before `byte`.
@@ -172,7 +196,7 @@ struct Position<'a> {
 
 impl Position<'_> {
     /// Copies up to an edge; what lies between tokens is copied before the token it precedes.
-    fn copy_to(&mut self, edge: Edge, out: &mut String) -> Result<(), SpliceError> {
+    fn copy_to(&mut self, edge: Edge, out: &mut Out) -> Result<(), SpliceError> {
         let whole = edge.token as usize + usize::from(edge.after);
         while self.next < whole {
             self.copy_token(out)?;
@@ -184,39 +208,44 @@ impl Position<'_> {
         Ok(())
     }
 
-    fn copy_token(&mut self, out: &mut String) -> Result<(), SpliceError> {
+    fn copy_token(&mut self, out: &mut Out) -> Result<(), SpliceError> {
         let token = self.tokens.get(self.next).ok_or(SpliceError)?;
         self.copy_gap(token.start, out)?;
-        out.push_str(self.slice(token.start, token.end)?);
+        out.text.push_str(self.slice(token.start, token.end)?);
         self.byte = token.end;
         self.next += 1;
         Ok(())
     }
 
-    fn copy_gap(&mut self, until: u32, out: &mut String) -> Result<(), SpliceError> {
+    fn copy_gap(&mut self, until: u32, out: &mut Out) -> Result<(), SpliceError> {
         let gap = self.slice(self.byte, until)?;
         if gap.contains("--") || gap.contains("/*") {
-            out.push(' ')
+            let start = out.text.len();
+            out.text.push(' ');
+            let replaced = gap.chars().count();
+            out.placed.push(Placed { start, end: start + 1, replaced, generated: Generated::Plain });
         } else {
-            out.push_str(gap)
+            out.text.push_str(gap);
         }
         self.byte = until;
         Ok(())
     }
 
-    fn skip_to(&mut self, edge: Edge) -> Result<(), SpliceError> {
+    /// Returns how many characters were skipped.
+    fn skip_to(&mut self, edge: Edge) -> Result<usize, SpliceError> {
         let token = self.tokens.get(edge.token as usize).ok_or(SpliceError)?;
         let (byte, next) =
             if edge.after { (token.end, edge.token as usize + 1) } else { (token.start, edge.token as usize) };
         if byte < self.byte {
             return Err(SpliceError);
         }
+        let skipped = self.slice(self.byte, byte)?.chars().count();
         self.byte = byte;
         self.next = next;
-        Ok(())
+        Ok(skipped)
     }
 
-    fn copy_rest(&mut self, out: &mut String) -> Result<(), SpliceError> {
+    fn copy_rest(&mut self, out: &mut Out) -> Result<(), SpliceError> {
         while self.next < self.tokens.len() {
             self.copy_token(out)?;
         }
@@ -249,7 +278,13 @@ mod tests {
         let splices = splicer.finish().unwrap();
         let (text, placed) = apply(first, &tokens, &splices).unwrap();
         assert_eq!(text, "SELECT x.a FROM (SELECT a, b FROM s.t) AS t WHERE b = 'long literal' ");
-        assert_eq!(text.get(placed[1].start..placed[1].end).unwrap(), "(SELECT a, b FROM s.t) AS t");
+        let written = |at: usize| text.get(placed[at].start..placed[at].end).unwrap();
+        assert_eq!((written(1), written(2)), (" ", "(SELECT a, b FROM s.t) AS t"), "a comment is one, too");
+        let position = |word: &str| original_position(&text, &placed, text.find(word).unwrap() + 1);
+        assert_eq!(position("WHERE"), Some(first.find("WHERE").unwrap() + 1));
+        assert_eq!(position("'long"), Some(first.find("'long").unwrap() + 1));
+        assert_eq!(position("x.a"), Some(first.find("a /*").unwrap() + 1), "what was put before a word starts with it");
+        assert_eq!(position("b FROM"), None, "generated");
         let second = "SELECT a FROM t WHERE b = ''";
         let (text, _) = apply(second, &lex(second).unwrap(), &splices).unwrap();
         assert_eq!(text, "SELECT x.a FROM (SELECT a, b FROM s.t) AS t WHERE b = ''");
@@ -338,9 +373,17 @@ mod tests {
             let splices = splicer.finish().unwrap();
             let (out, placed) = apply(&text, &tokens, &splices).unwrap();
             prop_assert_eq!(words(&out), expected);
-            prop_assert_eq!(placed.len(), made);
-            for place in &placed {
+            let new: Vec<_> = placed.iter().filter(|place| out.get(place.start..place.end) != Some(" ")).collect();
+            prop_assert_eq!(new.len(), made);
+            for place in new {
                 prop_assert_eq!(out.get(place.start..place.end).unwrap().trim(), "new");
+            }
+            // Whatever was kept is found where it stood.
+            for (token, word) in lex(&out).unwrap().iter().map(|token| (token, token.text(&out))).filter(|(_, word)| *word != "new") {
+                let position = out[..token.start as usize].chars().count() + 1;
+                let original = original_position(&out, &placed, position).unwrap();
+                let there: String = text.chars().skip(original - 1).collect();
+                prop_assert!(there.starts_with(word), "{} at {}", word, original);
             }
             // Comments are gone: only literals can hold what looks like one.
             let gaps = lex(&out).unwrap().windows(2).any(|pair| out[pair[0].end as usize..pair[1].start as usize].contains("/*"));

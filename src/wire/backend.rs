@@ -42,6 +42,12 @@ impl<'a> Fields<'a> {
     pub fn sqlstate(&self) -> Option<[u8; 5]> {
         self.clone().find(|(code, _)| *code == b'C').and_then(|(_, value)| value.try_into().ok())
     }
+
+    /// The place in the text that it is about, in characters, counted from one.
+    pub fn position(&self) -> Option<usize> {
+        let (_, value) = self.clone().find(|(code, _)| *code == b'P')?;
+        std::str::from_utf8(value).ok()?.parse().ok()
+    }
 }
 
 impl<'a> Iterator for Fields<'a> {

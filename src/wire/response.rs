@@ -96,14 +96,22 @@ pub fn put_ready(out: &mut BytesMut, status: Status) {
 pub enum Text {
     /// It is: positions mean something to the client.
     AsSent,
-    /// It is not: positions would point elsewhere, and internal names could show.
-    Rewritten,
+    /// It is not: the server's position would point elsewhere.
+    Rewritten {
+        /// The place in the client's text, where the error is about something that the client has written.
+        position: Option<usize>,
+    },
 }
 
 /// Whether a notice may reach a client who may not see values: one with a context was raised inside a function, which
 /// can have put anything into it.
 pub fn notice_is_safe(body: &[u8]) -> bool {
     !Fields::new(body).any(|(code, _)| matches!(code, b'W' | b'q' | b'p'))
+}
+
+/// Whether an error or a notice has a part that [`put_sanitised`] takes out for the values that it could carry.
+pub fn may_tell(body: &[u8]) -> bool {
+    quotes_a_computed_value(body) || Fields::new(body).any(|(code, _)| matches!(code, b'D' | b'H' | b'W' | b'q' | b'p'))
 }
 
 /// Whether an error was raised while values were computed, by a condition whose message quotes the value.
@@ -129,11 +137,16 @@ pub fn put_sanitised(out: &mut BytesMut, tag: u8, body: &[u8], text: Text) {
     let generic = Fields::new(body).sqlstate().map_or("error", generic_message);
     super::frame::put(out, tag, |out| {
         use bytes::BufMut;
+        let position = match text {
+            Text::AsSent => Fields::new(body).position(),
+            Text::Rewritten { position } => position,
+        };
+        let position = position.map(|position| position.to_string()).unwrap_or_default();
         for (code, value) in Fields::new(body) {
             let value = match code {
                 b'M' if message_may_tell => generic.as_bytes(),
                 b'S' | b'V' | b'C' | b'M' | b's' | b't' | b'c' | b'd' | b'n' => value,
-                b'P' if text == Text::AsSent => value,
+                b'P' if !position.is_empty() => position.as_bytes(),
                 _ => continue,
             };
             out.put_u8(code);
@@ -238,7 +251,7 @@ mod tests {
     fn a_message_raised_in_a_function_becomes_generic() {
         let body = b"SERROR\0VERROR\0CP0001\0Mssn is 123\0HTry 123\0WPL/pgSQL function f()\0P7\0\0";
         let mut wire = BytesMut::new();
-        put_sanitised(&mut wire, b'E', body, Text::Rewritten);
+        put_sanitised(&mut wire, b'E', body, Text::Rewritten { position: None });
         assert!(!wire.windows(3).any(|part| part == b"123"));
         assert_eq!(fields(&wire).last().unwrap(), &(b'M', "exception raised by a function".to_owned()));
         assert!(!notice_is_safe(body));

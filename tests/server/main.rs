@@ -24,6 +24,7 @@ mod flow;
 mod hostile;
 
 mod tls;
+mod tools;
 mod auth;
 mod drivers;
 mod metrics;
@@ -33,5 +34,8 @@ mod refusal;
 mod hot_swap;
 mod deprecated;
 mod commands;
+mod errors;
+mod session_state;
+mod temporary;
 mod threads;
 mod vanishing;

@@ -169,8 +169,9 @@ fn extend(catalog: &mut Catalog, line: &str) {
         "type" => {
             let words: Vec<_> = rest.split_whitespace().collect();
             let (schema, name) = words[0].split_once('.').unwrap();
+            let oid = Oid(30_000 + u32::try_from(catalog.types.len()).unwrap());
             catalog.types.push(UserType {
-                oid: Oid(30_000 + u32::try_from(catalog.types.len()).unwrap()),
+                oid,
                 schema: schema.into(),
                 name: name.into(),
                 kind: words[1].chars().next().unwrap(),

@@ -114,7 +114,7 @@ impl<'a> Applied<'a> {
                 continue;
             }
             // The server's own are judged one by one, never by a pattern.
-            let known = catalog.into_iter().flat_map(|catalog| &catalog.functions);
+            let known = catalog.into_iter().flat_map(|catalog| catalog.functions.iter());
             let meant = known
                 .filter(|f| !is_system_schema(&f.schema) && pattern.0.matches(&f.schema) && pattern.1.matches(&f.name));
             found.extend(meant.map(|f| (f.schema.clone(), f.name.clone())));

@@ -74,11 +74,12 @@ impl Decided {
     /// The same decision about a column of another relation, and perhaps of another type. A value that no rule names is made
     /// from other columns of its own relation.
     pub fn for_type(&self, ty: &ColumnType) -> Self {
-        match (&self.mask, &self.effect) {
-            (Some(mask), _) => Self::mask(mask, ty, (*self.reason).clone()).with_predicates(self.predicates.clone()),
+        let decided = match (&self.mask, &self.effect) {
+            (Some(mask), _) => Self::mask(mask, ty, (*self.reason).clone()),
             (None, Effect::Mask(_)) => Self::mask(&MaskUse::null(), ty, (*self.reason).clone()),
-            (None, Effect::Allow | Effect::Deny) => self.clone(),
-        }
+            (None, Effect::Allow | Effect::Deny) => return self.clone(),
+        };
+        decided.with_predicates(self.predicates.clone())
     }
 
     /// The same decision with another word on predicates.

@@ -19,8 +19,16 @@ pub(super) struct Greeting {
     pub key: Option<CancelKey>,
 }
 
+/// What came of a client that was accepted.
+pub(super) enum Greeted {
+    /// A session can begin.
+    Ready(Greeting),
+    /// The server has thought better of it, a login trigger for instance: all that it has said since, its error last.
+    Ended(BytesMut),
+}
+
 /// Collects the messages from `accepted`, the server's AuthenticationOk, to ReadyForQuery.
-pub(super) async fn collect(hops: &mut Hops<'_>, accepted: BytesMut) -> Result<Greeting, LoginError> {
+pub(super) async fn collect(hops: &mut Hops<'_>, accepted: BytesMut) -> Result<Greeted, LoginError> {
     let mut greeting = accepted;
     let mut pins = Pins { utf8: false, standard_strings: false };
     let mut key = None;
@@ -35,13 +43,12 @@ pub(super) async fn collect(hops: &mut Hops<'_>, accepted: BytesMut) -> Result<G
             b'K' => key = Some(backend::backend_key(body).map_err(io::Error::other)?),
             b'E' => {
                 greeting.extend_from_slice(&message);
-                hops.client.send(greeting).await?;
-                return Err(LoginError::Refused);
+                return Ok(Greeted::Ended(greeting));
             }
             b'Z' => {
                 let status = backend::ready_for_query(body).map_err(io::Error::other)?;
                 greeting.extend_from_slice(&message);
-                return Ok(Greeting { greeting, pins, status, key });
+                return Ok(Greeted::Ready(Greeting { greeting, pins, status, key }));
             }
             _ => {}
         }

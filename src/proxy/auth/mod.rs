@@ -35,6 +35,7 @@ use super::session::{Fatal, Pins};
 use super::stream::Messages;
 use crate::wire::backend::{self, Authentication, Fields, Status};
 use crate::wire::cancel_key::CancelKey;
+use greeting::{Greeted, Greeting};
 use hops::{Hops, split};
 use scram::messages::Violation;
 use sources::Verifiers;
@@ -73,6 +74,15 @@ pub struct Login<'a> {
     pub foreign_certificate: bool,
 }
 
+/// A session that ended before it began.
+#[derive(Debug)]
+pub struct Ended {
+    /// To the client.
+    pub client: Messages,
+    /// What the server said after accepting, its error last.
+    pub said: BytesMut,
+}
+
 /// How a login failed.
 #[derive(Debug, thiserror::Error)]
 pub enum LoginError {
@@ -82,6 +92,9 @@ pub enum LoginError {
     /// The server said no, and the client has been told in the server's words.
     #[error("refused by the server")]
     Refused,
+    /// The server has accepted the client and then ended the session; the client has not been told yet.
+    #[error("ended by the server")]
+    Ended(Box<Ended>),
     /// The client left.
     #[error("client left")]
     Left,
@@ -100,7 +113,8 @@ pub enum LoginError {
 pub async fn log_in(mut client: Messages, mut server: Messages, login: &Login<'_>) -> Result<Accepted, LoginError> {
     let mut hops = Hops::new(&mut client, &mut server);
     let error = match exchange(&mut hops, login).await {
-        Ok(greeting::Greeting { greeting, pins, status, key }) => {
+        Ok(Greeted::Ended(said)) => return Err(LoginError::Ended(Box::new(Ended { client, said }))),
+        Ok(Greeted::Ready(Greeting { greeting, pins, status, key })) => {
             return Ok(Accepted { client, server, greeting, pins, status, key });
         }
         Err(error) => error,
@@ -109,13 +123,13 @@ pub async fn log_in(mut client: Messages, mut server: Messages, login: &Login<'_
     match &error {
         LoginError::Told(fatal) => fatal.put(&mut out),
         LoginError::Violation(violation) => violation.put(&mut out),
-        LoginError::Io(_) | LoginError::Refused | LoginError::Left => return Err(error),
+        LoginError::Io(_) | LoginError::Refused | LoginError::Ended(_) | LoginError::Left => return Err(error),
     }
     client.send(out).await?;
     Err(error)
 }
 
-async fn exchange(hops: &mut Hops<'_>, login: &Login<'_>) -> Result<greeting::Greeting, LoginError> {
+async fn exchange(hops: &mut Hops<'_>, login: &Login<'_>) -> Result<Greeted, LoginError> {
     hops.server.send(login.packet).await?;
     loop {
         tokio::select! {

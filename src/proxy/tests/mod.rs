@@ -59,6 +59,7 @@ impl Judge for Fake {
                 .collect(),
             effects: Effects {
                 search_path_may_change: sql.contains("set"),
+                temporary_may_change: sql.contains("temp"),
                 ddl: sql.contains("create"),
                 names_unknown: sql.contains("unheard"),
             },

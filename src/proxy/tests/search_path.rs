@@ -31,7 +31,7 @@ fn the_unnamed_statement_survives_our_own_question() {
     table.mind.path = None;
     assert_eq!(table.client(&[bind("", ""), execute(""), sync()].concat()), Ok(Stop::Waits));
     assert!(table.sent()[0].contains("current_schemas"));
-    let json = b"[\"pg_catalog\",\"public\"]";
+    let json = b"{\"path\":[\"pg_catalog\",\"public\"]}";
     let row = [&[0, 1, 0, 0, 0, json.len() as u8][..], json].concat();
     table.server(&[message(b'D', &row), message(b'C', b"SELECT 1\0"), ready(b'I')].concat()).unwrap();
     table.client(b"").unwrap();
@@ -50,7 +50,7 @@ fn a_governed_session_asks_for_its_path_once_and_keeps_the_client_waiting() {
     table.mind.path = None;
     assert_eq!(table.client(&query("select rel")), Ok(Stop::Waits));
     assert!(table.sent()[0].contains("current_schemas"));
-    let json = b"[\"pg_catalog\",\"shop\"]";
+    let json = b"{\"path\":[\"pg_catalog\",\"shop\"]}";
     let mut row = vec![0, 1, 0, 0, 0, json.len() as u8];
     row.extend_from_slice(json);
     let answer = [message(b'T', b"\0\x01x"), message(b'D', &row), message(b'C', b"SELECT 1\0"), ready(b'I')];
@@ -70,7 +70,7 @@ fn within_an_open_batch_the_path_is_asked_for_where_it_matters() {
     assert_eq!(sent[3], "P select");
     assert!(sent[4].contains("current_schemas"), "{sent:?}");
     assert_eq!(sent[5..].iter().map(|sent| &sent[..1]).collect::<String>(), "BECCH");
-    let json = b"[\"pg_catalog\",\"shop\"]";
+    let json = b"{\"path\":[\"pg_catalog\",\"shop\"]}";
     let row = [&[0, 1, 0, 0, 0, json.len() as u8][..], json].concat();
     let before = [message(b'1', b""), message(b'2', b""), message(b'C', b"SET\0"), message(b'1', b"")];
     let ours = [message(b'1', b""), message(b'2', b""), message(b'D', &row), message(b'C', b"SELECT 1\0")];

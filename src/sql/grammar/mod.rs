@@ -89,7 +89,7 @@ pub fn statement(text: &str, tokens: &[Token], around: Around) -> Result<Stateme
 fn around_query(places: &Places<'_>, node: Node<'_>, around: Around) -> Lowered<Statement> {
     let of = |inner: Node<'_>| query_of(places, inner);
     match (around, node) {
-        (Around::Plain, node) => of(node).map(Statement::Query),
+        (Around::Plain | Around::Into, node) => of(node).map(Statement::Query),
         (Around::Explain, Node::ExplainStmt(explain)) => of(explain.query()).map(Statement::Explain),
         (Around::As, Node::PrepareStmt(prepare)) => of(prepare.query()).map(Statement::Prepare),
         (Around::As, Node::CreateTableAsStmt(create)) => of(create.query()).map(Statement::Prepare),

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::kinds::StatementKind;
+use super::outline::Constant;
 
 /// What a session may name; asked for everything that stands in a text about to be sent.
 pub trait Admission {
@@ -14,6 +15,11 @@ pub trait Admission {
 
     /// A function, aggregate or window function may be called.
     fn function(&self, schema: Option<&str>, name: &str) -> bool;
+
+    /// A call with these string constants among its arguments may be made: some functions are admitted by what they name.
+    fn call(&self, schema: Option<&str>, name: &str, _constants: &[Option<Constant>]) -> bool {
+        self.function(schema, name)
+    }
 
     /// An operator may be used.
     fn operator(&self, schema: Option<&str>, name: &str) -> bool;
@@ -122,6 +128,8 @@ pub enum ObjectionKind {
     UnqualifiedRelation,
     /// A relation that is not known.
     UnknownRelation,
+    /// A table that does not go with the session is made or changed.
+    PermanentRelation,
     /// A protected relation outside of generated text.
     ProtectedRelation,
     /// A reference that may reach a protected column of the target of a change.
@@ -145,6 +153,7 @@ impl fmt::Display for Objection {
             ObjectionKind::Construct => write!(f, "{name} is not understood"),
             ObjectionKind::UnqualifiedRelation => write!(f, "relation \"{name}\" has no schema"),
             ObjectionKind::UnknownRelation => write!(f, "relation \"{name}\" is not known"),
+            ObjectionKind::PermanentRelation => write!(f, "relation \"{name}\" is not temporary"),
             ObjectionKind::ProtectedRelation => write!(f, "relation \"{name}\" is protected"),
             ObjectionKind::ProtectedColumn => write!(f, "reference \"{name}\" may reach a protected column"),
             ObjectionKind::Function => write!(f, "function {name} is not admitted"),

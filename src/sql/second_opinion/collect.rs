@@ -3,10 +3,11 @@
 use std::convert::Infallible;
 
 use pg_raw_parse::list::NodeList;
-use pg_raw_parse::nodes::{ColumnRef, LockingClause, RangeSubselect, RangeVar, ResTarget, TypeName};
+use pg_raw_parse::nodes::{ColumnRef, FuncCall, LockingClause, RangeSubselect, RangeVar, ResTarget, TypeName};
 use pg_raw_parse::{Node, ParseResult};
 
-use super::kinds::kind;
+use super::constants::constants;
+use super::kinds::{StatementKind, kind};
 use super::lookups::lookups;
 use super::offset;
 use super::outline::{Lookup, NamedObject, NamedRelation, Outline, OutlineStatement, Verb};
@@ -35,6 +36,7 @@ fn statement(start: u32, end: u32, node: Node<'_>) -> OutlineStatement {
         end,
         kind: kind(node),
         relations: Vec::new(),
+        created: Vec::new(),
         columns: Vec::new(),
         functions: Vec::new(),
         types: Vec::new(),
@@ -54,7 +56,15 @@ fn statement(start: u32, end: u32, node: Node<'_>) -> OutlineStatement {
         Node::PrepareStmt(prepare) => tree.types(prepare.argtypes()).and_then(|()| tree.query(prepare.query())),
         Node::ExecuteStmt(execute) => tree.expressions(execute.params()),
         Node::DeclareCursorStmt(declare) => tree.query(declare.query()),
-        Node::CreateTableAsStmt(create) => tree.query(create.query()),
+        Node::CreateTableAsStmt(create) => tree.create_table_as(create),
+        Node::CallStmt(call) => call.funccall().map_or(Ok(()), |call| tree.expression(Node::FuncCall(call))),
+        Node::CreateStmt(_)
+        | Node::DropStmt(_)
+        | Node::AlterTableStmt(_)
+        | Node::IndexStmt(_)
+        | Node::TruncateStmt(_)
+        | Node::VacuumStmt(_) => tree.table_change(node),
+        Node::RenameStmt(_) if matches!(kind(node), StatementKind::Table(_)) => tree.table_change(node),
         Node::ViewStmt(view) => tree.query(view.query()),
         Node::SelectStmt(_) | Node::InsertStmt(_) | Node::UpdateStmt(_) | Node::DeleteStmt(_) | Node::MergeStmt(_) => {
             tree.query(node)
@@ -68,9 +78,15 @@ fn statement(start: u32, end: u32, node: Node<'_>) -> OutlineStatement {
 
 /// The relation that a statement without a query is about.
 fn named_by_utility<'a>(tree: &mut Tree<'a, '_, Collector>, node: Node<'a>) -> Result<(), Infallible> {
+    if let Node::LockStmt(lock) = node {
+        for relation in lock.relations() {
+            if let Node::RangeVar(relation) = relation {
+                tree.visitor.changed(relation)?;
+            }
+        }
+        return Ok(());
+    }
     let relation = match node {
-        Node::AlterTableStmt(alter) => alter.relation(),
-        Node::IndexStmt(index) => index.relation(),
         Node::RenameStmt(rename) => rename.relation(),
         Node::CreateTrigStmt(trigger) => trigger.relation(),
         Node::RuleStmt(rule) => rule.relation(),
@@ -136,8 +152,12 @@ impl<'a> Visitor<'a> for Collector {
         Ok(())
     }
 
-    fn function(&mut self, names: &'a NodeList, location: i32) -> Result<(), Infallible> {
-        self.found.functions.push(NamedObject { parts: parts(names), start: offset(location) });
+    fn function(&mut self, call: &'a FuncCall) -> Result<(), Infallible> {
+        self.found.functions.push(NamedObject {
+            parts: parts(call.funcname()),
+            start: offset(call.location),
+            constants: constants(call),
+        });
         Ok(())
     }
 
@@ -145,6 +165,7 @@ impl<'a> Visitor<'a> for Collector {
         self.found.types.push(NamedObject {
             parts: name.names().iter().filter_map(|name| name.sval().map(str::to_owned)).collect(),
             start: offset(name.location),
+            constants: Vec::new(),
         });
         Ok(())
     }
@@ -169,7 +190,21 @@ impl<'a> Visitor<'a> for Collector {
         Ok(())
     }
 
-    fn into(&mut self, _relation: Option<&'a RangeVar>) -> Result<(), Infallible> {
+    fn into(&mut self, relation: Option<&'a RangeVar>) -> Result<(), Infallible> {
+        self.found.created.extend(relation.and_then(RangeVar::relname).map(str::to_owned));
+        Ok(())
+    }
+
+    fn created(&mut self, relation: &'a RangeVar) -> Result<(), Infallible> {
+        self.found.created.extend(relation.relname().map(str::to_owned));
+        Ok(())
+    }
+
+    fn changed(&mut self, relation: &'a RangeVar) -> Result<(), Infallible> {
+        self.relation(relation, Role { verb: Verb::Other, cte: false, wrapper: None, sampled_at: None })
+    }
+
+    fn dropped(&mut self, _names: &'a NodeList) -> Result<(), Infallible> {
         Ok(())
     }
 

@@ -76,7 +76,7 @@ impl<'a, V: Visitor<'a>> Tree<'a, '_, V> {
     }
 
     fn call(&mut self, call: &'a FuncCall) -> Result<(), V::Stop> {
-        self.visitor.function(call.funcname(), call.location)?;
+        self.visitor.function(call)?;
         self.expressions(call.args())?;
         for sort in call.agg_order() {
             self.sort(sort)?;

@@ -1,7 +1,8 @@
 //! What kind of statement a tree is.
 
 use pg_raw_parse::Node;
-use pg_raw_parse::raw::{TransactionStmtKind, VariableSetKind};
+use pg_raw_parse::nodes::RangeVar;
+use pg_raw_parse::raw::{ObjectType, TransactionStmtKind, VariableSetKind};
 
 /// The kinds of statements, as far as they are treated differently.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -9,7 +10,10 @@ pub enum StatementKind {
     /// SELECT, VALUES, TABLE.
     Select,
     /// SELECT … INTO.
-    SelectInto,
+    SelectInto {
+        /// Into a temporary table.
+        temporary: bool,
+    },
     /// INSERT.
     Insert,
     /// UPDATE.
@@ -71,7 +75,10 @@ pub enum StatementKind {
     /// LOCK TABLE.
     Lock,
     /// CREATE TABLE AS, CREATE MATERIALIZED VIEW.
-    CreateTableAs,
+    CreateTableAs {
+        /// A temporary table.
+        temporary: bool,
+    },
     /// CALL.
     Call,
     /// DO.
@@ -80,10 +87,34 @@ pub enum StatementKind {
     Vacuum,
     /// SET CONSTRAINTS.
     SetConstraints,
-    /// A change of structure.
+    /// A change of a table, as a session may make it of its temporary ones.
+    Table(TableChange),
+    /// Any other change of structure.
     Ddl,
     /// Anything else: CHECKPOINT, LOAD, and what a later PostgreSQL may add.
     Other,
+}
+
+/// The changes of a table that temporary ones need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TableChange {
+    /// CREATE TABLE.
+    Create {
+        /// A temporary table.
+        temporary: bool,
+    },
+    /// DROP TABLE.
+    Drop,
+    /// DROP INDEX.
+    DropIndex,
+    /// ALTER TABLE.
+    Alter,
+    /// ALTER TABLE … RENAME.
+    Rename,
+    /// CREATE INDEX.
+    Index,
+    /// TRUNCATE.
+    Truncate,
 }
 
 /// The forms of transaction control.
@@ -101,8 +132,10 @@ pub enum TransactionKind {
 pub(super) fn kind(node: Node<'_>) -> StatementKind {
     use StatementKind as K;
     match node {
-        Node::SelectStmt(select) if select.into_clause().is_some() => K::SelectInto,
-        Node::SelectStmt(_) => K::Select,
+        Node::SelectStmt(select) => match select.into_clause() {
+            Some(into) => K::SelectInto { temporary: into.rel().is_some_and(makes_temporary) },
+            None => K::Select,
+        },
         Node::InsertStmt(_) => K::Insert,
         Node::UpdateStmt(_) => K::Update,
         Node::DeleteStmt(_) => K::Delete,
@@ -127,19 +160,47 @@ pub(super) fn kind(node: Node<'_>) -> StatementKind {
         Node::UnlistenStmt(_) => K::Unlisten,
         Node::NotifyStmt(_) => K::Notify,
         Node::LockStmt(_) => K::Lock,
-        Node::CreateTableAsStmt(_) => K::CreateTableAs,
+        Node::CreateTableAsStmt(create) => K::CreateTableAs {
+            temporary: create.objtype == ObjectType::OBJECT_TABLE
+                && create.into().and_then(|into| into.rel()).is_some_and(makes_temporary),
+        },
         Node::CallStmt(_) => K::Call,
         Node::DoStmt(_) => K::Do,
         Node::VacuumStmt(_) => K::Vacuum,
         Node::ConstraintsSetStmt(_) => K::SetConstraints,
         Node::CheckPointStmt(_) | Node::LoadStmt(_) | Node::AlterSystemStmt(_) => K::Other,
-        other => {
-            if is_structure(other) {
-                K::Ddl
-            } else {
-                K::Other
-            }
-        }
+        other => match table_change(other) {
+            Some(change) => K::Table(change),
+            None if is_structure(other) => K::Ddl,
+            None => K::Other,
+        },
+    }
+}
+
+/// Whether a relation that is created is a temporary one.
+pub(super) fn makes_temporary(relation: &RangeVar) -> bool {
+    relation.relpersistence == b't'.cast_signed() || relation.schemaname() == Some("pg_temp")
+}
+
+fn table_change(node: Node<'_>) -> Option<TableChange> {
+    Some(match node {
+        Node::CreateStmt(create) => TableChange::Create { temporary: create.relation().is_some_and(makes_temporary) },
+        Node::DropStmt(drop) if drop.remove_type == ObjectType::OBJECT_TABLE => TableChange::Drop,
+        Node::DropStmt(drop) if drop.remove_type == ObjectType::OBJECT_INDEX => TableChange::DropIndex,
+        Node::AlterTableStmt(alter) if alter.objtype == ObjectType::OBJECT_TABLE => TableChange::Alter,
+        Node::RenameStmt(rename) if renames_table(rename.rename_type, rename.relation_type) => TableChange::Rename,
+        Node::IndexStmt(_) => TableChange::Index,
+        Node::TruncateStmt(_) => TableChange::Truncate,
+        _ => return None,
+    })
+}
+
+/// The table itself, a column or a constraint of it.
+fn renames_table(what: ObjectType::Type, of: ObjectType::Type) -> bool {
+    match what {
+        ObjectType::OBJECT_TABLE | ObjectType::OBJECT_TABCONSTRAINT => true,
+        ObjectType::OBJECT_COLUMN => of == ObjectType::OBJECT_TABLE,
+        _ => false,
     }
 }
 
@@ -232,7 +293,7 @@ impl StatementKind {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Select => "SELECT",
-            Self::SelectInto => "SELECT INTO",
+            Self::SelectInto { .. } => "SELECT INTO",
             Self::Insert => "INSERT",
             Self::Update => "UPDATE",
             Self::Delete => "DELETE",
@@ -255,13 +316,27 @@ impl StatementKind {
             Self::Unlisten => "UNLISTEN",
             Self::Notify => "NOTIFY",
             Self::Lock => "LOCK TABLE",
-            Self::CreateTableAs => "CREATE TABLE AS",
+            Self::CreateTableAs { .. } => "CREATE TABLE AS",
             Self::Call => "CALL",
             Self::Do => "DO",
             Self::Vacuum => "VACUUM or ANALYZE",
             Self::SetConstraints => "SET CONSTRAINTS",
+            Self::Table(change) => change.as_str(),
             Self::Ddl => "a change of structure",
             Self::Other => "this kind of statement",
+        }
+    }
+}
+
+impl TableChange {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Create { .. } => "CREATE TABLE",
+            Self::Drop => "DROP TABLE",
+            Self::DropIndex => "DROP INDEX",
+            Self::Alter | Self::Rename => "ALTER TABLE",
+            Self::Index => "CREATE INDEX",
+            Self::Truncate => "TRUNCATE",
         }
     }
 }

@@ -11,12 +11,14 @@
 
 mod admission;
 mod collect;
+mod constants;
 mod expressions;
 mod json;
 mod kinds;
 mod lookups;
 mod outline;
 mod raw;
+mod table;
 mod tree;
 mod verify;
 
@@ -28,8 +30,8 @@ mod forged_raw;
 mod tests;
 
 pub use admission::{Admission, ColumnAdmission, Fragment, Objection, ObjectionKind, RelationAdmission, WrapperEnd};
-pub use kinds::{StatementKind, TransactionKind};
-pub use outline::{Lookup, NamedObject, NamedRelation, Outline, OutlineStatement, Verb};
+pub use kinds::{StatementKind, TableChange, TransactionKind};
+pub use outline::{Constant, Lookup, NamedObject, NamedRelation, Outline, OutlineStatement, Verb};
 pub use raw::RAW_COLUMN;
 
 use super::grammar::{GrammarError, guarded};

@@ -20,6 +20,8 @@ pub struct OutlineStatement {
     pub kind: StatementKind,
     /// Relations that it names, common table expressions included.
     pub relations: Vec<NamedRelation>,
+    /// Tables that it makes, by their last name.
+    pub created: Vec<String>,
     /// Places where a column reference stands.
     pub columns: Vec<u32>,
     /// Calls.
@@ -63,6 +65,17 @@ pub struct NamedObject {
     /// The parts of its name.
     pub parts: Vec<String>,
     /// Where it stands, if it stands in the text.
+    pub start: Option<u32>,
+    /// The arguments of a call, as far as they are string constants.
+    pub constants: Vec<Option<Constant>>,
+}
+
+/// A string constant, perhaps with a cast that leaves it as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Constant {
+    /// Its value.
+    pub value: String,
+    /// Where its literal starts.
     pub start: Option<u32>,
 }
 

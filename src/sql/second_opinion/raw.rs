@@ -118,7 +118,9 @@ fn output_name(target: &ResTarget) -> &str {
         return name;
     }
     match target.val() {
-        Node::ColumnRef(column) => column.fields().iter().last().and_then(|name| name.as_str()).unwrap_or_default(),
+        Node::ColumnRef(column) => {
+            column.fields().iter().next_back().and_then(|name| name.as_str()).unwrap_or_default()
+        }
         _ => "",
     }
 }

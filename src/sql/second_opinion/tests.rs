@@ -231,7 +231,7 @@ fn calls_operators_and_types_are_admitted_one_by_one() {
         ("SELECT 'x'::public.a[]", ObjectionKind::Type),
         ("PREPARE p(evil) AS SELECT 1", ObjectionKind::Type),
         ("SELECT * FROM pg_catalog.json_to_record('{}') AS x(a evil)", ObjectionKind::Type),
-        ("SELECT 1 INTO x", ObjectionKind::Construct),
+        ("SELECT 1 INTO x", ObjectionKind::PermanentRelation),
         ("SELECT 1 FROM s.clear TABLESAMPLE public.f (1)", ObjectionKind::Construct),
     ] {
         assert_eq!(plain(wrong), Some(kind), "{wrong}");
@@ -248,20 +248,59 @@ fn statements_that_reach_further_than_the_walk_are_refused() {
         "CREATE VIEW x AS SELECT 1",
         "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
         "GRANT SELECT ON s.t TO x",
-        "LOCK s.t",
+        "LOCK t",
+        "LOCK s.nothing",
         "VACUUM s.t",
         "TRUNCATE s.t",
         "ALTER TABLE s.t DROP COLUMN ssn",
         "CREATE RULE r AS ON SELECT TO s.t DO INSTEAD SELECT 1",
         "EXPLAIN CREATE TABLE x AS SELECT 1",
-        "SELECT 1; LOCK s.t",
+        "SELECT 1; LOCK t",
         "ALTER ROLE x SET search_path = y",
         "ALTER SYSTEM SET a = b",
         "LOAD 'x'",
+        "CREATE TEMP TABLE t (LIKE s.t)",
+        "CREATE TEMP TABLE t () INHERITS (s.t)",
+        "CREATE TEMP TABLE t PARTITION OF s.t DEFAULT",
+        "CREATE TEMP TABLE t (a int) PARTITION BY LIST (a)",
+        "CREATE TEMP TABLE t OF s.t",
+        "CREATE TEMP TABLE t (a int REFERENCES s.t)",
+        "CREATE TEMP TABLE t (a int, EXCLUDE USING gist (a WITH =))",
+        "CREATE TEMP TABLE t (a text DEFAULT public.f())",
+        "CREATE TEMP TABLE t (a evil)",
+        "CREATE TEMP TABLE t AS SELECT * FROM s.t",
+        "CREATE TEMP TABLE t AS EXECUTE p",
+        "CREATE MATERIALIZED VIEW pg_temp.t AS SELECT 1",
+        "DROP TABLE t",
+        "DROP TABLE pg_temp.a, s.clear",
+        "TRUNCATE pg_temp.a, s.clear",
+        "ALTER TABLE pg_temp.a INHERIT s.t",
+        "ALTER TABLE pg_temp.a ENABLE TRIGGER x",
+        "ALTER TABLE pg_temp.a ALTER b TYPE text USING public.f()",
+        "ALTER TABLE t RENAME TO x",
+        "CREATE INDEX ON pg_temp.a (public.f())",
+        "CREATE INDEX ON pg_temp.a (b my_ops)",
+        "ANALYZE",
+        "VACUUM",
     ] {
         assert!(plain(wrong).is_some(), "{wrong}");
     }
     for fine in ["BEGIN", "COMMIT", "SET x = y", "SHOW x", "FETCH 1 FROM c", "CLOSE c", "DEALLOCATE ALL", "", ";;"] {
+        assert_eq!(plain(fine), None, "{fine}");
+    }
+    for fine in [
+        "LOCK s.t",
+        "CREATE TEMP TABLE t (a int PRIMARY KEY, b text DEFAULT 'x' CHECK (b IS NOT NULL), UNIQUE (b)) ON COMMIT DROP",
+        "CREATE TABLE IF NOT EXISTS pg_temp.t (a int GENERATED ALWAYS AS IDENTITY)",
+        "CREATE TEMP TABLE t AS SELECT 1 WITH NO DATA",
+        "SELECT 1 INTO TEMP t",
+        "DROP TABLE IF EXISTS pg_temp.a, pg_temp.b CASCADE",
+        "TRUNCATE pg_temp.a",
+        "ALTER TABLE pg_temp.a ADD b int, DROP c, ALTER d SET DEFAULT 1",
+        "ALTER TABLE pg_temp.a RENAME b TO c",
+        "CREATE INDEX ON pg_temp.a (b DESC, c text_pattern_ops) WHERE b IS NOT NULL",
+        "ANALYZE pg_temp.a",
+    ] {
         assert_eq!(plain(fine), None, "{fine}");
     }
     assert_eq!(plain("SELEC 1"), Some(ObjectionKind::Grammar));

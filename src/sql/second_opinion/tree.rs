@@ -7,9 +7,9 @@
 use pg_raw_parse::Node;
 use pg_raw_parse::list::NodeList;
 use pg_raw_parse::nodes::{
-    Alias, ColumnRef, DeleteStmt, InsertStmt, JoinExpr, LockingClause, MergeStmt, OnConflictClause, RangeFunction,
-    RangeSubselect, RangeTableFunc, RangeTableSample, RangeVar, ResTarget, ReturningClause, SelectStmt, TypeName,
-    UpdateStmt, WithClause,
+    Alias, ColumnRef, DeleteStmt, FuncCall, InsertStmt, JoinExpr, LockingClause, MergeStmt, OnConflictClause,
+    RangeFunction, RangeSubselect, RangeTableFunc, RangeTableSample, RangeVar, ResTarget, ReturningClause, SelectStmt,
+    TypeName, UpdateStmt, WithClause,
 };
 
 use super::outline::Verb;
@@ -44,7 +44,7 @@ pub(super) trait Visitor<'a> {
 
     fn relation(&mut self, relation: &'a RangeVar, role: Role<'a>) -> Result<(), Self::Stop>;
     fn column(&mut self, column: &'a ColumnRef) -> Result<(), Self::Stop>;
-    fn function(&mut self, names: &'a NodeList, location: i32) -> Result<(), Self::Stop>;
+    fn function(&mut self, call: &'a FuncCall) -> Result<(), Self::Stop>;
     fn type_name(&mut self, name: &'a TypeName) -> Result<(), Self::Stop>;
     /// An operator as written.
     fn operator(&mut self, names: &'a NodeList) -> Result<(), Self::Stop>;
@@ -57,6 +57,12 @@ pub(super) trait Visitor<'a> {
     fn parameter(&mut self, number: i32) -> Result<(), Self::Stop>;
     /// SELECT … INTO.
     fn into(&mut self, relation: Option<&'a RangeVar>) -> Result<(), Self::Stop>;
+    /// A table that a statement makes.
+    fn created(&mut self, relation: &'a RangeVar) -> Result<(), Self::Stop>;
+    /// A table that a statement changes, other than by its rows.
+    fn changed(&mut self, relation: &'a RangeVar) -> Result<(), Self::Stop>;
+    /// A table or an index that a statement drops; names without a place.
+    fn dropped(&mut self, names: &'a NodeList) -> Result<(), Self::Stop>;
     fn locking(&mut self, clause: &'a LockingClause) -> Result<(), Self::Stop>;
     /// A column that a change writes.
     fn assigned(&mut self, target: &'a ResTarget) -> Result<(), Self::Stop>;

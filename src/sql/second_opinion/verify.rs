@@ -1,16 +1,22 @@
 //! Judges a text that is about to be sent, by PostgreSQL's own tree of it.
 
 use pg_raw_parse::list::NodeList;
-use pg_raw_parse::nodes::{ColumnRef, LockingClause, RangeSubselect, RangeVar, ResTarget, SelectStmt, TypeName};
+use pg_raw_parse::nodes::{
+    ColumnRef, FuncCall, LockingClause, RangeSubselect, RangeVar, ResTarget, SelectStmt, TypeName,
+};
 use pg_raw_parse::{Node, ParseResult};
 
 use super::admission::{Admission, ColumnAdmission, Fragment, Objection, ObjectionKind, RelationAdmission, WrapperEnd};
-use super::kinds::kind;
+use super::constants::constants;
+use super::kinds::{kind, makes_temporary};
 use super::lookups::{Lookup, lookups};
 use super::offset;
 use super::outline::Verb;
 use super::raw::{self, RawColumns};
 use super::tree::{Role, Tree, Visitor, visible_name};
+
+/// What is created there goes with the session.
+const TEMPORARY: &str = "pg_temp";
 
 /// Every statement of a text against the admission.
 pub(super) fn verify(parsed: &ParseResult, generated: &[Fragment], admission: &dyn Admission) -> Result<(), Objection> {
@@ -20,7 +26,8 @@ pub(super) fn verify(parsed: &ParseResult, generated: &[Fragment], admission: &d
         if !admission.statement(&kind) {
             return Err(objection(ObjectionKind::Statement, kind.as_str(), offset(raw.stmt_location)));
         }
-        let mut checker = Checker { generated, admission, changes: Vec::new(), queries: 0, raw: RawColumns::default() };
+        let mut checker =
+            Checker { generated, admission, changes: Vec::new(), queries: 0, raw: RawColumns::default(), fills: false };
         let mut tree = Tree::new(&mut checker);
         match node {
             Node::CopyStmt(copy) => {
@@ -39,11 +46,31 @@ pub(super) fn verify(parsed: &ParseResult, generated: &[Fragment], admission: &d
             // Its arguments are expressions that the server evaluates.
             Node::ExecuteStmt(execute) => tree.expressions(execute.params())?,
             Node::DeclareCursorStmt(declare) => tree.query(declare.query())?,
-            Node::SelectStmt(_)
-            | Node::InsertStmt(_)
-            | Node::UpdateStmt(_)
-            | Node::DeleteStmt(_)
-            | Node::MergeStmt(_) => tree.query(node)?,
+            Node::SelectStmt(select) => {
+                tree.visitor.fills = select.into_clause().is_some();
+                tree.query(node)?;
+            }
+            Node::LockStmt(lock) => {
+                for relation in lock.relations() {
+                    match relation {
+                        Node::RangeVar(relation) => tree.visitor.admitted(relation).map(drop)?,
+                        _ => tree.visitor.unknown("LOCK of something else")?,
+                    }
+                }
+            }
+            Node::CallStmt(call) => match call.funccall() {
+                Some(call) => tree.expression(Node::FuncCall(call))?,
+                None => tree.visitor.unknown("CALL of nothing")?,
+            },
+            Node::CreateTableAsStmt(create) => tree.create_table_as(create)?,
+            Node::CreateStmt(_)
+            | Node::DropStmt(_)
+            | Node::AlterTableStmt(_)
+            | Node::RenameStmt(_)
+            | Node::IndexStmt(_)
+            | Node::TruncateStmt(_)
+            | Node::VacuumStmt(_) => tree.table_change(node)?,
+            Node::InsertStmt(_) | Node::UpdateStmt(_) | Node::DeleteStmt(_) | Node::MergeStmt(_) => tree.query(node)?,
             // These hold neither a query nor an expression.
             Node::DeallocateStmt(_)
             | Node::FetchStmt(_)
@@ -95,6 +122,8 @@ struct Checker<'g> {
     /// Queries that the walk is in.
     queries: u32,
     raw: RawColumns,
+    /// The statement itself is a SELECT … INTO.
+    fills: bool,
 }
 
 impl Checker<'_> {
@@ -319,13 +348,14 @@ impl<'a> Visitor<'a> for Checker<'_> {
         Err(objection(ObjectionKind::ProtectedColumn, &name, place))
     }
 
-    fn function(&mut self, names: &'a NodeList, location: i32) -> Result<(), Objection> {
-        let names = parts(names);
-        let admitted = qualified(&names).is_some_and(|(schema, name)| self.admission.function(schema, name));
+    fn function(&mut self, call: &'a FuncCall) -> Result<(), Objection> {
+        let names = parts(call.funcname());
+        let admitted =
+            qualified(&names).is_some_and(|(schema, name)| self.admission.call(schema, name, &constants(call)));
         if admitted {
             return Ok(());
         }
-        Err(objection(ObjectionKind::Function, &names.join("."), offset(location)))
+        Err(objection(ObjectionKind::Function, &names.join("."), offset(call.location)))
     }
 
     fn type_name(&mut self, name: &'a TypeName) -> Result<(), Objection> {
@@ -367,8 +397,34 @@ impl<'a> Visitor<'a> for Checker<'_> {
         Ok(())
     }
 
-    fn into(&mut self, _relation: Option<&'a RangeVar>) -> Result<(), Objection> {
-        Err(objection(ObjectionKind::Construct, "SELECT INTO", None))
+    fn into(&mut self, relation: Option<&'a RangeVar>) -> Result<(), Objection> {
+        match relation {
+            Some(relation) if self.fills && self.queries == 1 => self.created(relation),
+            _ => Err(objection(ObjectionKind::Construct, "SELECT INTO", None)),
+        }
+    }
+
+    fn created(&mut self, relation: &'a RangeVar) -> Result<(), Objection> {
+        if makes_temporary(relation) && relation.catalogname().is_none() {
+            return Ok(());
+        }
+        let name = relation.relname().unwrap_or_default();
+        Err(objection(ObjectionKind::PermanentRelation, name, offset(relation.location)))
+    }
+
+    fn changed(&mut self, relation: &'a RangeVar) -> Result<(), Objection> {
+        if relation.schemaname() == Some(TEMPORARY) && relation.catalogname().is_none() {
+            return Ok(());
+        }
+        let name = relation.relname().unwrap_or_default();
+        Err(objection(ObjectionKind::PermanentRelation, name, offset(relation.location)))
+    }
+
+    fn dropped(&mut self, names: &'a NodeList) -> Result<(), Objection> {
+        match parts(names).as_slice() {
+            [schema, _] if *schema == TEMPORARY => Ok(()),
+            names => Err(objection(ObjectionKind::PermanentRelation, &names.join("."), None)),
+        }
     }
 
     fn locking(&mut self, _clause: &'a LockingClause) -> Result<(), Objection> {

@@ -40,11 +40,12 @@ pub async fn read(client: &mut Client) -> Result<Found, UpstreamError> {
     let mut catalog = start(&transaction).await?;
     let types = types::TypeTable::read(&transaction).await?;
     let mut relations = relations::read(&transaction, &types).await?;
-    catalog.functions = objects::functions(&transaction).await?;
-    catalog.operators = objects::operators(&transaction).await?;
-    catalog.casts = objects::casts(&transaction).await?;
-    catalog.types = types.user_types();
-    catalog.roles = roles::read(&transaction).await?;
+    catalog.functions = objects::functions(&transaction).await?.into();
+    catalog.operators = objects::operators(&transaction).await?.into();
+    catalog.casts = objects::casts(&transaction).await?.into();
+    catalog.numbered_by = relations::numbered_by(&transaction).await?.into();
+    catalog.types = types.user_types().into();
+    catalog.roles = roles::read(&transaction).await?.into();
     // The only question that locks tables of the users, so it comes last: the locks are kept until the end.
     let definitions = relations::view_definitions(&mut transaction).await?;
     transaction.commit().await?;

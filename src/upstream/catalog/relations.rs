@@ -1,6 +1,6 @@
 //! Relations with their columns, keys, parents, rules and view definitions.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use tokio_postgres::Transaction;
 use tokio_postgres::error::SqlState;
@@ -55,6 +55,20 @@ const PRIMARY_KEYS: &str = "SELECT conrelid AS relation, conkey AS columns FROM 
 const PARENTS: &str = "SELECT inhrelid AS relation, inhparent AS parent FROM pg_catalog.pg_inherits
  ORDER BY inhrelid, inhseqno";
 
+/// Sequences that belong to a column (SERIAL, identity), or that a default takes its value from.
+const NUMBERED_BY: &str = "
+SELECT d.objid AS sequence, d.refobjid AS relation
+  FROM pg_catalog.pg_depend d
+  JOIN pg_catalog.pg_class s ON s.oid = d.objid AND s.relkind = 'S'
+ WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass
+   AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')
+UNION
+SELECT d.refobjid, x.adrelid
+  FROM pg_catalog.pg_depend d
+  JOIN pg_catalog.pg_attrdef x ON x.oid = d.objid
+  JOIN pg_catalog.pg_class s ON s.oid = d.refobjid AND s.relkind = 'S'
+ WHERE d.classid = 'pg_catalog.pg_attrdef'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass";
+
 /// Views of the system schemas are judged by name, not by definition.
 const VIEWS: &str = "
 SELECT c.oid AS oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -85,6 +99,15 @@ pub(super) async fn read(transaction: &Transaction<'_>, types: &TypeTable) -> Re
     columns(transaction, types, &mut relations).await?;
     keys_and_parents(transaction, &mut relations).await?;
     Ok(relations)
+}
+
+/// Sequences, with the tables whose columns they number.
+pub(super) async fn numbered_by(transaction: &Transaction<'_>) -> Result<HashMap<Oid, BTreeSet<Oid>>, UpstreamError> {
+    let mut found: HashMap<Oid, BTreeSet<Oid>> = HashMap::new();
+    for row in transaction.query(NUMBERED_BY, &[]).await? {
+        found.entry(oid(&row, "sequence")?).or_default().insert(oid(&row, "relation")?);
+    }
+    Ok(found)
 }
 
 fn kind(letter: char) -> RelationKind {

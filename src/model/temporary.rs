@@ -1,0 +1,50 @@
+//! Relations that one session has made for itself and that go with it.
+//!
+//! A catalog is shared by all sessions and does not know them. A session learns its own from the server, and has a copy of
+//! the catalog in which they stand before everything else. Their names are all that is known of their columns: they hold
+//! what the session could see when it filled them, so nothing of them is ever protected.
+
+use std::sync::Arc;
+
+use super::catalog::{BaseType, Column, ColumnType, Oid, Relation, RelationKind};
+
+/// The schema of temporary relations, by the name that every session can call its own by.
+pub const SCHEMA: &str = "pg_temp";
+
+/// One relation in the temporary schema of a session.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TemporaryRelation {
+    /// `relname`.
+    pub name: Box<str>,
+    /// A sequence, rather than a table.
+    pub sequence: bool,
+    /// The columns in their order.
+    pub columns: Vec<Box<str>>,
+}
+
+/// As relations of a catalog. Their numbers count down from the last there is, where no server gets to: two sessions with
+/// tables of the same form share verdicts.
+pub(super) fn relations(found: &[TemporaryRelation]) -> Vec<Arc<Relation>> {
+    let numbers = (0..=u32::MAX).rev();
+    found.iter().zip(numbers).map(|(relation, number)| Arc::new(described(relation, Oid(number)))).collect()
+}
+
+fn described(found: &TemporaryRelation, oid: Oid) -> Relation {
+    Relation {
+        oid,
+        schema: SCHEMA.into(),
+        name: found.name.clone(),
+        kind: if found.sequence { RelationKind::Sequence } else { RelationKind::Table },
+        columns: found.columns.iter().zip(1..).map(|(name, attnum)| column(name, attnum)).collect(),
+        primary_key: Vec::new(),
+        parents: Vec::new(),
+        definition: None,
+        has_rules: false,
+        row_type: Oid::default(),
+    }
+}
+
+fn column(name: &str, attnum: i16) -> Column {
+    let ty = ColumnType { oid: Oid::default(), typmod: -1, sql: "".into(), base: BaseType::Other, collation: None };
+    Column { name: name.into(), attnum, ty, not_null: false, generated_from: Vec::new() }
+}

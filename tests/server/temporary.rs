@@ -1,0 +1,289 @@
+//! Temporary tables of a governed session: they hold what it may see, and their names never open a way to anything else.
+
+use tokio_postgres::error::SqlState;
+
+use crate::support::raw::{self, Raw};
+use crate::support::sql::{Refused, Session};
+use crate::support::{Shop, shop};
+
+/// What the session sees of the mail addresses, and what it must never see.
+async fn mails(shop: &Shop) -> (String, String) {
+    let direct = shop.direct("postgres").await;
+    let raw = direct.value("SELECT email FROM customers WHERE id = 1").await;
+    let at = raw.find('@').unwrap();
+    let masked = format!("{}****{}", &raw[..1], &raw[at..]);
+    (masked, raw)
+}
+
+async fn runs(session: &Session, texts: &[&str]) {
+    for text in texts {
+        session.simple(text).await.unwrap_or_else(|error| panic!("{text}: {error:?}"));
+    }
+}
+
+#[tokio::test]
+async fn temporary_tables_hold_what_the_session_may_see() {
+    let Some(shop) = shop("temporary") else { return };
+    let (masked, _) = mails(&shop).await;
+    let (proxy, _policies) = shop.proxy();
+    let session = shop.via(&proxy, "support").await;
+    runs(&session, &["CREATE TEMP TABLE a AS SELECT id, email FROM customers"]).await;
+    assert_eq!(session.value("SELECT email FROM a WHERE id = 1").await, masked);
+    runs(
+        &session,
+        &[
+            "SELECT id, email INTO TEMP b FROM customers",
+            "SELECT id, email INTO TEMPORARY TABLE pg_temp.c FROM customers",
+        ],
+    )
+    .await;
+    assert_eq!(session.value("SELECT email FROM b WHERE id = 1").await, masked);
+    assert_eq!(session.value("SELECT c.email FROM pg_temp.c WHERE id = 1").await, masked);
+    runs(
+        &session,
+        &[
+            "CREATE TEMP TABLE d (id bigint PRIMARY KEY, email text DEFAULT lower('NONE'), n serial, CHECK (length(email) > 0))",
+            "INSERT INTO d (id, email) SELECT id, email FROM customers WHERE id < 10",
+            "INSERT INTO d (id) VALUES (1000) ON CONFLICT (id) DO UPDATE SET email = excluded.email RETURNING *",
+            "UPDATE d SET email = d.email || c.phone FROM customers c WHERE c.id = d.id AND d.id = 2",
+            "DELETE FROM d USING orders o WHERE o.order_id = d.id AND d.id = 3",
+            "CREATE INDEX ON d (lower(email))",
+            "CREATE UNIQUE INDEX d_n ON d (n) WHERE n > 0",
+            "ANALYZE d",
+            "ALTER TABLE d ADD COLUMN extra int DEFAULT 3, ALTER COLUMN n TYPE bigint USING n * 2",
+            "ALTER TABLE d RENAME COLUMN extra TO more",
+            "SELECT more FROM d",
+            "ALTER TABLE d RENAME TO e",
+            "DROP INDEX d_n",
+            "TRUNCATE e",
+            "DROP TABLE e, b",
+            "DROP TABLE IF EXISTS e",
+            "CREATE TEMPORARY TABLE IF NOT EXISTS a (x int)",
+        ],
+    )
+    .await;
+    assert_eq!(session.error("SELECT * FROM d").await.code, "42P01");
+    assert_eq!(session.value("SELECT email FROM a WHERE id = 1").await, masked);
+    let direct = session.client.query("SELECT email FROM a WHERE id = $1", &[&1i64]).await.unwrap();
+    assert_eq!(direct[0].get::<_, String>(0), masked);
+    assert_eq!(session.client.query("SELECT * FROM a", &[]).await.unwrap()[0].len(), 2);
+    let copied = session.client.copy_out("COPY a TO STDOUT").await;
+    assert!(copied.is_ok(), "{:?}", copied.err());
+    drop(copied);
+    runs(&session, &["EXPLAIN SELECT * FROM a", "BEGIN", "DECLARE x CURSOR FOR SELECT email FROM a ORDER BY id"]).await;
+    assert_eq!(session.value("FETCH 1 FROM x").await, masked);
+    runs(&session, &["COMMIT"]).await;
+}
+
+#[tokio::test]
+async fn nothing_that_others_know_is_made_or_changed() {
+    let Some(shop) = shop("permanent") else { return };
+    shop.sql("GRANT ALL ON SCHEMA public TO support; GRANT ALL ON ALL TABLES IN SCHEMA public TO support; ALTER TABLE customers OWNER TO support;
+              CREATE FUNCTION public.steal() RETURNS text LANGUAGE sql SECURITY DEFINER AS 'SELECT ssn FROM public.customers LIMIT 1';
+              CREATE DOMAIN public.spy AS text CHECK (public.steal() IS NOT NULL);
+              CREATE OPERATOR public.=== (LEFTARG = int, RIGHTARG = int, FUNCTION = int4eq);
+              GRANT EXECUTE ON FUNCTION public.steal() TO support");
+    let (proxy, _policies) = shop.proxy();
+    let session = shop.via(&proxy, "support").await;
+    runs(&session, &["CREATE TEMP TABLE own (id int, t text)"]).await;
+    for refused in [
+        "CREATE TABLE leak AS SELECT email FROM customers",
+        "CREATE TABLE leak (x int)",
+        "SELECT email INTO leak FROM customers",
+        "SELECT 1 INTO TEMP x UNION SELECT 2 FROM customers",
+        "SELECT email INTO TABLE public.leak FROM customers",
+        "CREATE UNLOGGED TABLE leak AS SELECT 1",
+        "CREATE MATERIALIZED VIEW pg_temp.leak AS SELECT 1",
+        "CREATE TEMP VIEW v AS SELECT email FROM customers",
+        "CREATE TEMP TABLE t (LIKE customers INCLUDING ALL)",
+        "CREATE TEMP TABLE t () INHERITS (customers)",
+        "CREATE TEMP TABLE t PARTITION OF customers DEFAULT",
+        "CREATE TEMP TABLE t OF customers",
+        "CREATE TEMP TABLE t (id bigint REFERENCES customers)",
+        "CREATE TEMP TABLE t (x text DEFAULT public.steal())",
+        "CREATE TEMP TABLE t (x text CHECK (public.steal() <> x))",
+        "CREATE TEMP TABLE t (x text GENERATED ALWAYS AS (steal()) STORED)",
+        "CREATE TEMP TABLE t (x spy)",
+        "CREATE TEMP TABLE t (x public.spy[])",
+        "CREATE TEMP TABLE t (x int, CHECK (x OPERATOR(public.===) 1))",
+        "CREATE TEMP TABLE t (x text DEFAULT set_config('search_path', 'x', false))",
+        "CREATE INDEX ON own ((steal() || t))",
+        "CREATE INDEX ON customers (email)",
+        "CREATE INDEX ON own (t) WHERE steal() = t",
+        "ALTER TABLE own ALTER COLUMN t SET DEFAULT steal()",
+        "ALTER TABLE own ALTER COLUMN t TYPE text USING steal()",
+        "ALTER TABLE own ADD COLUMN s spy",
+        "ALTER TABLE own INHERIT customers",
+        "ALTER TABLE own ADD FOREIGN KEY (id) REFERENCES orders",
+        "ALTER TABLE own OWNER TO postgres",
+        "ALTER TABLE customers ADD COLUMN x int",
+        "ALTER TABLE customers RENAME TO own2",
+        "ALTER TABLE public.customers RENAME COLUMN ssn TO s",
+        "TRUNCATE own, customers",
+        "TRUNCATE public.orders",
+        "DROP TABLE own, orders",
+        "DROP TABLE IF EXISTS public.customers",
+        "DROP VIEW active_customers",
+        "ANALYZE",
+        "ANALYZE customers",
+        "VACUUM",
+        "CREATE TRIGGER x BEFORE INSERT ON own FOR EACH ROW EXECUTE FUNCTION steal()",
+        "CREATE RULE r AS ON INSERT TO own DO ALSO SELECT steal()",
+        "CREATE FUNCTION pg_temp.f() RETURNS text LANGUAGE sql AS 'SELECT ssn FROM public.customers'",
+        "EXPLAIN ANALYZE CREATE TEMP TABLE z AS SELECT email FROM customers",
+        "PREPARE p AS SELECT 1 INTO TEMP z",
+        "CREATE TEMP TABLE z AS EXECUTE p",
+        "INSERT INTO own SELECT 1, steal()",
+        "INSERT INTO own SELECT 1, ssn FROM customers",
+        "CREATE TEMP TABLE z AS SELECT ssn FROM customers",
+        "CREATE TEMP TABLE z AS SELECT * FROM customers",
+        "CREATE TEMP TABLE z AS TABLE customers",
+    ] {
+        let error = session.error(refused).await;
+        assert!(matches!(&*error.code, "42501" | "0A000" | "42883"), "{refused}: {error:?}");
+    }
+    assert_eq!(shop.sql("SELECT count(*) FROM pg_class WHERE relname IN ('leak', 'z', 't', 'own2')").trim(), "0");
+}
+
+#[tokio::test]
+async fn a_table_that_hides_a_masked_one_is_meant_while_it_is_there() {
+    let Some(shop) = shop("shadowing") else { return };
+    let (masked, _) = mails(&shop).await;
+    let (proxy, _policies) = shop.proxy();
+    let session = shop.via(&proxy, "support").await;
+    let mail = "SELECT email FROM customers WHERE id = 1";
+    let statement = session.client.prepare("SELECT email FROM customers WHERE id = $1").await.unwrap();
+    let prepared = async || {
+        let rows = session.client.query(&statement, &[&1i64]).await.unwrap();
+        rows[0].get::<_, String>(0)
+    };
+    assert_eq!(session.value(mail).await, masked);
+    runs(
+        &session,
+        &["CREATE TEMP TABLE customers AS SELECT 1::bigint AS id, 'mine'::text AS email, 'own'::text AS ssn"],
+    )
+    .await;
+    assert_eq!(session.value(mail).await, "mine");
+    assert_eq!(session.value("SELECT ssn FROM customers").await, "own");
+    assert_eq!(session.value("SELECT public.customers.email FROM public.customers WHERE id = 1").await, masked);
+    assert_eq!(prepared().await, "mine");
+    session.error("SELECT ssn FROM public.customers").await.expect(&SqlState::INSUFFICIENT_PRIVILEGE);
+    // Rolled back: it is there again.
+    runs(&session, &["BEGIN", "SAVEPOINT s", "DROP TABLE customers"]).await;
+    assert_eq!(session.value(mail).await, masked);
+    session.error("SELECT ssn FROM customers").await.expect(&SqlState::INSUFFICIENT_PRIVILEGE);
+    runs(&session, &["ROLLBACK TO s"]).await;
+    assert_eq!(session.value("SELECT ssn FROM customers").await, "own");
+    assert_eq!(prepared().await, "mine");
+    runs(&session, &["DROP TABLE customers", "COMMIT"]).await;
+    assert_eq!(session.value(mail).await, masked);
+    assert_eq!(prepared().await, masked);
+    // A transaction that is undone takes its table along.
+    runs(&session, &["BEGIN", "CREATE TEMP TABLE customers (id bigint, email text, ssn text)"]).await;
+    assert!(session.rows("SELECT ssn FROM customers").await.is_empty());
+    runs(&session, &["ROLLBACK"]).await;
+    session.error("SELECT ssn FROM customers").await.expect(&SqlState::INSUFFICIENT_PRIVILEGE);
+    assert_eq!(prepared().await, masked);
+    // So does the end of one with ON COMMIT DROP.
+    runs(
+        &session,
+        &[
+            "BEGIN",
+            "CREATE TEMP TABLE customers (id bigint, ssn text) ON COMMIT DROP",
+            "SELECT ssn FROM customers",
+            "COMMIT",
+        ],
+    )
+    .await;
+    session.error("SELECT ssn FROM customers").await.expect(&SqlState::INSUFFICIENT_PRIVILEGE);
+    runs(&session, &["BEGIN", "CREATE TEMP TABLE customers (id bigint, ssn text) ON COMMIT DROP"]).await;
+    let error = session.error("COMMIT; SELECT ssn FROM customers").await;
+    assert_eq!(error.code, "55000", "{error:?}");
+    runs(&session, &["ROLLBACK"]).await;
+    for forget in ["DISCARD TEMP", "DISCARD ALL"] {
+        runs(&session, &["CREATE TEMP TABLE customers (id bigint, ssn text)", "SELECT ssn FROM customers", forget])
+            .await;
+        session.error("SELECT ssn FROM customers").await.expect(&SqlState::INSUFFICIENT_PRIVILEGE);
+    }
+    runs(&session, &["SET search_path = public, pg_temp", "CREATE TEMP TABLE customers (id bigint, ssn text)"]).await;
+    session.error("SELECT ssn FROM customers").await.expect(&SqlState::INSUFFICIENT_PRIVILEGE);
+    assert!(session.rows("SELECT ssn FROM pg_temp.customers").await.is_empty());
+}
+
+#[tokio::test]
+async fn several_statements_in_one_text() {
+    let Some(shop) = shop("temporary_texts") else { return };
+    let (masked, _) = mails(&shop).await;
+    let (proxy, _policies) = shop.proxy();
+    let session = shop.via(&proxy, "support").await;
+    let usual =
+        "DROP TABLE IF EXISTS t; CREATE TEMP TABLE t AS SELECT id, email FROM customers; SELECT count(*) FROM orders";
+    runs(&session, &[usual, usual]).await;
+    assert_eq!(session.value("SELECT email FROM t WHERE id = 1").await, masked);
+    for unknown in [
+        "CREATE TEMP TABLE customers (id int, ssn text); SELECT ssn FROM customers",
+        "DROP TABLE t; SELECT * FROM t",
+        "ALTER TABLE t RENAME TO customers; SELECT ssn FROM customers",
+        "ALTER TABLE t RENAME TO orders; SELECT * FROM pg_temp.orders",
+        "DISCARD TEMP; SELECT * FROM t",
+    ] {
+        let error = session.error(unknown).await;
+        assert_eq!(error.code, "55000", "{unknown}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_pipeline_learns_what_it_has_made() {
+    let Some(shop) = shop("temporary_pipeline") else { return };
+    let (masked, raw_mail) = mails(&shop).await;
+    let (proxy, _policies) = shop.proxy();
+    let mut session = Raw::connect(proxy.port(), "support", &shop.database);
+    let create = "CREATE TEMP TABLE customers AS SELECT id, email, 'own'::text AS ssn FROM customers";
+    let seen = session.exchange(
+        &[
+            raw::parse("before", "SELECT ssn FROM public.orders o, customers"),
+            raw::sync(),
+            raw::extended(create),
+            raw::extended("SELECT ssn, email FROM customers WHERE id = 1"),
+            raw::extended("DROP TABLE customers"),
+            raw::extended("SELECT email FROM customers WHERE id = 1"),
+            raw::extended("SELECT ssn FROM customers WHERE id = 1"),
+            raw::sync(),
+            raw::query("SELECT email FROM customers WHERE id = 1"),
+        ],
+        3,
+    );
+    let text = format!("{seen:?}");
+    assert!(text.contains("own") && text.contains(&masked), "{text}");
+    assert!(!text.contains(&raw_mail), "{text}");
+    assert!(text.contains("42501"), "{text}");
+    // What was undone with the batch is gone for the next one.
+    let seen = session.exchange(
+        &[
+            raw::extended(create),
+            raw::extended("SELECT 1/0"),
+            raw::sync(),
+            raw::extended("SELECT ssn FROM customers WHERE id = 1"),
+            raw::sync(),
+        ],
+        2,
+    );
+    let text = format!("{seen:?}");
+    assert!(text.contains("42501") && !text.contains("own"), "{text}");
+}
+
+#[tokio::test]
+async fn copies_fill_temporary_tables() {
+    let Some(shop) = shop("temporary_copy") else { return };
+    let (proxy, _policies) = shop.proxy();
+    let mut session = Raw::connect(proxy.port(), "support", &shop.database);
+    session.exchange(&[raw::query("CREATE TEMP TABLE t (a int, b text)")], 1);
+    session.write(&[raw::query("COPY t (a, b) FROM STDIN"), raw::copy_data("1\tx\n2\ty\n"), raw::copy_done()].concat());
+    let seen = format!("{:?}", session.until_ready(1));
+    assert!(seen.contains("COPY 2"), "{seen}");
+    let seen = format!("{:?}", session.exchange(&[raw::query("SELECT b FROM t WHERE a = 2")], 1));
+    assert!(seen.contains('y'), "{seen}");
+    let refused =
+        Refused::of(&shop.via(&proxy, "support").await.client.simple_query("SELECT * FROM t").await.unwrap_err());
+    assert_eq!(refused.code, "42P01", "a table of another session");
+}
