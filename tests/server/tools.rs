@@ -110,15 +110,13 @@ fn furnished(name: &str) -> Option<(Shop, Proxy)> {
     Some((shop, proxy))
 }
 
+/// The lines of one text that the other does not have.
 fn difference(one: &str, other: &str) -> String {
-    let mut told = String::new();
-    let (one, other): (Vec<&str>, Vec<&str>) = (one.lines().collect(), other.lines().collect());
-    for at in 0..one.len().max(other.len()) {
-        if one.get(at) != other.get(at) {
-            let _ = writeln!(told, "  - {}\n  + {}", one.get(at).unwrap_or(&""), other.get(at).unwrap_or(&""));
-        }
-    }
-    told
+    let only = |one: &str, other: &str, mark: &str| {
+        let missing = one.lines().filter(|line| !other.lines().any(|known| known == *line));
+        missing.fold(String::new(), |told, line| told + mark + line + "\n")
+    };
+    only(one, other, "  - ") + &only(other, one, "  + ")
 }
 
 #[test]
@@ -160,8 +158,10 @@ fn pg_dump_writes_the_schema() {
     for arguments in [&["-t", "members", "-t", "events*", "-t", "orders", "-t", "plain_members", "-t", "tickets"][..], &[]] {
         let direct = dump(shop.cluster.port(), arguments);
         let told = difference(&direct, &dump(proxy.port(), arguments));
-        let closed = |line: &&str| line.starts_with("  +") && !line.contains("****");
-        assert!(arguments.is_empty() || told.is_empty(), "{told}");
-        assert!(told.lines().filter(closed).count() < 40, "{told}");
+        // Literals in definitions of domains, functions and protected tables, sources of functions, options of servers.
+        let on_purpose = ["****", "$$$$", "CREATE SERVER far FOREIGN DATA WRAPPER nowhere;", "notes text DEFAULT ,"];
+        let meant = |line: &str| on_purpose.iter().any(|part| line.contains(part));
+        let wrong: Vec<_> = told.lines().filter(|line| line.starts_with("  +") && !meant(line)).collect();
+        assert!(wrong.is_empty() && (arguments.is_empty() || told.is_empty()), "{told}");
     }
 }
