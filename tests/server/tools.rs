@@ -155,7 +155,9 @@ fn pg_dump_writes_the_schema() {
         let is_random = |line: &&str| !line.starts_with("\\restrict") && !line.starts_with("\\unrestrict");
         text.lines().filter(is_random).fold(String::new(), |all, line| all + line + "\n")
     };
-    for arguments in [&["-t", "members", "-t", "events*", "-t", "orders", "-t", "plain_members", "-t", "tickets"][..], &[]] {
+    for arguments in
+        [&["-t", "members", "-t", "events*", "-t", "orders", "-t", "plain_members", "-t", "tickets"][..], &[]]
+    {
         let direct = dump(shop.cluster.port(), arguments);
         let told = difference(&direct, &dump(proxy.port(), arguments));
         // Literals in definitions of domains, functions and protected tables, sources of functions, options of servers.
