@@ -50,6 +50,7 @@ impl<'a> Applied<'a> {
 
     pub(super) fn new(bundle: &'a Bundle, subject: &'a Subject, today: Date) -> Self {
         let mut applied = Self::over(bundle, &subject.database, today, &|rule| rule.concerns(subject, today));
+        applied.user = &subject.user;
         for policy in applied.groups.iter().flat_map(|group| &group.policies) {
             applied.grants.extend(policy.writes.iter().filter(|grant| grant.concerns(subject, today)));
         }
@@ -67,15 +68,8 @@ impl<'a> Applied<'a> {
             .iter()
             .filter(|group| group.contracts.iter().any(|contract| contract.covers(database)))
             .collect();
-        let mut applied = Self {
-            user: &subject.user,
-            database,
-            groups,
-            rules: Vec::new(),
-            grants: Vec::new(),
-            entities: HashMap::new(),
-            today,
-        };
+        let mut applied =
+            Self { user: "", database, groups, rules: Vec::new(), grants: Vec::new(), entities: HashMap::new(), today };
         for group in applied.groups.clone() {
             for (schema, entity) in group.contracts.iter().flat_map(|contract| contract.entities_in(database)) {
                 applied.entities.entry((schema, &entity.name)).or_default().push((group, entity));
