@@ -41,3 +41,4 @@ mod session_state;
 mod temporary;
 mod threads;
 mod vanishing;
+mod views;

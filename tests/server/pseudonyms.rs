@@ -90,6 +90,8 @@ async fn a_governed_superuser_gets_no_key_and_no_pseudonym_of_a_guess() {
         for attack in ATTACKS {
             let session = shop.via(&proxy, user).await;
             match session.simple(attack).await {
+                // The definition of a function is shown as NULL.
+                Ok(answer) if answer == ["pg_get_functiondef", "\\N", "(1)"] => {}
                 Ok(answer) => panic!("{user}: {attack}: {answer:?}"),
                 Err(error) => {
                     let code = error.code().map(|code| code.code().to_owned()).unwrap_or_default();
