@@ -19,6 +19,7 @@ use crate::policy::view::{self, Effect, Reason};
 
 /// The part of a bundle that is about one subject in its database.
 pub(super) struct Applied<'a> {
+    user: &'a str,
     database: &'a str,
     groups: Vec<&'a Group>,
     rules: Vec<Concern<'a>>,
@@ -42,8 +43,14 @@ pub(super) struct Facts {
 }
 
 impl<'a> Applied<'a> {
+    /// The name of the subject.
+    pub(super) fn user(&self) -> &'a str {
+        self.user
+    }
+
     pub(super) fn new(bundle: &'a Bundle, subject: &'a Subject, today: Date) -> Self {
         let mut applied = Self::over(bundle, &subject.database, today, &|rule| rule.concerns(subject, today));
+        applied.user = &subject.user;
         for policy in applied.groups.iter().flat_map(|group| &group.policies) {
             applied.grants.extend(policy.writes.iter().filter(|grant| grant.concerns(subject, today)));
         }
@@ -62,7 +69,7 @@ impl<'a> Applied<'a> {
             .filter(|group| group.contracts.iter().any(|contract| contract.covers(database)))
             .collect();
         let mut applied =
-            Self { database, groups, rules: Vec::new(), grants: Vec::new(), entities: HashMap::new(), today };
+            Self { user: "", database, groups, rules: Vec::new(), grants: Vec::new(), entities: HashMap::new(), today };
         for group in applied.groups.clone() {
             for (schema, entity) in group.contracts.iter().flat_map(|contract| contract.entities_in(database)) {
                 applied.entities.entry((schema, &entity.name)).or_default().push((group, entity));
