@@ -4,14 +4,16 @@
 //! knows it. The target of a data-modifying statement cannot be replaced, so there each reference becomes the masked value.
 //! Every name of a relation or function is qualified, so that the session's search path decides nothing.
 
+mod rows;
+
 use super::decide::{Case, Denied, is_hidden, is_omitted};
 use super::expand;
 use super::lookups::raw_name;
 use super::objection::Objection;
 use crate::model::catalog::{Column, Relation};
-use crate::model::ident::{Ident, display_name};
+use crate::model::ident::Ident;
 use crate::policy::view::{ColumnRule, Effect, MaskExpression, Shown};
-use crate::sql::access::{ColumnRef, Grouping, RelationIndex, RelationRef, Role, StarColumn, StarRef, WholeRowRef};
+use crate::sql::access::{ColumnRef, Grouping, RelationIndex, RelationRef, Role, StarColumn, StarRef};
 use crate::sql::lexer::Token;
 use crate::sql::second_opinion::WrapperEnd;
 use crate::sql::splice::{Generated, Splicer};
@@ -387,38 +389,6 @@ impl Rewriter<'_, '_, '_, '_> {
         self.star_tokens(star).last().is_some_and(|token| token.text(self.text) != "*" && !self.is_table(star))
     }
 
-    /// `f(t.*)` is `f(t)`, but `ROW(t.*)` has each column.
-    fn row_of_star(&mut self, star: &StarRef) -> Done {
-        let at = self.splicer.starting_at(star.span.start).map_err(misfit)? as usize;
-        let before = |steps: usize| at.checked_sub(steps).and_then(|at| self.tokens.get(at));
-        let is_row = before(2).is_some_and(|token| token.is_word(self.text, "row"));
-        let is_call = before(1).is_some_and(|token| token.text(self.text) == "(");
-        let end = self.tokens.get(at + self.star_tokens(star).len() + 1).filter(|token| token.text(self.text) == "*");
-        let ([index], Some(end), true) = (star.relations.as_slice(), end, is_call && !is_row) else {
-            return Err(Objection::not_understood("a star in an expression").at(star.span.start));
-        };
-        let (Some(mention), Some(relation)) = (self.case.mention(*index), self.case.relation_of(*index)) else {
-            return Err(Objection::not_understood("a star in an expression").at(star.span.start));
-        };
-        let span = Span { start: star.span.start, end: end.end };
-        self.replace(span, self.rebuilt_row(mention, relation)?, Generated::Expression)
-    }
-
-    /// The row of a relation whose projection has more columns than the relation.
-    fn rebuilt_row(&self, mention: &RelationRef, relation: &Relation) -> Result<String, Objection> {
-        let name = &mention.visible_name().ident;
-        if relation.columns.iter().any(|column| is_omitted(self.case.rule(relation, column))) {
-            let why = format!("the row of {} has denied columns", display_name(&relation.name));
-            return Err(Objection::not_understood(why).at(mention.path.span().start));
-        }
-        // A list behind the alias names the first columns anew.
-        let aliases = mention.alias_columns.iter().map(|alias| alias.ident.clone());
-        let own = relation.columns.iter().map(|column| Ident::quoted(&column.name));
-        let names = aliases.chain(own.skip(mention.alias_columns.len()));
-        let fields = names.map(|field| format!("{name}.{field}")).collect::<Vec<_>>().join(", ");
-        Ok(format!("(CASE WHEN {name} IS DISTINCT FROM NULL THEN ROW({fields})::{} END)", relation.qualified()))
-    }
-
     fn is_doubly_qualified(&self, star: &StarRef) -> bool {
         let tokens = self.star_tokens(star);
         tokens.iter().filter(|token| token.text(self.text) == ".").count() > 1
@@ -483,40 +453,6 @@ impl Rewriter<'_, '_, '_, '_> {
             return is_omitted(rule);
         }
         rule.is_some_and(super::decide::is_hidden)
-    }
-
-    fn whole_row(&mut self, row: &WholeRowRef) -> Done {
-        let (Some(mention), Some(relation)) = (self.case.mention(row.via), self.case.relation_of(row.via)) else {
-            return Ok(());
-        };
-        let protects = self.case.rules(mention).is_some_and(|rules| rules.protects());
-        if !self.case.is_wrapped(mention) {
-            return if protects {
-                Err(Objection::not_understood(format!(
-                    "the whole row of {} is used where its columns cannot be masked",
-                    display_name(&relation.name)
-                ))
-                .at(row.path.span().start))
-            } else {
-                Ok(())
-            };
-        }
-        if row.field.is_some() || relation.columns.iter().any(|column| is_omitted(self.case.rule(relation, column))) {
-            return Ok(());
-        }
-        if self.case.lookups.carries(row.via) {
-            self.replace(row.path.span(), self.rebuilt_row(mention, relation)?, Generated::Expression)?;
-            return if row.names_output { self.name_output(row.path.span(), row.path.last.as_str()) } else { Ok(()) };
-        }
-        // The projection's row is an anonymous record; the cast gives back the relation's own type, and null-extended
-        // rows stay null.
-        let name = &mention.visible_name().ident;
-        let text = format!("(CASE WHEN {name} IS DISTINCT FROM NULL THEN {name}::{} END)", relation.qualified());
-        self.replace(row.path.span(), text, Generated::Plain)?;
-        if row.names_output {
-            self.name_output(row.path.span(), row.path.last.as_str())?;
-        }
-        Ok(())
     }
 
     /// Functional dependency on a primary key does not reach through a projection: the columns are grouped by name.
