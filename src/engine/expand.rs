@@ -14,6 +14,7 @@ use super::reading;
 use super::refusal::SqlState;
 use super::report::Effects;
 use super::rewrite;
+use super::temporary::Own;
 use crate::model::catalog::{Relation, SearchPath};
 use crate::sql::inner::Around;
 use crate::sql::lexer::{self, Token};
@@ -55,7 +56,7 @@ pub(super) fn query(case: &Case<'_>, view: &Relation) -> Result<Expanded, Object
         facts: &facts,
         catalog: Some(case.catalog),
         earlier: Effects::default(),
-        touched: &[],
+        own: &Own::new(None),
     };
     let expanded = rewritten(case, &text, statement, &path).map_err(Objection::without_place)?;
     if expanded.text.len() > MAX_BYTES {

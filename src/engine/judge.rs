@@ -9,7 +9,7 @@ use super::objection::Objection;
 use super::reading::{self, Reading, Unread};
 use super::refusal::SqlState;
 use super::report::{Effects, Notice, RelationUse, StatementReport};
-use super::{calls, predicates, rewrite, session, temporary, writes};
+use super::{calls, predicates, rewrite, session, temporary, unknown, writes};
 use crate::model::catalog::{Catalog, SearchPath, is_system_schema};
 use crate::policy::trusted;
 use crate::sql::access::RelationRef;
@@ -27,8 +27,8 @@ pub(super) struct Text<'a> {
     pub catalog: Option<&'a Catalog>,
     /// What the statements before it, in the same text, do to the session.
     pub earlier: Effects,
-    /// Temporary tables that they make, change or drop.
-    pub touched: &'a [String],
+    /// The temporary tables of the session, as those statements leave them.
+    pub own: &'a temporary::Own,
 }
 
 /// What was found out about one statement.
@@ -36,8 +36,8 @@ pub(super) struct Found {
     pub report: StatementReport,
     pub notices: Vec<Notice>,
     pub effects: Effects,
-    /// Temporary tables that it makes, changes or drops.
-    pub touched: Vec<String>,
+    /// What it does to the temporary tables of the session.
+    pub changes: Vec<temporary::Change>,
 }
 
 /// Judges one statement and adds its replacements.
@@ -58,7 +58,7 @@ pub(super) fn statement(
         },
         notices: Vec::new(),
         effects: session::effects(outline, text.facts.view),
-        touched: outline.created.clone(),
+        changes: Vec::new(),
     };
     let objection = judge(text, outline, tokens, &mut found, splicer).err();
     for notice in &mut found.notices {
@@ -89,13 +89,15 @@ fn judge(
         if outline.kind == StatementKind::Lock {
             return session::lock(text, outline, splicer);
         }
-        found.touched.extend(temporary::qualify(text, outline, tokens, splicer)?);
+        found.changes.extend(temporary::qualify(text, outline, tokens, splicer)?);
         return calls::qualify(text, outline, splicer);
     };
     let fallback = SearchPath::default();
     let Reading { tree, resolved } = match reading::read(text, outline, tokens, around, &fallback) {
         Ok(reading) => reading,
         Err(Unread::NotUnderstood(_)) if governed && outline.relations.is_empty() => {
+            let made = outline.created.iter().map(|created| temporary::Change::Unclear(created.name.clone()));
+            found.changes.extend(made);
             return calls::qualify(text, outline, splicer);
         }
         Err(unread) if governed => return Err(unread.into_objection()),
@@ -107,6 +109,7 @@ fn judge(
     };
     let Some(catalog) = text.catalog else { return Ok(()) };
     let resolution = resolved.resolution;
+    found.effects.names_unknown = governed && unknown::is_named(catalog, outline, &resolution);
     let lookups = Lookups::of(catalog, text.facts.view, &resolution, outline);
     let case = Case {
         catalog,
@@ -122,7 +125,8 @@ fn judge(
     found.report.columns = decision.columns;
     found.notices = decision.notices;
     if governed {
-        temporary::untouched(text, &resolution)?;
+        temporary::is_clear(text, &resolution)?;
+        found.changes.extend(temporary::filled(text, outline, &resolved.outputs));
         exist(&case, text)?;
     }
     if let Some(objection) = decision.objection {
@@ -239,7 +243,8 @@ impl Text<'_> {
                 Some(schema) => catalog.find(schema, &named.name),
                 None => catalog.resolve(path, &named.name),
             };
-            let Some(relation) = relation else { continue };
+            // What is reported is bounded by the catalog; the names of temporary tables are not.
+            let Some(relation) = relation.filter(|relation| !relation.is_temporary()) else { continue };
             let used = RelationUse {
                 relation: relation.oid,
                 schema: (&*relation.schema).into(),

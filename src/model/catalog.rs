@@ -210,7 +210,7 @@ pub struct UserFunction {
     pub name: Box<str>,
     /// `pg_get_function_identity_arguments`.
     pub arguments: Box<str>,
-    /// `lanname`: `sql`, `plpgsql`, `c`, `internal` …
+    /// `lanname`: `sql`, `plpgsql`, `c`, `internal` …; `constructor` for the functions that come with a range type.
     pub language: Box<str>,
     /// The extension that owns it, if any.
     pub extension: Option<Box<str>>,

@@ -24,6 +24,7 @@ mod flow;
 mod hostile;
 
 mod tls;
+mod tools;
 mod auth;
 mod drivers;
 mod metrics;

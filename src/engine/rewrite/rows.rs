@@ -1,38 +1,16 @@
-//! Rows as values: `t`, `f(t)`, `f(t.*)`.
-//!
-//! The projection that stands for a relation gives an anonymous record, which is cast back to the relation's own type; and
-//! where the projection carries more than the relation has (system columns, raw ones), the row is put together of what may
-//! be seen.
+//! Whole rows, and what must be said of a projection that goes without saying of its relation.
 
 use super::{Done, Rewriter, misfit};
-use crate::engine::decide::is_omitted;
+use crate::engine::decide::{is_hidden, is_omitted};
 use crate::engine::objection::Objection;
-use crate::model::catalog::Relation;
+use crate::model::catalog::{Column, Relation};
 use crate::model::ident::{Ident, display_name};
-use crate::sql::access::{RelationRef, StarRef, WholeRowRef};
+use crate::sql::access::{Grouping, RelationRef, WholeRowRef};
 use crate::sql::splice::Generated;
-use crate::sql::tree::Span;
 
 impl Rewriter<'_, '_, '_, '_> {
-    /// `f(t.*)` is `f(t)`, but `ROW(t.*)` has each column.
-    pub(super) fn row_of_star(&mut self, star: &StarRef) -> Done {
-        let at = self.splicer.starting_at(star.span.start).map_err(misfit)? as usize;
-        let before = |steps: usize| at.checked_sub(steps).and_then(|at| self.tokens.get(at));
-        let is_row = before(2).is_some_and(|token| token.is_word(self.text, "row"));
-        let is_call = before(1).is_some_and(|token| token.text(self.text) == "(");
-        let end = self.tokens.get(at + self.star_tokens(star).len() + 1).filter(|token| token.text(self.text) == "*");
-        let ([index], Some(end), true) = (star.relations.as_slice(), end, is_call && !is_row) else {
-            return Err(Objection::not_understood("a star in an expression").at(star.span.start));
-        };
-        let (Some(mention), Some(relation)) = (self.case.mention(*index), self.case.relation_of(*index)) else {
-            return Err(Objection::not_understood("a star in an expression").at(star.span.start));
-        };
-        let span = Span { start: star.span.start, end: end.end };
-        self.replace(span, self.rebuilt_row(mention, relation)?, Generated::Expression)
-    }
-
     /// The row of a relation whose projection has more columns than the relation.
-    fn rebuilt_row(&self, mention: &RelationRef, relation: &Relation) -> Result<String, Objection> {
+    pub(super) fn rebuilt_row(&self, mention: &RelationRef, relation: &Relation) -> Result<String, Objection> {
         let name = &mention.visible_name().ident;
         if relation.columns.iter().any(|column| is_omitted(self.case.rule(relation, column))) {
             let why = format!("the row of {} has denied columns", display_name(&relation.name));
@@ -76,6 +54,56 @@ impl Rewriter<'_, '_, '_, '_> {
         self.replace(row.path.span(), text, Generated::Plain)?;
         if row.names_output {
             self.name_output(row.path.span(), row.path.last.as_str())?;
+        }
+        Ok(())
+    }
+
+    /// Functional dependency on a primary key does not reach through a projection: the columns are grouped by name.
+    pub(super) fn grouping(&mut self, grouping: &Grouping) -> Done {
+        let (Some(mention), Some(relation)) =
+            (self.case.mention(grouping.relation), self.case.relation_of(grouping.relation))
+        else {
+            return Ok(());
+        };
+        if !self.case.is_wrapped(mention) {
+            return Ok(());
+        }
+        let mut added = String::new();
+        for attnum in grouping.used.iter().filter(|attnum| !grouping.grouped.contains(attnum)) {
+            let Some(column) = relation.column_by_number(*attnum) else { continue };
+            if !is_omitted(self.case.rule(relation, column)) {
+                added += &format!(", {}.{}", mention.visible_name().ident, Ident::quoted(&column.name));
+            }
+        }
+        if added.is_empty() {
+            return Ok(());
+        }
+        self.splicer.insert_after(grouping.insert_at, added).map_err(misfit)
+    }
+
+    /// INSERT without a column list, where a column counts as dropped: the remaining ones are named.
+    pub(super) fn implicit_inserts(&mut self) -> Done {
+        for insert in &self.case.resolution.implicit_inserts {
+            let (Some(relation), Some(width)) = (self.case.relation_of(insert.relation), insert.width) else {
+                continue;
+            };
+            let hidden = |column: &&Column| self.case.rule(relation, column).is_some_and(is_hidden);
+            if !relation.columns.iter().any(|column| hidden(&column)) {
+                continue;
+            }
+            let names: Vec<_> = relation
+                .columns
+                .iter()
+                .filter(|column| !hidden(column))
+                .take(width)
+                .map(|column| Ident::quoted(&column.name).to_string())
+                .collect();
+            let Some(place) = insert.insert_at else {
+                let why = "an INSERT without a column list counts a column that is treated as dropped";
+                return Err(Objection::not_understood(why));
+            };
+            let list = format!(" ({})", names.join(", "));
+            self.splicer.insert_after(place, list).map_err(misfit)?;
         }
         Ok(())
     }
