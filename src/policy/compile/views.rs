@@ -10,13 +10,13 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::columns::{Applied, governable};
-use super::decision::{Decisions, add};
+use super::decision::{Decided, Decisions, add};
 use super::display_column;
 use super::spread::derived;
 use crate::model::catalog::{Catalog, Column, ColumnId, Oid, Relation, RelationKind};
 use crate::policy::snapshot::Database;
 use crate::policy::trusted;
-use crate::policy::view::Effect;
+use crate::policy::view::{Effect, Predicates};
 use crate::sql::lineage::{Lineage, QualifiedName, ViewLineage};
 
 /// Adds what follows for every view, and gives those that are shown by their query.
@@ -127,8 +127,9 @@ impl Walk<'_> {
         if deciding.is_none() && !computed && below.is_none() {
             return Ok(());
         }
-        let denies =
-            |source: &ColumnId| self.decisions.get(source).is_some_and(|decided| decided.effect == Effect::Deny);
+        let forbids =
+            |decided: &Decided| decided.effect == Effect::Deny || matches!(decided.predicates, Predicates::Deny(_));
+        let denies = |source: &ColumnId| self.decisions.get(source).is_some_and(forbids);
         if !lineage.indirect.iter().any(denies) && self.may_expand(view, lineage) {
             self.defined.insert(view.oid);
             return Ok(());
