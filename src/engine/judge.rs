@@ -2,7 +2,7 @@
 
 use super::admission::Allowed;
 use super::check::Facts;
-use super::decide::{self, Case};
+use super::decide::{self, Case, Denied};
 use super::kind::{self, Form};
 use super::lookups::Lookups;
 use super::objection::Objection;
@@ -16,7 +16,7 @@ use crate::sql::access::RelationRef;
 use crate::sql::inner::Around;
 use crate::sql::lexer::{self, Token};
 use crate::sql::second_opinion::{self, Fragment, OutlineStatement, StatementKind};
-use crate::sql::splice::{self, Generated, Placed, Splice, Splicer};
+use crate::sql::splice::{self, Generated, Splice, Splicer};
 use crate::sql::tree::{Name, Span, Statement};
 
 /// The text that the statement stands in.
@@ -110,7 +110,15 @@ fn judge(
     let Some(catalog) = text.catalog else { return Ok(()) };
     let resolution = resolved.resolution;
     let lookups = Lookups::of(catalog, text.facts.view, &resolution, outline);
-    let case = Case { catalog, view: text.facts.view, resolution: &resolution, lookups: &lookups };
+    let case = Case {
+        catalog,
+        view: text.facts.view,
+        resolution: &resolution,
+        lookups: &lookups,
+        facts: text.facts,
+        denied: Denied::LeftOut,
+        depth: 0,
+    };
     let decision = decide::decide(&case);
     found.report.relations = decision.relations;
     found.report.columns = decision.columns;
@@ -152,7 +160,15 @@ pub(super) fn verify(
 ) -> Result<(), Objection> {
     let (text, placed) =
         splice::apply(sql, tokens, splices).map_err(|error| Objection::not_understood(error.to_string()))?;
-    let fragments: Vec<Fragment> = placed.iter().filter_map(fragment).collect();
+    let mut fragments = Vec::new();
+    for placed in &placed {
+        collect_fragments(
+            u32::try_from(placed.start).unwrap_or(u32::MAX),
+            placed.end - placed.start,
+            &placed.generated,
+            &mut fragments,
+        );
+    }
     let empty = Catalog::default();
     let allowed = Allowed { catalog: catalog.unwrap_or(&empty), view: facts.view, path: facts.search_path };
     second_opinion::verify(&text, &fragments, &allowed)
@@ -160,20 +176,27 @@ pub(super) fn verify(
 }
 
 /// A replacement as the checker of the final text wants to know it.
-fn fragment(placed: &Placed) -> Option<Fragment> {
-    let offset = |place: usize| u32::try_from(place).unwrap_or(u32::MAX);
-    let (start, end) = (offset(placed.start), offset(placed.end));
-    match placed.generated {
-        Generated::Plain => None,
-        Generated::Target => Some(Fragment::DmlTarget { start }),
-        Generated::Expression => Some(Fragment::Expression { start, end }),
-        Generated::Wrapper { open, first_target, relation, close, ends } => Some(Fragment::Wrapper {
-            start: start.saturating_add(open),
-            end: start.saturating_add(close),
-            relation_offset: relation.saturating_sub(open),
-            first_target_offset: Some(first_target.saturating_sub(open)),
-            ends,
+fn collect_fragments(start: u32, length: usize, generated: &Generated, found: &mut Vec<Fragment>) {
+    let end = start.saturating_add(u32::try_from(length).unwrap_or(u32::MAX));
+    match generated {
+        Generated::Plain => {}
+        Generated::Target => found.push(Fragment::DmlTarget { start }),
+        Generated::Expression => found.push(Fragment::Expression { start, end }),
+        Generated::Wrapper { open, first_target, relation, close, ends } => found.push(Fragment::Wrapper {
+            start: start.saturating_add(*open),
+            end: start.saturating_add(*close),
+            relation_offset: relation.saturating_sub(*open),
+            first_target_offset: Some(first_target.saturating_sub(*open)),
+            ends: *ends,
         }),
+        Generated::Query(parts) => {
+            for (offset, part) in parts {
+                // Only wrappers are looked for within, and they know their own length.
+                if matches!(part, Generated::Wrapper { .. } | Generated::Query(_)) {
+                    collect_fragments(start.saturating_add(*offset), 0, part, found);
+                }
+            }
+        }
     }
 }
 

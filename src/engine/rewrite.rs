@@ -4,12 +4,13 @@
 //! knows it. The target of a data-modifying statement cannot be replaced, so there each reference becomes the masked value.
 //! Every name of a relation or function is qualified, so that the session's search path decides nothing.
 
-use super::decide::{Case, is_omitted};
+use super::decide::{Case, Denied, is_hidden, is_omitted};
+use super::expand;
 use super::lookups::raw_name;
 use super::objection::Objection;
 use crate::model::catalog::{Column, Relation};
 use crate::model::ident::{Ident, display_name};
-use crate::policy::view::{Effect, MaskExpression};
+use crate::policy::view::{ColumnRule, Effect, MaskExpression, Shown};
 use crate::sql::access::{ColumnRef, Grouping, RelationIndex, RelationRef, Role, StarColumn, StarRef, WholeRowRef};
 use crate::sql::lexer::Token;
 use crate::sql::second_opinion::WrapperEnd;
@@ -99,8 +100,7 @@ impl Rewriter<'_, '_, '_, '_> {
             return self.wrap_sampled(mention, relation, (span, sample.span), projection);
         }
         self.shorten_alias_list(mention, relation)?;
-        let generated = projection.generated(0);
-        let mut text = projection.text;
+        let Projection { mut text, generated } = projection;
         if mention.alias.is_none() {
             text += &format!(" AS {}", mention.path.last.ident);
         }
@@ -126,9 +126,8 @@ impl Rewriter<'_, '_, '_, '_> {
         let list = if kept.is_empty() { String::new() } else { format!(" ({})", kept.join(", ")) };
         let before = self.tokens.partition_point(|token| token.start < sample.start);
         let end = before.checked_sub(1).and_then(|last| self.tokens.get(last)).map_or(span.end, |token| token.end);
-        let open = projection.before_sample();
-        let generated = open.generated(0);
-        self.replace(Span { start: span.start, end }, open.text, generated)?;
+        let Projection { text, generated } = projection.before_sample();
+        self.replace(Span { start: span.start, end }, text, generated)?;
         let close = format!(") AS {}{list}", mention.visible_name().ident);
         self.splicer.insert_after(sample.end, close).map_err(misfit)
     }
@@ -141,9 +140,13 @@ impl Rewriter<'_, '_, '_, '_> {
         only: &'static str,
         raw: Vec<String>,
     ) -> Result<Projection, Objection> {
+        if self.case.rules(mention).is_some_and(|rules| rules.shown == Shown::Definition) {
+            return self.query_of_view(mention, relation);
+        }
         let mut entries: Vec<String> = Vec::new();
         for column in &relation.columns {
             match self.case.rule(relation, column) {
+                rule if self.shows_null(rule) => entries.push(null_entry(column)),
                 rule if is_omitted(rule) => {}
                 Some(rule) => match &rule.effect {
                     Effect::Allow => entries.push(Ident::quoted(&column.name).to_string()),
@@ -164,7 +167,40 @@ impl Rewriter<'_, '_, '_, '_> {
         system.dedup();
         entries.extend(system.into_iter().chain(raw));
         let head = format!("{SELECT}{} FROM {only}", entries.join(", "));
-        Ok(Projection { relation: head.len(), text: head + &relation.qualified() + ")", ends: WrapperEnd::Parenthesis })
+        let relation_at = head.len();
+        let text = head + &relation.qualified() + ")";
+        let generated = wrapper(relation_at, text.len(), WrapperEnd::Parenthesis);
+        Ok(Projection { text, generated })
+    }
+
+    /// What the subject may see of a view that is shown by its query.
+    fn query_of_view(&self, mention: &RelationRef, view: &Relation) -> Result<Projection, Objection> {
+        let start = mention.path.span().start;
+        if mention.sample.is_some() {
+            return Err(Objection::not_understood("a sample of a view").at(start));
+        }
+        let expanded = expand::query(self.case, view).map_err(|objection| objection.or_at(start))?;
+        let mut entries = Vec::new();
+        for column in &view.columns {
+            match self.case.rule(view, column) {
+                rule if self.shows_null(rule) => entries.push(null_entry(column)),
+                rule if is_omitted(rule) => {}
+                Some(_) | None => entries.push(Ident::quoted(&column.name).to_string()),
+            }
+        }
+        if entries.is_empty() {
+            return Err(Objection::denied_relation(&view.name, "all of its columns are denied").at(start));
+        }
+        let names: Vec<_> = view.columns.iter().map(|column| Ident::quoted(&column.name).to_string()).collect();
+        let head = format!("{SELECT}{} FROM (", entries.join(", "));
+        let generated = Generated::Query(shifted(expanded.generated, head.len()));
+        let text = format!("{head}{}) AS {} ({}))", expanded.text, Ident::quoted(&view.name), names.join(", "));
+        Ok(Projection { text, generated })
+    }
+
+    /// Whether a column that is left out elsewhere stands there as NULL.
+    fn shows_null(&self, rule: Option<&ColumnRule>) -> bool {
+        self.case.denied == Denied::Null && rule.is_some_and(|rule| rule.effect == Effect::Deny && !is_hidden(rule))
     }
 
     /// COPY of a protected relation becomes COPY of its projection; like COPY, it leaves children out.
@@ -180,7 +216,7 @@ impl Rewriter<'_, '_, '_, '_> {
             names => names.iter().map(|name| name.ident.to_string()).collect::<Vec<_>>().join(", "),
         };
         let head = format!("(SELECT {list} FROM ");
-        let generated = projection.generated(head.len());
+        let generated = Generated::Query(shifted(vec![(0, projection.generated)], head.len()));
         let text = format!("{head}{} AS {})", projection.text, mention.path.last.ident);
         self.replace(span, text, generated)
     }
@@ -540,31 +576,45 @@ impl Rewriter<'_, '_, '_, '_> {
 
 const SELECT: &str = "(SELECT ";
 
-/// A generated subquery, and where the relation's name starts in it.
+/// A generated subquery, and what it is.
 struct Projection {
     text: String,
-    relation: usize,
-    ends: WrapperEnd,
+    generated: Generated,
 }
 
 impl Projection {
     /// Left open behind the relation's name, where TABLESAMPLE stands.
     fn before_sample(mut self) -> Self {
         self.text.pop();
-        Self { ends: WrapperEnd::Sample, ..self }
-    }
-
-    /// How to find it in a replacement in which it starts at `open`.
-    fn generated(&self, open: usize) -> Generated {
-        let offset = |length: usize| u32::try_from(open + length).unwrap_or(u32::MAX);
-        Generated::Wrapper {
-            open: offset(0),
-            first_target: offset(SELECT.len()),
-            relation: offset(self.relation),
-            close: offset(self.text.len()),
-            ends: self.ends,
+        if let Generated::Wrapper { close, ends, .. } = &mut self.generated {
+            *close = close.saturating_sub(1);
+            *ends = WrapperEnd::Sample;
         }
+        self
     }
+}
+
+/// A wrapper that begins where its text does.
+fn wrapper(relation: usize, length: usize, ends: WrapperEnd) -> Generated {
+    let offset = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+    Generated::Wrapper {
+        open: 0,
+        first_target: offset(SELECT.len()),
+        relation: offset(relation),
+        close: offset(length),
+        ends,
+    }
+}
+
+/// The same in a text that goes on for so many bytes before.
+fn shifted(generated: Vec<(u32, Generated)>, by: usize) -> Vec<(u32, Generated)> {
+    let by = u32::try_from(by).unwrap_or(u32::MAX);
+    generated.into_iter().map(|(start, part)| (start.saturating_add(by), part)).collect()
+}
+
+fn null_entry(column: &Column) -> String {
+    let collation = column.ty.collation.as_ref().map(|name| format!(" COLLATE {name}")).unwrap_or_default();
+    format!("CAST(NULL AS {}){collation} AS {}", column.ty.sql, Ident::quoted(&column.name))
 }
 
 fn masked_entry(mask: &MaskExpression, column: &Column) -> String {

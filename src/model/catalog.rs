@@ -6,6 +6,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::reading::{EVERYBODY, READS_ALL, Reading};
 use super::temporary::{self, TemporaryRelation};
 
 /// Object identifier of a catalog row.
@@ -159,6 +160,8 @@ pub struct Relation {
     pub has_rules: bool,
     /// `pg_class.reloftype`'s row type: the `pg_type` row of this relation's composite type.
     pub row_type: Oid,
+    /// Who reads it, and through what.
+    pub reading: Reading,
 }
 
 impl Relation {
@@ -358,6 +361,17 @@ impl Catalog {
     #[must_use]
     pub fn with_temporary(&self, relations: &[TemporaryRelation]) -> Self {
         Self { temporary: temporary::relations(relations), ..self.clone() }
+    }
+
+    /// Whether the server would let that user read all columns of a relation, by what is granted on the relation itself.
+    pub fn may_read(&self, user: &str, relation: &Relation) -> bool {
+        let Reading { owner, readers, .. } = &relation.reading;
+        let role = self.roles.get(user);
+        let is = |name: &str| name == user || role.is_some_and(|role| role.member_of.contains(name));
+        role.is_some_and(|role| role.superuser)
+            || is(owner)
+            || is(READS_ALL)
+            || readers.iter().any(|reader| **reader == *EVERYBODY || is(reader))
     }
 
     /// All relations that every session knows, in no particular order.

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::catalog::{BaseType, Column, ColumnType, Oid, Relation, RelationKind};
+use super::reading::Reading;
 
 /// The schema of temporary relations, by the name that every session can call its own by.
 pub const SCHEMA: &str = "pg_temp";
@@ -49,6 +50,7 @@ fn described(found: &TemporaryRelation, oid: Oid) -> Relation {
         definition: None,
         has_rules: false,
         row_type: Oid::default(),
+        reading: Reading::default(),
     }
 }
 

@@ -83,7 +83,7 @@ async fn nothing_that_others_know_is_made_or_changed() {
     shop.sql("GRANT ALL ON SCHEMA public TO support; GRANT ALL ON ALL TABLES IN SCHEMA public TO support; ALTER TABLE customers OWNER TO support;
               CREATE FUNCTION public.steal() RETURNS text LANGUAGE sql SECURITY DEFINER AS 'SELECT ssn FROM public.customers LIMIT 1';
               CREATE DOMAIN public.spy AS text CHECK (public.steal() IS NOT NULL);
-              CREATE FUNCTION public.same(int, int) RETURNS boolean LANGUAGE sql AS 'SELECT public.steal() IS NOT NULL';
+              CREATE FUNCTION public.same(int, int) RETURNS bool LANGUAGE sql AS 'SELECT public.steal() IS NOT NULL';
               CREATE OPERATOR public.=== (LEFTARG = int, RIGHTARG = int, FUNCTION = public.same);
               GRANT EXECUTE ON FUNCTION public.steal() TO support");
     let (proxy, _policies) = shop.proxy();

@@ -19,6 +19,7 @@ use crate::policy::view::{self, Reason};
 
 /// The part of a bundle that is about one subject in its database.
 pub(super) struct Applied<'a> {
+    user: &'a str,
     database: &'a str,
     groups: Vec<&'a Group>,
     rules: Vec<Concern<'a>>,
@@ -42,6 +43,11 @@ pub(super) struct Facts {
 }
 
 impl<'a> Applied<'a> {
+    /// The name of the subject.
+    pub(super) fn user(&self) -> &'a str {
+        self.user
+    }
+
     pub(super) fn new(bundle: &'a Bundle, subject: &'a Subject, today: Date) -> Self {
         let database: &str = &subject.database;
         let groups: Vec<&Group> = bundle
@@ -49,8 +55,15 @@ impl<'a> Applied<'a> {
             .iter()
             .filter(|group| group.contracts.iter().any(|contract| contract.covers(database)))
             .collect();
-        let mut applied =
-            Self { database, groups, rules: Vec::new(), grants: Vec::new(), entities: HashMap::new(), today };
+        let mut applied = Self {
+            user: &subject.user,
+            database,
+            groups,
+            rules: Vec::new(),
+            grants: Vec::new(),
+            entities: HashMap::new(),
+            today,
+        };
         for group in applied.groups.clone() {
             for (schema, entity) in group.contracts.iter().flat_map(|contract| contract.entities_in(database)) {
                 applied.entities.entry((schema, &entity.name)).or_default().push((group, entity));

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::catalog::{Column, UserFunction};
 use crate::model::contract::{to_catalog, types::column_type};
+use crate::model::reading::Reading;
 use crate::model::source::SourceFile;
 use crate::policy::mask::{MaskUse, Strictness};
 use crate::policy::view::{Predicates, Reason};
@@ -60,6 +61,7 @@ fn relation(oid: u32, name: &str, kind: RelationKind, columns: Vec<Column>) -> R
         definition: matches!(kind, RelationKind::View | RelationKind::MaterializedView).then(|| "select".into()),
         has_rules: false,
         row_type: Oid(0),
+        reading: Reading::default(),
     }
 }
 
