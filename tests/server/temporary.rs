@@ -171,6 +171,16 @@ async fn a_table_that_hides_a_masked_one_is_meant_while_it_is_there() {
     assert_eq!(session.value("SELECT public.customers.email FROM public.customers WHERE id = 1").await, masked);
     assert_eq!(prepared().await, "mine");
     session.error("SELECT ssn FROM public.customers").await.expect(&SqlState::INSUFFICIENT_PRIVILEGE);
+    // What SQL has prepared means what it meant, and can be run beside statements of the driver.
+    runs(&session, &["PREPARE p AS SELECT email FROM public.customers WHERE id = 1", "CREATE TEMP TABLE more (x int)"]).await;
+    assert_eq!(session.value("EXECUTE p").await, masked);
+    // A name that a table of the session explains now may mean a column of the target once it has gone.
+    let rename = "PREPARE q AS UPDATE public.customers SET name = (SELECT ssn FROM customers c LIMIT 1) WHERE id = 1";
+    let own = "CREATE TEMP TABLE customers AS SELECT 1::bigint AS id, 'mine'::text AS email, 'own'::text AS ssn";
+    runs(&session, &[rename, "BEGIN", "DROP TABLE customers", "CREATE TEMP TABLE customers AS SELECT 1 AS x"]).await;
+    let error = session.error("EXECUTE q").await;
+    assert_eq!(error.code, "42703", "{error:?}");
+    runs(&session, &["ROLLBACK", "DEALLOCATE q", "DROP TABLE customers", own]).await;
     // Rolled back: it is there again.
     runs(&session, &["BEGIN", "SAVEPOINT s", "DROP TABLE customers"]).await;
     assert_eq!(session.value(mail).await, masked);
