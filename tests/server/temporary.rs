@@ -172,7 +172,8 @@ async fn a_table_that_hides_a_masked_one_is_meant_while_it_is_there() {
     assert_eq!(prepared().await, "mine");
     session.error("SELECT ssn FROM public.customers").await.expect(&SqlState::INSUFFICIENT_PRIVILEGE);
     // What SQL has prepared means what it meant, and can be run beside statements of the driver.
-    runs(&session, &["PREPARE p AS SELECT email FROM public.customers WHERE id = 1", "CREATE TEMP TABLE more (x int)"]).await;
+    runs(&session, &["PREPARE p AS SELECT email FROM public.customers WHERE id = 1", "CREATE TEMP TABLE more (x int)"])
+        .await;
     assert_eq!(session.value("EXECUTE p").await, masked);
     // A name that a table of the session explains now may mean a column of the target once it has gone.
     let rename = "PREPARE q AS UPDATE public.customers SET name = (SELECT ssn FROM customers c LIMIT 1) WHERE id = 1";
@@ -355,4 +356,21 @@ async fn what_was_made_before_a_policy_came_is_out_of_reach() {
     assert_eq!(session.error("SELECT 'x'::pg_temp.spy").await.code, "57P01");
     assert!(session.client.simple_query("SELECT email FROM before").await.is_err());
     runs(&other, &["CREATE TEMP TABLE after AS SELECT email FROM customers", "SELECT email FROM after"]).await;
+}
+
+#[tokio::test]
+async fn a_session_with_more_columns_than_anybody_needs_cannot_name_them() {
+    let Some(shop) = shop("temporary_many") else { return };
+    let (masked, _) = mails(&shop).await;
+    let (proxy, _policies) = shop.proxy();
+    let session = shop.via(&proxy, "support").await;
+    let columns: Vec<String> = (0..1500).map(|number| format!("c{number} int")).collect();
+    runs(&session, &["CREATE TEMP TABLE customers (ssn text)", "SELECT ssn FROM customers"]).await;
+    for table in 0..14 {
+        runs(&session, &[&format!("CREATE TEMP TABLE wide{table} ({})", columns.join(", "))]).await;
+    }
+    assert_eq!(session.error("SELECT c1 FROM wide1").await.code, "42P01");
+    session.error("SELECT ssn FROM customers").await.expect(&SqlState::INSUFFICIENT_PRIVILEGE);
+    assert_eq!(session.value("SELECT email FROM customers WHERE id = 1").await, masked);
+    runs(&session, &["DISCARD TEMP", "CREATE TEMP TABLE customers (ssn text)", "SELECT ssn FROM customers"]).await;
 }
