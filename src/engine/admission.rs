@@ -49,7 +49,9 @@ impl Admission for Allowed<'_> {
             Some("pgcovenant") if name == "pseudonym" => true,
             Some(schema) => trusted::function(self.catalog, &self.view.functions, schema, name),
             None => {
-                self.built_in(name) && trusted::may_be_overloaded(self.catalog, &self.view.functions, self.path, name)
+                self.built_in(name)
+                    && (trusted::is_built_in_as_written(self.catalog, name)
+                        || trusted::may_be_overloaded(self.catalog, &self.view.functions, self.path, name))
             }
         }
     }

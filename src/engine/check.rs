@@ -172,6 +172,7 @@ fn merge_effects(all: &mut Effects, more: Effects) {
     all.search_path_may_change |= more.search_path_may_change;
     all.temporary_may_change |= more.temporary_may_change;
     all.ddl |= more.ddl;
+    all.names_unknown |= more.names_unknown;
 }
 
 /// The report of a text of which nothing is known.

@@ -5,12 +5,16 @@
 //! `(SELECT CASE WHEN v is protected THEN redacted ELSE pg_get_viewdef(v) END AS pg_get_viewdef FROM (SELECT v) AS d (a))`. A
 //! scalar subquery keeps the name that the call would give an output column. The relation is found by the number that the
 //! function is given; where that cannot be done, the text is always redacted.
+//!
+//! The text of a function is shown for those of the server itself, and is NULL for others: literals in it cannot be told from
+//! the rest, since it can be in any language.
 
 use super::calls::misfit;
 use super::judge::Text;
 use super::objection::Objection;
 use crate::model::catalog::Catalog;
 use crate::policy::system::{DEFINITION_AFTER, DEFINITION_BEFORE, MANY_RELATIONS};
+use crate::sql::functions;
 use crate::sql::lexer::{Token, TokenKind};
 use crate::sql::second_opinion::WrapperEnd;
 use crate::sql::splice::{Generated, Splicer};
@@ -77,12 +81,26 @@ pub(super) fn redact(text: &Text<'_>, (name, start): (&str, u32), splicer: &mut 
             false => splicer.insert_before(start, "pg_catalog.".to_owned()).map_err(misfit),
         };
     }
-    let (Some(owner), Some(arguments), Some(protected)) = (Owner::of(name), call.arguments, protected) else {
+    if functions::tells_source(name) {
+        return show_own(&call, (name, start), splicer);
+    }
+    let typed = |arguments: &Vec<Argument>| {
+        let mut places = arguments.iter().enumerate();
+        places.all(|(at, argument)| argument.untyped.is_none() || type_of(name, at).is_some())
+    };
+    let arguments = call.arguments.as_ref().filter(|arguments| typed(arguments));
+    let (Some(owner), Some(arguments), Some(protected)) = (Owner::of(name), arguments, protected) else {
         let prefix = if call.is_qualified { "" } else { "pg_catalog." };
         splicer.insert_before(start, format!("(SELECT {DEFINITION_BEFORE}{prefix}")).map_err(misfit)?;
         return splicer.insert_after(call.close.end, format!("{DEFINITION_AFTER} AS {name})")).map_err(misfit);
     };
-    let names = ["a", "b", "c"].get(..arguments).unwrap_or_default();
+    for (at, argument) in arguments.iter().enumerate() {
+        if let (Some(span), Some(ty)) = (argument.untyped, type_of(name, at)) {
+            splicer.insert_before(span.start, "CAST(".to_owned()).map_err(misfit)?;
+            splicer.insert_after(span.end, format!(" AS pg_catalog.{ty})")).map_err(misfit)?;
+        }
+    }
+    let names = ["a", "b", "c"].get(..arguments.len()).unwrap_or_default();
     let qualified: Vec<String> = names.iter().map(|name| format!("d.{name}")).collect();
     let whole = format!("pg_catalog.{name}({})", qualified.join(", "));
     // What belongs to no relation, as that of a domain, has 0 or none: it is redacted.
@@ -95,6 +113,20 @@ pub(super) fn redact(text: &Text<'_>, (name, start): (&str, u32), splicer: &mut 
     let after = format!(") AS d ({}))", names.join(", "));
     splicer.replace(Span { start, end: call.open_end }, before, generated).map_err(misfit)?;
     splicer.replace(call.close, after, Generated::Plain).map_err(misfit)
+}
+
+/// Functions below this number are the server's own.
+fn show_own(call: &Call, (name, start): (&str, u32), splicer: &mut Splicer<'_>) -> Result<(), Objection> {
+    let one = call.arguments.as_deref();
+    if !matches!(one, Some([Argument { untyped: None }])) {
+        return Err(Objection::not_understood(format!("{name} is not called with the number of a function")));
+    }
+    let before = format!(
+        "(SELECT CASE WHEN CAST(d.a AS pg_catalog.oid) OPERATOR(pg_catalog.<) CAST(16384 AS pg_catalog.oid) \
+         THEN pg_catalog.{name}(CAST(d.a AS pg_catalog.oid)) END AS {name} FROM (SELECT "
+    );
+    splicer.replace(Span { start, end: call.open_end }, before, Generated::Plain).map_err(misfit)?;
+    splicer.replace(call.close, ") AS d (a))".to_owned(), Generated::Plain).map_err(misfit)
 }
 
 /// The relations of which something is protected; none if they are too many to be named.
@@ -116,8 +148,23 @@ struct Call {
     open_end: u32,
     /// Its closing parenthesis.
     close: Span,
-    /// How many arguments it has; none where they cannot be moved into a list of output columns as they are.
-    arguments: Option<usize>,
+    /// Its arguments; none where they cannot be moved into a list of output columns.
+    arguments: Option<Vec<Argument>>,
+}
+
+struct Argument {
+    /// Where it stands, if its type would be found by what it is an argument of.
+    untyped: Option<Span>,
+}
+
+/// The type of an argument, where all functions of that name agree on it.
+fn type_of(function: &str, at: usize) -> Option<&'static str> {
+    match (function, at) {
+        ("pg_get_viewdef", _) => None,
+        (_, 0) => Some("oid"),
+        ("pg_get_indexdef", 1) => Some("int4"),
+        _ => Some("bool"),
+    }
 }
 
 impl Call {
@@ -146,8 +193,8 @@ impl Call {
     }
 }
 
-/// How many arguments stand there; none where one cannot be an output column as it is.
-fn arguments(sql: &str, tokens: &[Token]) -> Option<usize> {
+/// The arguments that stand there; none where one cannot be an output column.
+fn arguments(sql: &str, tokens: &[Token]) -> Option<Vec<Argument>> {
     let mut depth = 0usize;
     let mut is_comma = |token: &Token| {
         match token.text(sql) {
@@ -157,18 +204,22 @@ fn arguments(sql: &str, tokens: &[Token]) -> Option<usize> {
         }
         depth == 0 && token.text(sql) == ","
     };
-    let movable = |argument: &[Token]| match argument {
-        [] => false,
-        // Its type is found by what it is an argument of.
-        [alone] => matches!(alone.kind, TokenKind::Integer | TokenKind::QuotedIdent) || is_typed_word(alone, sql),
+    let argument = |tokens: &[Token]| match tokens {
+        [] => None,
+        [alone] => {
+            let typed = match alone.kind {
+                TokenKind::Word => !alone.is_word(sql, "null"),
+                TokenKind::Integer | TokenKind::QuotedIdent => true,
+                _ => false,
+            };
+            let untyped = (!typed).then_some(Span { start: alone.start, end: alone.end });
+            Some(Argument { untyped })
+        }
         [first, second, ..] => {
-            !first.is_word(sql, "variadic") && !matches!(second.kind, TokenKind::EqualsGreater | TokenKind::ColonEquals)
+            let named = matches!(second.kind, TokenKind::EqualsGreater | TokenKind::ColonEquals);
+            (!first.is_word(sql, "variadic") && !named).then_some(Argument { untyped: None })
         }
     };
-    let arguments: Vec<&[Token]> = tokens.split(&mut is_comma).collect();
-    (arguments.len() <= 3 && arguments.iter().all(|argument| movable(argument))).then_some(arguments.len())
-}
-
-fn is_typed_word(token: &Token, sql: &str) -> bool {
-    token.kind == TokenKind::Word && !token.is_word(sql, "null")
+    let arguments: Vec<Argument> = tokens.split(&mut is_comma).map(argument).collect::<Option<_>>()?;
+    (arguments.len() <= 3).then_some(arguments)
 }

@@ -9,7 +9,7 @@ use super::objection::Objection;
 use super::reading::{self, Reading, Unread};
 use super::refusal::SqlState;
 use super::report::{Effects, Notice, RelationUse, StatementReport};
-use super::{calls, predicates, rewrite, session, temporary, writes};
+use super::{calls, predicates, rewrite, session, temporary, unknown, writes};
 use crate::model::catalog::{Catalog, SearchPath, is_system_schema};
 use crate::policy::trusted;
 use crate::sql::access::RelationRef;
@@ -109,6 +109,7 @@ fn judge(
     };
     let Some(catalog) = text.catalog else { return Ok(()) };
     let resolution = resolved.resolution;
+    found.effects.names_unknown = governed && unknown::is_named(catalog, outline, &resolution);
     let lookups = Lookups::of(catalog, text.facts.view, &resolution, outline);
     let case = Case {
         catalog,

@@ -24,6 +24,8 @@ pub struct Effects {
     pub temporary_may_change: bool,
     /// DDL: the catalog has to be read again.
     pub ddl: bool,
+    /// It names something that the catalog does not have: somebody may have created it a moment ago.
+    pub names_unknown: bool,
 }
 
 /// A warning 01P01 about a deprecated column.

@@ -11,7 +11,7 @@
 use super::objection::Objection;
 use super::refusal::SqlState;
 use crate::model::catalog::Catalog;
-use crate::sql::lexer::Token;
+use crate::sql::lexer::{Token, TokenKind};
 use crate::sql::second_opinion::Constant;
 use crate::sql::tree::Span;
 
@@ -232,30 +232,25 @@ pub(super) fn call(constants: &[Option<Constant>], catalog: Option<&Catalog>) ->
     set.map_err(|objection| name.start.map_or(objection.clone(), |start| objection.or_at(start)))
 }
 
-/// How pg_dump sets a setting that only newer servers have, word by word.
-const DUMP: &[&str] = &[
-    "SELECT",
-    "set_config",
-    "(",
-    "name",
-    ",",
-    "'view, foreign-table'",
-    ",",
-    "false",
-    ")",
-    "FROM",
-    "pg_settings",
-    "WHERE",
-    "name",
-    "=",
-    "'restrict_nonsystem_relation_kind'",
-];
-
-/// In the statement by which pg_dump closes views to itself: the name that is no constant, and the constant that it means.
-pub(super) fn name_in_dump(sql: &str, tokens: &[Token]) -> Option<(Span, String)> {
-    let is_it = tokens.iter().map(|token| token.text(sql)).eq(DUMP.iter().copied());
-    let (name, constant) = (tokens.get(3)?, DUMP.last()?);
-    is_it.then(|| (Span { start: name.start, end: name.end }, (*constant).to_owned()))
+/// `SELECT set_config(name, 'value', false) FROM pg_settings WHERE name = 'setting'`, as pg_dump asks, so that a server which does
+/// not have the setting says nothing: the first argument, and the setting that it can only be.
+pub(super) fn named_by_condition<'t>(sql: &'t str, tokens: &[Token], start: u32) -> Option<(Span, &'t str)> {
+    let first = tokens.binary_search_by_key(&start, |token| token.start).ok()?;
+    let mut rest = tokens.get(first..)?.iter().skip_while(|token| !token.is_symbol(sql, "(")).skip(1);
+    let argument = rest.next().filter(|token| token.is_word(sql, "name"))?;
+    let (comma, value, other) = (rest.next()?, rest.next()?, rest.next()?);
+    let (local, close) = (rest.next()?, rest.next()?);
+    let plain = comma.is_symbol(sql, ",") && other.is_symbol(sql, ",") && close.is_symbol(sql, ")");
+    let words = ["from", "pg_settings", "where", "name"];
+    let condition = words.iter().all(|word| rest.next().is_some_and(|token| token.is_word(sql, word)));
+    let equals = rest.next()?.is_symbol(sql, "=");
+    let setting = rest.next()?;
+    let ends = rest.next().is_none_or(|token| token.is_symbol(sql, ";"));
+    let literals = value.kind == TokenKind::String && setting.kind == TokenKind::String && local.is_word(sql, "false");
+    let name = setting.text(sql).strip_prefix('\'')?.strip_suffix('\'')?;
+    let is_name = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'));
+    (plain && condition && equals && ends && literals && is_name)
+        .then_some((Span { start: argument.start, end: argument.end }, name))
 }
 
 fn is_open(name: &str, catalog: Option<&Catalog>) -> bool {
@@ -283,6 +278,21 @@ pub(super) fn denied(what: String) -> Objection {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_setting_that_pg_dump_asks_for_is_found() {
+        let found = |sql: &str| {
+            let tokens = crate::sql::lexer::lex(sql).unwrap();
+            let start = tokens[1].start;
+            named_by_condition(sql, &tokens, start).map(|(_, name)| name.to_owned())
+        };
+        let asked = "SELECT set_config(name, 'view, foreign-table', false) FROM pg_settings WHERE name = 'restrict_x'";
+        assert_eq!(found(asked).as_deref(), Some("restrict_x"));
+        assert_eq!(found(&format!("{asked} OR true")), None);
+        assert_eq!(found(&asked.replace("'restrict_x'", "'a' || 'b'")), None);
+        assert_eq!(found(&asked.replace("restrict_x", "a'', b")), None);
+        assert_eq!(found("SELECT set_config('a', 'b', false)"), None);
+    }
 
     #[test]
     fn lists_are_sorted() {

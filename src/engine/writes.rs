@@ -14,7 +14,13 @@ pub(super) fn admit(case: &Case<'_>) -> Result<(), Objection> {
         let Some(relation) = case.relation(mention).filter(|relation| !relation.is_temporary()) else { continue };
         let start = mention.path.span().start;
         match relation.kind {
-            RelationKind::Table | RelationKind::Partitioned | RelationKind::Foreign if !relation.has_rules => {}
+            // A view that the server writes through leads to one table; if it cannot, the server says so.
+            RelationKind::Table
+            | RelationKind::Partitioned
+            | RelationKind::Foreign
+            | RelationKind::View
+            | RelationKind::MaterializedView
+                if !relation.has_rules => {}
             _ => {
                 return Err(Objection::denied_write(format!(
                     "writing through {}, which is not a plain table",

@@ -210,7 +210,7 @@ pub struct UserFunction {
     pub name: Box<str>,
     /// `pg_get_function_identity_arguments`.
     pub arguments: Box<str>,
-    /// `lanname`: `sql`, `plpgsql`, `c`, `internal` …
+    /// `lanname`: `sql`, `plpgsql`, `c`, `internal` …; `constructor` for the functions that come with a range type.
     pub language: Box<str>,
     /// The extension that owns it, if any.
     pub extension: Option<Box<str>>,
@@ -247,6 +247,8 @@ pub struct UserType {
     /// A CHECK constraint runs when a value is made of it that calls more than computing functions of `pg_catalog`: its
     /// own, or that of a domain that it is built on.
     pub has_unclear_check: bool,
+    /// A domain with a CHECK constraint, or one that is built on such: not every value of the type below is one of it.
+    pub has_check: bool,
     /// Functions outside `pg_catalog` that run when a value of it is made or shown, of the types that it is built on as
     /// well: `schema` and `name`.
     pub runs: Vec<(Box<str>, Box<str>)>,

@@ -28,7 +28,9 @@ const COMPUTING_EXTENSIONS: &[&str] = &[
 
 fn is_computing(extension: Option<&str>, language: &str) -> bool {
     // Some functions of these extensions are other names of built-in ones.
-    matches!(language, "c" | "internal") && extension.is_some_and(|extension| COMPUTING_EXTENSIONS.contains(&extension))
+    language == "constructor"
+        || matches!(language, "c" | "internal")
+            && extension.is_some_and(|extension| COMPUTING_EXTENSIONS.contains(&extension))
 }
 
 /// Functions that contracts call safe, as `schema` and `name`.
@@ -39,6 +41,12 @@ pub type SafeFunctions = HashSet<(Box<str>, Box<str>)>;
 pub fn built_in(catalog: &Catalog, safe: &SafeFunctions, name: &str) -> bool {
     let mut unknown = catalog.functions.iter().filter(|f| &*f.name == name && &*f.schema == "pg_catalog");
     functions::admitted(name) && (unknown.next().is_none() || function(catalog, safe, "pg_catalog", name))
+}
+
+/// Whether a call without a schema means the function of `pg_catalog` whatever the search path is. `FROM unnest(a, b)` does, and
+/// has to be written so: the server takes it apart itself.
+pub fn is_built_in_as_written(catalog: &Catalog, name: &str) -> bool {
+    name == "unnest" && !catalog.functions.iter().any(|f| &*f.name == name)
 }
 
 /// Whether `schema.name` may be called: every overload of it must be trusted.

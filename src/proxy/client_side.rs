@@ -48,6 +48,8 @@ pub enum Stop {
     Waits,
     /// Go on when the other sessions on the thread have had their turn: judging takes time.
     Yields,
+    /// Go on when the catalog has been read.
+    Learns,
     /// The client has said good-bye.
     Finished,
 }
@@ -194,6 +196,9 @@ impl<J: Judge> Conversation<J> {
         let (verdict, checked_in, now) = self.judge_text(text, Protocol::Simple);
         if let Some(stop) = self.path_matters(&verdict, Protocol::Simple, outbox) {
             return Ok(Step::Stop(stop));
+        }
+        if self.must_learn(&verdict) {
+            return Ok(Step::Stop(Stop::Learns));
         }
         match verdict {
             Verdict::Admit(admitted) => {

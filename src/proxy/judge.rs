@@ -1,6 +1,7 @@
 //! The session's line to the engine: keeps the snapshot and the subject's rules at hand, and reports what happened.
 
 use std::collections::BTreeSet;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -44,6 +45,15 @@ pub struct Ending {
     pub sqlstate: Option<[u8; 5]>,
 }
 
+/// Is over when the catalog has been read anew, or will not be.
+pub struct Learning(pub Pin<Box<dyn Future<Output = ()> + Send>>);
+
+impl std::fmt::Debug for Learning {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Learning")
+    }
+}
+
 /// What the conversation asks. A trait, so that the conversation is tested without engine, policy or clock.
 pub trait Judge {
     /// Takes over the snapshot in force, if it is another one.
@@ -66,6 +76,8 @@ pub trait Judge {
     fn over(&self, judged: &Judged, ending: &Ending);
     /// The structure of the database has changed.
     fn catalog_changed(&self);
+    /// Has the catalog read again; none where that cannot be done.
+    fn learning(&self) -> Option<Learning>;
     /// The largest text that is judged.
     fn statement_limit(&self) -> usize;
 }
@@ -216,6 +228,11 @@ impl Judge for EngineJudge {
 
     fn catalog_changed(&self) {
         self.collaborators.keeper.changed(&self.subject.database);
+    }
+
+    fn learning(&self) -> Option<Learning> {
+        let read = self.collaborators.keeper.read_from_now(&self.subject.database)?;
+        Some(Learning(Box::pin(read)))
     }
 
     fn statement_limit(&self) -> usize {

@@ -299,6 +299,14 @@ impl<J: Judge> Relay<J> {
             self.pass_end(cx);
             return Ok(Pumped::Nothing);
         }
+        if let Some(learning) = &mut self.conversation.learning {
+            if learning.0.as_mut().poll(cx).is_pending() {
+                return Ok(Pumped::Nothing);
+            }
+            self.conversation.learning = None;
+            self.unread_client_bytes(cx)?;
+            return Ok(Pumped::Bytes);
+        }
         let busy = self.client.unsent.len() > MAX_UNFETCHED || self.conversation.dialogue.due() > MAX_DUE;
         if self.waits || busy {
             return Ok(Pumped::Nothing);
@@ -352,7 +360,7 @@ impl<J: Judge> Relay<J> {
         self.yields = stop == Ok(Stop::Yields);
         self.server.send(run, cx).map_err(|_| Broken::Server)?;
         match stop {
-            Ok(Stop::NeedsMore | Stop::Waits | Stop::Yields) => Ok(consumed),
+            Ok(Stop::NeedsMore | Stop::Waits | Stop::Yields | Stop::Learns) => Ok(consumed),
             Ok(Stop::Finished) => {
                 self.finished = true;
                 self.client.ended = true;

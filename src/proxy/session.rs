@@ -8,9 +8,10 @@ use std::time::Instant;
 use bytes::BytesMut;
 
 use super::extended::Dialogue;
-use super::judge::Judge;
+use super::judge::{Judge, Learning};
 use crate::engine::refusal::Refusal;
 use crate::engine::report::{Operation, Report, StatementReport};
+use crate::engine::verdict::Verdict;
 use crate::model::catalog::SearchPath;
 use crate::wire::backend::Status;
 use crate::wire::response::{self, Problem, Severity};
@@ -95,6 +96,10 @@ pub struct Conversation<J> {
     pub pins: Pins,
     /// Effective search path; none while it is not known. Observed sessions keep their first guess.
     pub path: Option<SearchPath>,
+    /// The message at hand waits for the catalog to be read.
+    pub(super) learning: Option<Learning>,
+    /// It has been read for the message at hand.
+    learned: bool,
     /// The server could not answer the question for the path: not to be asked twice for one statement.
     pub question_failed: bool,
     /// No policy governed it once: what it has in its temporary schema can be anything.
@@ -129,6 +134,8 @@ impl<J: Judge> Conversation<J> {
             dialogue: Dialogue::new(status),
             pins,
             path,
+            learning: None,
+            learned: false,
             question_failed: false,
             was_observed: false,
             path_touched: false,
@@ -172,6 +179,23 @@ impl<J: Judge> Conversation<J> {
             Some(fatal) if self.judge.governed() => Err(fatal),
             _ => Ok(()),
         }
+    }
+
+    /// What names something unknown waits for the catalog to be read once more, and is judged again. In a transaction that has
+    /// changed the structure itself, a reading would not see that.
+    pub(super) fn must_learn(&mut self, verdict: &Verdict) -> bool {
+        let report = match verdict {
+            Verdict::Admit(admitted) => &admitted.report,
+            Verdict::Refuse(refusal) => &refusal.report,
+        };
+        let unknown = report.effects.names_unknown && self.judge.governed() && !self.ddl_ran;
+        if unknown && !self.learned {
+            self.learning = self.judge.learning();
+            self.learned = self.learning.is_some();
+            return self.learned;
+        }
+        self.learned = false;
+        false
     }
 
     /// The server is about to run this.

@@ -46,6 +46,9 @@ impl<J: Judge> Conversation<J> {
         if let Some(stop) = self.path_matters(&verdict, Protocol::Extended, outbox) {
             return Ok(Step::Stop(stop));
         }
+        if self.must_learn(&verdict) {
+            return Ok(Step::Stop(Stop::Learns));
+        }
         let verdict = match parse.and_then(|parse| self.judge.parameter_types(parse.types)) {
             Some(refusal) => Verdict::Refuse(refusal),
             None => verdict,

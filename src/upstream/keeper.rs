@@ -9,7 +9,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_postgres::error::SqlState;
 
 use super::catalog;
@@ -27,6 +27,12 @@ const REST_AT_MOST: Duration = Duration::from_secs(5);
 
 /// DDL inside a transaction shows only after its commit, which may come later: so we look again after these pauses.
 const LOOK_AGAIN: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
+
+/// Somebody who names what the catalog does not have makes us look again, but not more often than this.
+const ASKED_AT_MOST_EVERY: Duration = Duration::from_secs(1);
+
+/// So long somebody waits who named something unknown.
+const WAITS_AT_MOST: Duration = Duration::from_secs(5);
 
 /// How long one reading may take, connecting included.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -73,6 +79,10 @@ struct Kept {
     turn: Arc<tokio::sync::Mutex<()>>,
     /// DDL was seen.
     changed: Notify,
+    /// Something was named that is not known.
+    asked: Notify,
+    /// When the last reading began that is over.
+    read: watch::Sender<Option<Instant>>,
     state: Mutex<State>,
 }
 
@@ -158,6 +168,20 @@ impl CatalogKeeper {
         }
     }
 
+    /// Has the catalog read again soon. The future is over when a reading is that began after this call, or when that takes too
+    /// long. None where nobody reads.
+    pub fn read_from_now(&self, database: &str) -> Option<impl Future<Output = ()> + Send + 'static> {
+        let kept = Arc::clone(self.inner.lock().get(database)?);
+        let asked = Instant::now();
+        let mut readings = kept.read.subscribe();
+        kept.asked.notify_one();
+        Some(async move {
+            let read = readings.wait_for(|began| began.is_some_and(|began| began >= asked));
+            // Too late, or never: what is not known is then refused.
+            drop(tokio::time::timeout(WAITS_AT_MOST, read).await);
+        })
+    }
+
     /// The databases whose last reading failed although their catalog is in use, with the reason: for /readyz.
     pub fn failing(&self) -> Vec<(String, String)> {
         let databases = self.inner.lock();
@@ -225,6 +249,8 @@ impl Inner {
         state.locked_out = outcome.as_ref().is_ok_and(|locked_out| *locked_out);
         state.rested = Some(Instant::now() + took.saturating_mul(REST).min(REST_AT_MOST));
         state.gone = gone;
+        drop(state);
+        kept.read.send_replace(Some(began));
         outcome.map(|_| ())
     }
 
@@ -236,6 +262,9 @@ impl Inner {
         let epoch = self.store.replace_catalog(found.catalog);
         if epoch != before {
             tracing::info!(database, epoch, "took over a changed catalog");
+            for what in self.store.load().unfit(database) {
+                tracing::warn!(database, "{what}");
+            }
         }
         Ok(found.locked_out)
     }
@@ -260,6 +289,7 @@ async fn follow(inner: Weak<Inner>, database: Box<str>, kept: Arc<Kept>) {
     // Several proxies that start together shall not ask together.
     let spread = RandomState::new();
     let mut round: u64 = 0;
+    let mut last_asked = None;
     // After DDL: the pauses that are still to come.
     let mut pauses: &[Duration] = if kept.state().locked_out { &LOOK_AGAIN } else { &[] };
     loop {
@@ -269,6 +299,10 @@ async fn follow(inner: Weak<Inner>, database: Box<str>, kept: Arc<Kept>) {
             () = kept.changed.notified() => {
                 settle(&kept).await;
                 pauses = &LOOK_AGAIN;
+            }
+            () = kept.asked.notified() => {
+                rest(&kept, last_asked.map(|at: Instant| at + ASKED_AT_MOST_EVERY)).await;
+                last_asked = Some(Instant::now());
             }
             () = tokio::time::sleep(pause) => pauses = pauses.get(1..).unwrap_or_default(),
         }
@@ -291,9 +325,14 @@ async fn follow(inner: Weak<Inner>, database: Box<str>, kept: Arc<Kept>) {
 async fn settle(kept: &Kept) {
     let until = tokio::time::Instant::now() + SETTLE_AT_MOST;
     while tokio::time::timeout(SETTLE, kept.changed.notified()).await.is_ok() && tokio::time::Instant::now() < until {}
+    rest(kept, None).await;
+}
+
+/// Waits until we have rested from the last reading, and until that moment.
+async fn rest(kept: &Kept, until: Option<Instant>) {
     let rested = kept.state().rested;
-    if let Some(rested) = rested {
-        tokio::time::sleep_until(rested.into()).await;
+    if let Some(moment) = rested.max(until) {
+        tokio::time::sleep_until(moment.into()).await;
     }
 }
 

@@ -17,7 +17,7 @@ use pgcovenant::policy::compile::Bundle;
 use pgcovenant::policy::snapshot::{Database, Snapshot};
 use pgcovenant::policy::view::{ColumnRule, Effect, MaskExpression, Predicates, RelationRules, SubjectView};
 use pgcovenant::proxy::client_side::Stop;
-use pgcovenant::proxy::judge::{Ending, Judge, Judged};
+use pgcovenant::proxy::judge::{Ending, Judge, Judged, Learning};
 use pgcovenant::proxy::outbox::Outbox;
 use pgcovenant::proxy::session::{Conversation, Fatal, Pins};
 use pgcovenant::proxy::splice::Splice;
@@ -100,6 +100,10 @@ impl RealEngine {
 }
 
 impl Judge for RealEngine {
+    fn learning(&self) -> Option<Learning> {
+        None
+    }
+
     fn refresh(&mut self) {}
     fn epoch(&self) -> u64 {
         SNAPSHOT.epoch
@@ -168,6 +172,8 @@ impl Table {
                 Stop::NeedsMore => return Ok(()),
                 Stop::Waits => self.waits = true,
                 Stop::Yields => {}
+                // This engine never has anything more to learn.
+                Stop::Learns => panic!("waits for nothing"),
                 Stop::Finished => self.finished = true,
             }
         }

@@ -88,3 +88,26 @@ fn every_function_of_the_server_was_looked_at() {
         assert_eq!(functions::admitted(&name), harmless.contains(name.as_str()), "{name}");
     }
 }
+
+/// What somebody else has just created, without the proxy, is there for a governed session as it is for any other.
+#[tokio::test]
+async fn what_was_created_a_moment_ago_is_known() {
+    let Some(shop) = shop("created") else { return };
+    let policies = shop.policies();
+    policies.replace("policy.yaml", "unmodelled: deny", "unmodelled: allow");
+    let proxy = shop.proxy_with(&policies, "");
+    let support = shop.via(&proxy, "support").await;
+    assert_eq!(support.value("SELECT count(*) FROM orders WHERE false").await, "0");
+    for number in 1..=3 {
+        shop.sql(&format!(
+            "CREATE TABLE fresh_{number} AS SELECT {number} AS n; GRANT SELECT ON fresh_{number} TO support;
+             CREATE VIEW seen_{number} AS SELECT n, (SELECT max(email) FROM customers) AS mail FROM fresh_{number};
+             GRANT SELECT ON seen_{number} TO support"
+        ));
+        assert_eq!(support.value(&format!("SELECT n FROM fresh_{number}")).await, number.to_string());
+        let rows = support.client.query(&format!("SELECT n, mail IS NULL FROM seen_{number}"), &[]).await.unwrap();
+        assert!(rows[0].get::<_, bool>(1), "derived from what is masked");
+    }
+    assert_eq!(support.error("SELECT * FROM never_created").await.code, "42P01");
+    assert_eq!(support.error("SELECT never_created(1)").await.code, "42883");
+}

@@ -24,11 +24,14 @@ mod flow;
 mod hostile;
 
 mod tls;
+mod tools;
 mod auth;
 mod drivers;
 mod metrics;
 mod masking;
 mod pages;
+mod predicates;
+mod pseudonyms;
 mod refusal;
 mod hot_swap;
 mod deprecated;

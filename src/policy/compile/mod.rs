@@ -24,7 +24,7 @@ pub(in crate::policy) use self::decision::{Decided, Decisions, add as add_decisi
 use super::snapshot::Database;
 use super::subject::Subject;
 use super::system;
-use super::view::{ColumnRule, Effect, Predicates, RelationRules, ShadowFinding, Shown, SubjectView, Writes};
+use super::view::{ColumnRule, Effect, Predicates, Reason, RelationRules, ShadowFinding, Shown, SubjectView, Writes};
 use crate::model::catalog::{Catalog, ColumnId, Oid, Relation, RelationKind};
 use crate::model::lifecycle::{Lifecycle, Phase};
 
@@ -58,6 +58,26 @@ pub fn view(bundle: &Bundle, database: Option<&Database>, subject: &Subject, tod
     }
     view.fingerprint = fingerprint::of(&view, &subject.database);
     view
+}
+
+/// What the owner of a policy should know of a database: which columns are denied because the mask that a rule names for
+/// them does not work there, and why. One sentence each.
+pub fn unfit(bundle: &Bundle, database: &Database, today: Date) -> Vec<String> {
+    let catalog = &database.catalog;
+    let applied = Applied::for_everybody(bundle, &catalog.database, today);
+    let mut found: Vec<String> = applied
+        .unfit(catalog)
+        .into_iter()
+        .map(|(id, reason)| {
+            let Reason { policy, version: _, rule, note } = &*reason;
+            let column = display_column(catalog, id);
+            let why = note.as_deref().unwrap_or_default();
+            format!("{column} is denied instead of masked by rule \"{rule}\" of policy \"{policy}\": {why}")
+        })
+        .collect();
+    found.sort_unstable();
+    found.dedup();
+    found
 }
 
 /// What is decided about every column and relation.

@@ -12,7 +12,7 @@ use crate::engine::unreadable::Unreadable;
 use crate::engine::verdict::{Admitted, Verdict};
 use crate::model::catalog::SearchPath;
 use crate::proxy::client_side::Stop;
-use crate::proxy::judge::{Ending, Judge, Judged};
+use crate::proxy::judge::{Ending, Judge, Judged, Learning};
 use crate::proxy::outbox::Outbox;
 use crate::proxy::session::{Conversation, Fatal, Pins};
 use crate::proxy::splice::Splice;
@@ -61,6 +61,7 @@ impl Judge for Fake {
                 search_path_may_change: sql.contains("set"),
                 temporary_may_change: sql.contains("temp"),
                 ddl: sql.contains("create"),
+                names_unknown: sql.contains("unheard"),
             },
             ..Report::default()
         };
@@ -101,6 +102,10 @@ impl Judge for Fake {
     }
     fn catalog_changed(&self) {
         self.log.borrow_mut().push("catalog".to_owned());
+    }
+    fn learning(&self) -> Option<Learning> {
+        self.log.borrow_mut().push("learns".to_owned());
+        Some(Learning(Box::pin(std::future::ready(()))))
     }
     fn statement_limit(&self) -> usize {
         1000

@@ -140,3 +140,21 @@ fn a_text_too_large_to_be_read_takes_the_place_of_the_unnamed_one_before_it() {
     table.client(&huge[7..]).unwrap();
     assert!(table.mind.dialogue.statement(b"").is_none(), "also when it comes in pieces");
 }
+
+#[test]
+fn what_names_something_unknown_is_judged_again_after_a_reading_and_only_once() {
+    for bytes in [query("select unheard"), parse("", "select unheard")] {
+        let mut table = Table::new(true);
+        assert_eq!(table.client(&bytes), Ok(Stop::Learns));
+        assert_eq!(table.sent(), Vec::<String>::new());
+        assert_eq!(table.log(), ["learns"]);
+        // The reading is over, and has found nothing new.
+        assert_eq!(table.client(&[]), Ok(Stop::NeedsMore));
+        assert_eq!(table.sent().len(), 1);
+        assert_eq!(table.log(), Vec::<String>::new());
+        // The next one is another message.
+        assert_eq!(table.client(&bytes), Ok(Stop::Learns));
+    }
+    let mut observed = Table::new(false);
+    assert_eq!(observed.client(&query("select unheard")), Ok(Stop::NeedsMore));
+}

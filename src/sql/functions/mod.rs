@@ -60,6 +60,8 @@ const ADMITTED: &[&str] = &[
     "pg_get_function_arguments",
     "pg_get_function_identity_arguments",
     "pg_get_function_result",
+    "pg_get_function_sqlbody",
+    "pg_get_functiondef",
     "pg_get_indexdef",
     "pg_get_keywords",
     "pg_get_object_address",
@@ -255,6 +257,11 @@ const ADMITTED: &[&str] = &[
     "pg_xact_status",
 ];
 
+/// Whether PostgreSQL 15 to 18 have a function of that name in `pg_catalog`.
+pub fn is_known(name: &str) -> bool {
+    KNOWN.contains(name)
+}
+
 /// Families by the start of the name, and what they do.
 const REFUSED_FAMILIES: &[&str] = &[
     // Run a query given as text, or read the table, schema, database or cursor that a text names.
@@ -300,6 +307,8 @@ const DEFINITIONS: &[&str] = &[
     "pg_get_constraintdef",
     "pg_get_function_arg_default",
     "pg_get_function_arguments",
+    "pg_get_function_sqlbody",
+    "pg_get_functiondef",
     "pg_get_indexdef",
     "pg_get_partition_constraintdef",
     "pg_get_partkeydef",
@@ -349,6 +358,11 @@ pub fn makes_rows(name: &str) -> bool {
     MAKE_ROWS.binary_search(&name).is_ok()
 }
 
+/// Whether the answer of `pg_catalog.name` is the source of a function.
+pub fn tells_source(name: &str) -> bool {
+    matches!(name, "pg_get_functiondef" | "pg_get_function_sqlbody")
+}
+
 /// Whether `pg_catalog.name` may be called. A name that no function has is for the server to refuse.
 pub fn admitted(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
@@ -390,7 +404,7 @@ mod tests {
             "lo_export",
             "pg_read_file",
             "pg_stat_get_activity",
-            "pg_get_functiondef",
+            "pg_read_server_files",
             "pg_ls_dir",
             "pg_logical_slot_get_changes",
             "set_config",

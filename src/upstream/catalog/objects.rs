@@ -17,7 +17,8 @@ SELECT n.nspname::text AS schema, p.proname::text AS name,
                                                           a.aggdeserialfn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn)
                    JOIN pg_catalog.pg_language w ON w.oid = f.prolang
                   WHERE p.prokind = 'a' AND a.aggfnoid = p.oid AND w.lanname NOT IN ('internal', 'c')),
-                l.lanname::text) AS language,
+                CASE WHEN l.lanname = 'internal' AND p.prosrc ~ '^(multi)?range_constructor[0-3]$' THEN 'constructor'
+                     ELSE l.lanname::text END) AS language,
        e.extname::text AS extension
   FROM pg_catalog.pg_proc p
   JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
