@@ -87,10 +87,15 @@ impl Walk<'_> {
         if let Some(source) = lineage.indirect.iter().find(|source| self.decisions.contains_key(source)) {
             return Err(format!("the rows of the view depend on {}", display_column(catalog, *source)));
         }
+        let shows_null = |source: &&ColumnId| self.decisions.get(source).is_some_and(|decided| !decided.keeps_null());
+        if let Some(source) = lineage.nullness.iter().find(shows_null) {
+            return Err(format!("the rows of the view depend on {}", display_column(catalog, *source)));
+        }
         if lineage.outputs.len() != view.columns.len() {
             return Err("the view has other columns than its query".to_owned());
         }
-        let everything = lineage.outputs.iter().flat_map(|output| &output.sources).chain(&lineage.indirect);
+        let everything =
+            lineage.outputs.iter().flat_map(|output| &output.sources).chain(&lineage.indirect).chain(&lineage.nullness);
         if let Some(source) = everything.into_iter().find(|source| !exists(catalog, **source)) {
             return Err(format!("the view reads {}, which is not known", display_column(catalog, *source)));
         }
