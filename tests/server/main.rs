@@ -39,3 +39,4 @@ mod session_state;
 mod temporary;
 mod threads;
 mod vanishing;
+mod views;
