@@ -266,6 +266,8 @@ pub struct CastFunction {
     pub schema: Box<str>,
     /// `proname`.
     pub name: Box<str>,
+    /// `castcontext` is implicit or assignment: it is made where the text has no cast.
+    pub unasked: bool,
 }
 
 /// A role and what it is a member of.
