@@ -70,9 +70,13 @@ impl Rewriter<'_, '_, '_, '_> {
         }
         let mut added = String::new();
         for attnum in grouping.used.iter().filter(|attnum| !grouping.grouped.contains(attnum)) {
-            let Some(column) = relation.column_by_number(*attnum) else { continue };
+            let Some(place) = relation.columns.iter().position(|column| column.attnum == *attnum) else { continue };
+            let Some(column) = relation.columns.get(place) else { continue };
             if !is_omitted(self.case.rule(relation, column)) {
-                added += &format!(", {}.{}", mention.visible_name().ident, Ident::quoted(&column.name));
+                // An alias may come with other names for the columns.
+                let renamed = mention.alias_columns.get(place).map(|name| name.ident.to_string());
+                let name = renamed.unwrap_or_else(|| Ident::quoted(&column.name).to_string());
+                added += &format!(", {}.{name}", mention.visible_name().ident);
             }
         }
         if added.is_empty() {

@@ -159,28 +159,10 @@ impl Maker {
 
     fn text(&mut self, scope: &Scope, depth: usize) -> Node {
         const AROUND: &[(&str, &str)] = &[
-            ("upper(", ")"),
-            ("lower(", ")"),
-            ("left(", ", 3)"),
-            ("right(", ", 4)"),
-            ("md5(", ")"),
-            ("reverse(", ")"),
-            ("trim(BOTH 'x' FROM ", ")"),
-            ("substring(", " FROM 2 FOR 3)"),
-            ("split_part(", ", '@', 2)"),
-            ("replace(", ", '*', '#')"),
-            ("lpad(", ", 12, '.')"),
-            ("initcap(", ")"),
-            ("regexp_replace(", ", '[aeiou]', '_', 'g')"),
-            ("quote_literal(", ")"),
-            ("overlay(", " PLACING 'zz' FROM 1 FOR 1)"),
-            ("translate(", ", 'abc', 'xyz')"),
-            ("repeat(", ", 2)"),
-            ("concat('<', ", ", '>')"),
-            ("(", ") COLLATE \"C\""),
-            ("format('%s/%s', ", ", 1)"),
-            ("btrim(", ", 'x')"),
-            ("(", ")::varchar(5)::text"),
+            ("upper(", ")"), ("lower(", ")"), ("left(", ", 3)"), ("right(", ", 4)"), ("md5(", ")"), ("reverse(", ")"), ("trim(BOTH 'x' FROM ", ")"), ("trim(LEADING FROM ", ")"),
+            ("substring(", " FROM 2 FOR 3)"), ("split_part(", ", '@', 2)"), ("replace(", ", '*', '#')"), ("lpad(", ", 12, '.')"), ("initcap(", ")"),
+            ("regexp_replace(", ", '[aeiou]', '_', 'g')"), ("quote_literal(", ")"), ("overlay(", " PLACING 'zz' FROM 1 FOR 1)"), ("translate(", ", 'abc', 'xyz')"),
+            ("repeat(", ", 2)"), ("concat('<', ", ", '>')"), ("(", ") COLLATE \"C\""), ("format('%s/%s', ", ", 1)"), ("btrim(", ", 'x')"), ("(", ")::varchar(5)::text"),
         ];
         let ty = Ty::Text;
         match self.random.below(10) {
@@ -240,7 +222,7 @@ impl Maker {
             5 => {
                 let of = *self.random.pick(&[Ty::Int, Ty::Num, Ty::Text, Ty::Date, Ty::Stamp]);
                 let (low, high) = (self.expr(of, scope, depth), self.expr(of, scope, depth));
-                node![Role::Value(ty); "(", self.expr(of, scope, depth), self.random.pick(&[" BETWEEN ", " NOT BETWEEN "]).to_owned(), low, " AND ", high, ")"]
+                node![Role::Value(ty); "(", self.expr(of, scope, depth), self.random.pick(&[" BETWEEN ", " NOT BETWEEN ", " BETWEEN SYMMETRIC "]).to_owned(), low, " AND ", high, ")"]
             }
             6 => {
                 let of = *self.random.pick(TYPES);
@@ -272,7 +254,7 @@ impl Maker {
                 2 => self.pair_of_type(ty, Ty::Dates, "(", " && ", ")", scope, depth),
                 3 => self.over(ty, "(", Ty::Json, " ? 'lang')", scope, depth),
                 4 => self.over(ty, "(3 = ANY (", Ty::Ints, "))", scope, depth),
-                _ => self.over(ty, "(", Ty::Inet, " << '10.0.0.0/8'::inet)", scope, depth),
+                _ => self.over(ty, "(", Ty::Inet, " << inet '10.0.0.0/8')", scope, depth),
             },
             _ => match self.random.below(3) {
                 0 => self.over(ty, "(", ty, " IS NOT TRUE)", scope, depth),

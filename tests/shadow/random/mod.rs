@@ -135,7 +135,8 @@ fn ask(wire: &mut Wire, case: &Case) -> (Answer, Vec<Message>) {
         wire.simple("DEALLOCATE ALL");
     }
     let mut answer = Answer::of(&all);
-    if !case.ordered {
+    // The order may have been left out to make the statement smaller.
+    if !case.ordered || !case.sql().contains(" ORDER BY ") {
         answer.rows.sort();
     }
     (answer, all)
