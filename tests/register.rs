@@ -7,7 +7,9 @@ use std::path::Path;
 
 /// Whether a file has a test, an attack or a case of that name.
 fn has(text: &str, name: &str) -> bool {
-    [format!("fn {name}("), format!("\n-- {name}\n"), format!("\n## {name}\n")].iter().any(|form| text.contains(form.as_str()))
+    [format!("fn {name}("), format!("\n-- {name}\n"), format!("\n## {name}\n")]
+        .iter()
+        .any(|form| text.contains(form.as_str()))
 }
 
 #[test]
@@ -35,7 +37,8 @@ fn every_way_of_the_register_has_a_number_and_a_test() {
     let rows = register.lines().filter(|line| line.starts_with("| ") && line.split(" | ").count() == 4);
     let mut last = 0;
     for row in rows.filter(|row| !row.contains("held by")) {
-        let number: u32 = row.trim_start_matches("| ").split(' ').next().unwrap().parse().unwrap_or_else(|_| panic!("{row}"));
+        let number: u32 =
+            row.trim_start_matches("| ").split(' ').next().unwrap().parse().unwrap_or_else(|_| panic!("{row}"));
         assert_eq!(number, last + 1, "{row}");
         assert!(row.rsplit(" | ").next().unwrap().contains('#'), "no test holds {row}");
         last = number;

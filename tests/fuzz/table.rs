@@ -11,7 +11,9 @@ use pgcovenant::engine::function_call::check_function_call;
 use pgcovenant::engine::refusal::Refusal;
 use pgcovenant::engine::unreadable::{Unreadable, check_unreadable};
 use pgcovenant::engine::verdict::Verdict;
-use pgcovenant::model::catalog::{BaseType, Catalog, Column, ColumnId, ColumnType, Oid, Relation, RelationKind, SearchPath};
+use pgcovenant::model::catalog::{
+    BaseType, Catalog, Column, ColumnId, ColumnType, Oid, Relation, RelationKind, SearchPath,
+};
 use pgcovenant::model::reading::Reading;
 use pgcovenant::policy::compile::Bundle;
 use pgcovenant::policy::snapshot::{Database, Snapshot};

@@ -58,7 +58,8 @@ fn session(world: &World, database: &str) -> Wire {
 /// The part of an error that is the same for others like it.
 fn reason(error: &(String, String)) -> String {
     let words = error.1.replace("statement cannot be checked against the data policy (A policy protects columns from this user, and what is not understood is refused: ", "(");
-    let plain: String = words.chars().map(|letter| if letter.is_ascii_digit() { '0' } else { letter }).take(60).collect();
+    let plain: String =
+        words.chars().map(|letter| if letter.is_ascii_digit() { '0' } else { letter }).take(60).collect();
     format!("{} {plain}", error.0)
 }
 
@@ -86,8 +87,20 @@ fn statements_of_sqlsmith_show_nothing() {
             let _ = writeln!(leaks, "{what}\n  {sql}");
         }
         let late = |answer: &Answer| answer.sqlstate() == Some("57014");
-        if bytes_a != bytes_b && !late(&in_a) && !late(&in_b) && bytes_a == ask(&mut a, sql).1 && bytes_b == ask(&mut b, sql).1 {
-            let _ = writeln!(leaks, "A: {:?} {} rows, B: {:?} {} rows\n  {sql}", in_a.error, in_a.rows.len(), in_b.error, in_b.rows.len());
+        if bytes_a != bytes_b
+            && !late(&in_a)
+            && !late(&in_b)
+            && bytes_a == ask(&mut a, sql).1
+            && bytes_b == ask(&mut b, sql).1
+        {
+            let _ = writeln!(
+                leaks,
+                "A: {:?} {} rows, B: {:?} {} rows\n  {sql}",
+                in_a.error,
+                in_a.rows.len(),
+                in_b.error,
+                in_b.rows.len()
+            );
         }
         match &in_a.error {
             None => answered += 1,

@@ -111,7 +111,12 @@ impl Maker {
         };
         let (returning, columns) = self.returning(&scope);
         let head = format!("UPDATE {}{} AS {alias} SET ", self.random.pick(&["", "ONLY "]), target.name);
-        Made { node: node![Role::Fixed; head, Node::list(sets), from, filter, returning], columns, ordered: false, starred: false }
+        Made {
+            node: node![Role::Fixed; head, Node::list(sets), from, filter, returning],
+            columns,
+            ordered: false,
+            starred: false,
+        }
     }
 
     fn delete(&mut self) -> Made {
