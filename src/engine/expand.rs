@@ -56,7 +56,7 @@ pub(super) fn query(case: &Case<'_>, view: &Relation) -> Result<Expanded, Object
         facts: &facts,
         catalog: Some(case.catalog),
         earlier: Effects::default(),
-        own: &Own::new(None),
+        own: &Own::default(),
     };
     let expanded = rewritten(case, &text, statement, &path).map_err(Objection::without_place)?;
     if expanded.text.len() > MAX_BYTES {
@@ -89,7 +89,7 @@ fn rewritten(
         return Err(Objection::not_understood("it reads a column that is treated as dropped"));
     }
     let mut splicer = Splicer::new(text.tokens);
-    calls::qualify(text, statement, &mut splicer)?;
+    calls::qualify(text, statement, &resolution.column_calls, &mut splicer)?;
     rewrite::rewrite(&inner, text.sql, text.tokens, &mut splicer)?;
     spliced(text.sql, text.tokens, splicer)
 }

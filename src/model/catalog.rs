@@ -407,6 +407,11 @@ impl SearchPath {
         &self.schemas
     }
 
+    /// The schemas in which operators, functions and what others know is found.
+    pub fn lasting(&self) -> impl Iterator<Item = &str> {
+        self.schemas.iter().map(|schema| &**schema).filter(|schema| *schema != temporary::SCHEMA)
+    }
+
     /// The temporary relations of the session.
     pub fn temporary(&self) -> &[TemporaryRelation] {
         &self.temporary
