@@ -11,6 +11,7 @@ use pgcovenant::engine::cache::VerdictCache;
 use pgcovenant::engine::check::{Facts, Protocol, check};
 use pgcovenant::engine::verdict::Verdict;
 use pgcovenant::model::catalog::{BaseType, Catalog, Column, ColumnType, Oid, Relation, RelationKind, SearchPath};
+use pgcovenant::model::reading::Reading;
 use pgcovenant::policy::compile::Bundle;
 use pgcovenant::policy::snapshot::{Database, Snapshot};
 use pgcovenant::policy::view::{ColumnRule, Effect, MaskExpression, Predicates, RelationRules, SubjectView};
@@ -52,6 +53,7 @@ fn table(oid: Oid, name: &str, columns: &[&str]) -> Relation {
         definition: None,
         has_rules: false,
         row_type: Oid(oid.0 + 1),
+        reading: Reading::default(),
     }
 }
 

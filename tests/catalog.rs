@@ -125,7 +125,7 @@ fn relations(catalog: &Catalog) {
             ("mail", "public.mail", BaseType::Text),
             ("work", "\"Odd Schema\".\"Work Mail\"", BaseType::Text),
             ("all_mail", "public.mails", BaseType::Array),
-            ("tier", "public.tier", BaseType::Other),
+            ("tier", "public.tier", BaseType::Enum),
             ("nick", "\"Odd Schema\".citext", BaseType::Text),
             ("at", "timestamp(3) with time zone", BaseType::Timestamp),
             ("score", "numeric(10,2)[]", BaseType::Array),

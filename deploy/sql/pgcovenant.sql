@@ -11,12 +11,39 @@
 --     computed for a guessed value nor be turned back, and no extension is needed.
 --   * The functions run with the rights of their owner and a fixed search_path with pg_temp last, so that a caller can
 --     put nothing of its own in front of what they call.
+--   * Nobody prepared it: if the schema or anything in it is there already and belongs to somebody else, this file stops.
+--     Default privileges that would give others the table or its functions are taken back.
 --   * Somebody who may call pseudonym() can try out guesses, so EXECUTE is not for everybody: grant it to the roles
 --     that connect through pgcovenant. There, governed sessions reach it only inside a mask; a call of their own is
 --     refused, because no contract lists the function. Do not list it in `pgcovenantFunctions`, and do not let those
 --     roles connect past the proxy.
 
 BEGIN;
+
+-- An owner can replace what is his and read what is written to it. So all of it must be ours.
+DO $$
+DECLARE
+    stranger text;
+BEGIN
+    SELECT what INTO stranger FROM (
+        SELECT 'schema pgcovenant', nspowner FROM pg_catalog.pg_namespace WHERE nspname = 'pgcovenant'
+        UNION ALL
+        SELECT 'relation pgcovenant.' || relname, relowner FROM pg_catalog.pg_class
+         WHERE relnamespace = pg_catalog.to_regnamespace('pgcovenant')
+        UNION ALL
+        SELECT 'function pgcovenant.' || proname, proowner FROM pg_catalog.pg_proc
+         WHERE pronamespace = pg_catalog.to_regnamespace('pgcovenant')
+    ) AS found (what, owner)
+    WHERE owner <> (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = current_user) LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION '% belongs to somebody else', stranger
+            USING HINT = 'Run this file as its owner, or find out who made it and drop it.', ERRCODE = '42501';
+    END IF;
+    -- Grants on what is there already were given on purpose.
+    PERFORM pg_catalog.set_config('pgcovenant.installed',
+        (pg_catalog.to_regprocedure('pgcovenant.pseudonym(text, text)') IS NOT NULL)::text, true);
+END
+$$;
 
 CREATE SCHEMA IF NOT EXISTS pgcovenant;
 REVOKE ALL ON SCHEMA pgcovenant FROM PUBLIC;
@@ -90,6 +117,26 @@ END
 $$;
 REVOKE ALL ON FUNCTION pgcovenant.pseudonym(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION pgcovenant.pseudonym(text, text) IS 'The pseudonym of a value under a key';
+
+-- ALTER DEFAULT PRIVILEGES may have given others a share. The keys are for nobody, at any time.
+DO $$
+DECLARE
+    shared record;
+BEGIN
+    FOR shared IN
+        SELECT DISTINCT 'TABLE pgcovenant.pseudonym_key' AS object, grantee
+          FROM pg_catalog.pg_class, pg_catalog.aclexplode(relacl)
+         WHERE oid = 'pgcovenant.pseudonym_key'::pg_catalog.regclass AND grantee NOT IN (0, relowner)
+        UNION
+        SELECT pg_catalog.format('FUNCTION %s', oid::pg_catalog.regprocedure), grantee
+          FROM pg_catalog.pg_proc, pg_catalog.aclexplode(proacl)
+         WHERE pronamespace = 'pgcovenant'::pg_catalog.regnamespace AND grantee NOT IN (0, proowner)
+           AND (proname = 'create_key' OR pg_catalog.current_setting('pgcovenant.installed') = 'false')
+    LOOP
+        EXECUTE pg_catalog.format('REVOKE ALL ON %s FROM %s', shared.object, shared.grantee::pg_catalog.regrole);
+    END LOOP;
+END
+$$;
 
 COMMIT;
 

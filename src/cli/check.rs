@@ -26,7 +26,7 @@ pub fn run(arguments: &Check) -> anyhow::Result<ExitCode> {
     }
     let mut out = std::io::stdout().lock();
     match arguments.format {
-        Format::Text => write!(out, "{}{}", input.report(), summary(&input))?,
+        Format::Text => write!(out, "{}{}{}", input.report(), summary(&input), needed(&input))?,
         Format::Json => {
             let problems: Vec<_> = input.diagnostics.iter().map(to_json).collect();
             writeln!(out, "{:#}", json!({"files": input.files.len(), "problems": problems}))?;
@@ -70,6 +70,19 @@ fn certificates(config: &Config, file: &SourceFile) -> Vec<Diagnostic> {
         }
     }
     problems.into_found()
+}
+
+/// What must be in the database, which is not asked here.
+fn needed(input: &Input) -> String {
+    let rules = input.bundle.as_deref().map(|bundle| bundle.rules_with_pseudonyms()).unwrap_or_default();
+    if rules.is_empty() {
+        return String::new();
+    }
+    let rules: Vec<_> = rules.iter().map(|(policy, rule)| format!("{policy}/{rule}")).collect();
+    format!(
+        "note: the mask `hash` needs deploy/sql/pgcovenant.sql in the database, or its columns are denied: {}\n",
+        rules.join(", ")
+    )
 }
 
 fn summary(input: &Input) -> String {

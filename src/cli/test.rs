@@ -10,6 +10,7 @@ use crate::engine::report::{Outcome, Report};
 use crate::engine::verdict::Verdict;
 use crate::model::catalog::{Catalog, ColumnId, Oid, Relation, RelationKind, SearchPath};
 use crate::model::contract::Contract;
+use crate::model::reading::Reading;
 use crate::policy::rule::{Expectation, PolicyTest};
 use crate::policy::snapshot::Snapshot;
 use crate::policy::subject::Subject;
@@ -100,6 +101,7 @@ fn outputs(catalog: &Catalog, path: &SearchPath, sql: &str) -> Option<Vec<Deriva
         definition: Some(sql.into()),
         has_rules: false,
         row_type: Oid(0),
+        reading: Reading::default(),
     });
     match lineage::of_views(&probe).remove(&PROBE)? {
         ViewLineage::Known(lineage) => Some(lineage.outputs),

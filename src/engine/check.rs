@@ -6,6 +6,7 @@ use super::judge;
 use super::objection::Objection;
 use super::refusal::{Refusal, SqlState};
 use super::report::{Effects, Operation, Report, StatementReport};
+use super::temporary::Own;
 use super::verdict::{Admitted, Verdict};
 use crate::model::catalog::{Catalog, SearchPath};
 use crate::policy::snapshot::Snapshot;
@@ -88,11 +89,7 @@ pub fn check(snapshot: &Snapshot, facts: &Facts<'_>, sql: &str) -> Verdict {
 /// Finds out what to do with a text of this shape.
 pub(super) fn plan(snapshot: &Snapshot, facts: &Facts<'_>, sql: &str, tokens: &[Token]) -> Result<Plan, Box<Refusal>> {
     let shared = snapshot.database(facts.database).map(|database| &*database.catalog);
-    // A copy only where the session has something of its own.
-    let temporary = facts.search_path.map(SearchPath::temporary).filter(|relations| !relations.is_empty());
-    let own = shared.zip(temporary).map(|(catalog, relations)| catalog.with_temporary(relations));
-    let catalog = own.as_ref().or(shared);
-    if let Some(number) = reads_otherwise(catalog, tokens) {
+    if let Some(number) = reads_otherwise(shared, tokens) {
         if !facts.view.governed {
             return Ok(Plan { splices: Vec::new(), report: unanalysed("lexer") });
         }
@@ -113,15 +110,19 @@ pub(super) fn plan(snapshot: &Snapshot, facts: &Facts<'_>, sql: &str, tokens: &[
     }
     let mut report = Report::default();
     let mut splicer = Splicer::new(tokens);
-    let mut touched = Vec::new();
+    let searched = facts.search_path;
+    let mut own = Own::new(searched);
     let mut failure = None;
     for statement in &outline.statements {
-        let case = judge::Text { sql, tokens, facts, catalog, earlier: report.effects, touched: &touched };
+        let (path, copy) = (own.path(searched), own.catalog(shared));
+        let facts = Facts { search_path: path.as_ref(), ..*facts };
+        let catalog = copy.as_ref().or(shared);
+        let case = judge::Text { sql, tokens, facts: &facts, catalog, earlier: report.effects, own: &own };
         let (found, objection) = judge::statement(&case, statement, &mut splicer);
         merge_effects(&mut report.effects, found.effects);
+        own.follow(&found, shared, searched);
         report.notices.extend(found.notices);
         report.statements.push(found.report);
-        touched.extend(found.touched);
         failure = failure.or(objection);
     }
     let report = Arc::new(report);
@@ -131,7 +132,8 @@ pub(super) fn plan(snapshot: &Snapshot, facts: &Facts<'_>, sql: &str, tokens: &[
     let refuse = |objection: Objection| Box::new(objection.into_refusal(sql, Arc::clone(&report)));
     let splices = splicer.finish().map_err(|error| refuse(Objection::not_understood(error.to_string())))?;
     if facts.view.governed {
-        judge::verify(facts, catalog, sql, tokens, &splices).map_err(refuse)?;
+        let copy = own.catalog_of_all(shared);
+        judge::verify(facts, copy.as_ref().or(shared), sql, tokens, &splices).map_err(refuse)?;
     }
     Ok(Plan { splices, report })
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::check::Facts;
 use super::lookups::Lookups;
 use super::objection::Objection;
 use super::refusal::SqlState;
@@ -31,8 +32,21 @@ pub(super) struct Case<'a> {
     pub catalog: &'a Catalog,
     pub view: &'a SubjectView,
     pub resolution: &'a Resolution,
+    pub facts: &'a Facts<'a>,
+    pub denied: Denied,
+    /// How many views the text stands in.
+    pub depth: u8,
     /// Comparisons that see a masked column itself.
     pub lookups: &'a Lookups,
+}
+
+/// What a projection shows in place of denied columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Denied {
+    /// Nothing: no reference to them is admitted.
+    LeftOut,
+    /// NULL: the query of a view refers to them, and the columns that it makes of them are denied.
+    Null,
 }
 
 impl<'a> Case<'a> {

@@ -35,8 +35,10 @@ impl Owner {
             "pg_get_partkeydef" | "pg_get_partition_constraintdef" => {
                 Some(Self::Argument("CAST(d.a AS pg_catalog.oid)"))
             }
-            // Its argument may be a name, too.
-            "pg_get_viewdef" => Some(Self::Argument("CAST(CAST(d.a AS pg_catalog.regclass) AS pg_catalog.oid)")),
+            // Its argument may be a name, too; the cast of a text would not take a number.
+            "pg_get_viewdef" => Some(Self::Argument(
+                "CAST(pg_catalog.regclassin(pg_catalog.textout(CAST(d.a AS pg_catalog.text))) AS pg_catalog.oid)",
+            )),
             "pg_get_indexdef" => listed("pg_index", "indrelid", "indexrelid"),
             "pg_get_constraintdef" => listed("pg_constraint", "conrelid", "oid"),
             "pg_get_statisticsobjdef" => listed("pg_statistic_ext", "stxrelid", "oid"),

@@ -2,7 +2,7 @@
 
 use super::admission::Allowed;
 use super::check::Facts;
-use super::decide::{self, Case};
+use super::decide::{self, Case, Denied};
 use super::kind::{self, Form};
 use super::lookups::Lookups;
 use super::objection::Objection;
@@ -16,7 +16,7 @@ use crate::sql::access::RelationRef;
 use crate::sql::inner::Around;
 use crate::sql::lexer::{self, Token};
 use crate::sql::second_opinion::{self, Fragment, OutlineStatement, StatementKind};
-use crate::sql::splice::{self, Generated, Placed, Splice, Splicer};
+use crate::sql::splice::{self, Generated, Splice, Splicer};
 use crate::sql::tree::{Name, Span, Statement};
 
 /// The text that the statement stands in.
@@ -27,8 +27,8 @@ pub(super) struct Text<'a> {
     pub catalog: Option<&'a Catalog>,
     /// What the statements before it, in the same text, do to the session.
     pub earlier: Effects,
-    /// Temporary tables that they make, change or drop.
-    pub touched: &'a [String],
+    /// The temporary tables of the session, as those statements leave them.
+    pub own: &'a temporary::Own,
 }
 
 /// What was found out about one statement.
@@ -36,8 +36,8 @@ pub(super) struct Found {
     pub report: StatementReport,
     pub notices: Vec<Notice>,
     pub effects: Effects,
-    /// Temporary tables that it makes, changes or drops.
-    pub touched: Vec<String>,
+    /// What it does to the temporary tables of the session.
+    pub changes: Vec<temporary::Change>,
 }
 
 /// Judges one statement and adds its replacements.
@@ -58,7 +58,7 @@ pub(super) fn statement(
         },
         notices: Vec::new(),
         effects: session::effects(outline, text.facts.view),
-        touched: outline.created.clone(),
+        changes: Vec::new(),
     };
     let objection = judge(text, outline, tokens, &mut found, splicer).err();
     for notice in &mut found.notices {
@@ -89,13 +89,15 @@ fn judge(
         if outline.kind == StatementKind::Lock {
             return session::lock(text, outline, splicer);
         }
-        found.touched.extend(temporary::qualify(text, outline, tokens, splicer)?);
+        found.changes.extend(temporary::qualify(text, outline, tokens, splicer)?);
         return calls::qualify(text, outline, splicer);
     };
     let fallback = SearchPath::default();
     let Reading { tree, resolved } = match reading::read(text, outline, tokens, around, &fallback) {
         Ok(reading) => reading,
         Err(Unread::NotUnderstood(_)) if governed && outline.relations.is_empty() => {
+            let made = outline.created.iter().map(|created| temporary::Change::Unclear(created.name.clone()));
+            found.changes.extend(made);
             return calls::qualify(text, outline, splicer);
         }
         Err(unread) if governed => return Err(unread.into_objection()),
@@ -109,13 +111,22 @@ fn judge(
     let resolution = resolved.resolution;
     found.effects.names_unknown = governed && unknown::is_named(catalog, outline, &resolution);
     let lookups = Lookups::of(catalog, text.facts.view, &resolution, outline);
-    let case = Case { catalog, view: text.facts.view, resolution: &resolution, lookups: &lookups };
+    let case = Case {
+        catalog,
+        view: text.facts.view,
+        resolution: &resolution,
+        lookups: &lookups,
+        facts: text.facts,
+        denied: Denied::LeftOut,
+        depth: 0,
+    };
     let decision = decide::decide(&case);
     found.report.relations = decision.relations;
     found.report.columns = decision.columns;
     found.notices = decision.notices;
     if governed {
-        temporary::untouched(text, &resolution)?;
+        temporary::is_clear(text, &resolution)?;
+        found.changes.extend(temporary::filled(text, outline, &resolved.outputs));
         exist(&case, text)?;
     }
     if let Some(objection) = decision.objection {
@@ -150,7 +161,15 @@ pub(super) fn verify(
 ) -> Result<(), Objection> {
     let (text, placed) =
         splice::apply(sql, tokens, splices).map_err(|error| Objection::not_understood(error.to_string()))?;
-    let fragments: Vec<Fragment> = placed.iter().filter_map(fragment).collect();
+    let mut fragments = Vec::new();
+    for placed in &placed {
+        collect_fragments(
+            u32::try_from(placed.start).unwrap_or(u32::MAX),
+            placed.end - placed.start,
+            &placed.generated,
+            &mut fragments,
+        );
+    }
     let empty = Catalog::default();
     let allowed = Allowed { catalog: catalog.unwrap_or(&empty), view: facts.view, path: facts.search_path };
     second_opinion::verify(&text, &fragments, &allowed)
@@ -158,20 +177,27 @@ pub(super) fn verify(
 }
 
 /// A replacement as the checker of the final text wants to know it.
-fn fragment(placed: &Placed) -> Option<Fragment> {
-    let offset = |place: usize| u32::try_from(place).unwrap_or(u32::MAX);
-    let (start, end) = (offset(placed.start), offset(placed.end));
-    match placed.generated {
-        Generated::Plain => None,
-        Generated::Target => Some(Fragment::DmlTarget { start }),
-        Generated::Expression => Some(Fragment::Expression { start, end }),
-        Generated::Wrapper { open, first_target, relation, close, ends } => Some(Fragment::Wrapper {
-            start: start.saturating_add(open),
-            end: start.saturating_add(close),
-            relation_offset: relation.saturating_sub(open),
-            first_target_offset: Some(first_target.saturating_sub(open)),
-            ends,
+fn collect_fragments(start: u32, length: usize, generated: &Generated, found: &mut Vec<Fragment>) {
+    let end = start.saturating_add(u32::try_from(length).unwrap_or(u32::MAX));
+    match generated {
+        Generated::Plain => {}
+        Generated::Target => found.push(Fragment::DmlTarget { start }),
+        Generated::Expression => found.push(Fragment::Expression { start, end }),
+        Generated::Wrapper { open, first_target, relation, close, ends } => found.push(Fragment::Wrapper {
+            start: start.saturating_add(*open),
+            end: start.saturating_add(*close),
+            relation_offset: relation.saturating_sub(*open),
+            first_target_offset: Some(first_target.saturating_sub(*open)),
+            ends: *ends,
         }),
+        Generated::Query(parts) => {
+            for (offset, part) in parts {
+                // Only wrappers are looked for within, and they know their own length.
+                if matches!(part, Generated::Wrapper { .. } | Generated::Query(_)) {
+                    collect_fragments(start.saturating_add(*offset), 0, part, found);
+                }
+            }
+        }
     }
 }
 
@@ -217,7 +243,8 @@ impl Text<'_> {
                 Some(schema) => catalog.find(schema, &named.name),
                 None => catalog.resolve(path, &named.name),
             };
-            let Some(relation) = relation else { continue };
+            // What is reported is bounded by the catalog; the names of temporary tables are not.
+            let Some(relation) = relation.filter(|relation| !relation.is_temporary()) else { continue };
             let used = RelationUse {
                 relation: relation.oid,
                 schema: (&*relation.schema).into(),

@@ -5,6 +5,7 @@ pub mod cache;
 mod calls;
 pub mod check;
 mod decide;
+mod expand;
 mod definitions;
 pub mod function_call;
 mod judge;

@@ -23,6 +23,11 @@ impl Objection {
         Self { sqlstate, message: message.into(), detail: None, hint: None, offset: None }
     }
 
+    /// It is about a text that the client did not write.
+    pub(super) fn without_place(self) -> Self {
+        Self { offset: None, ..self }
+    }
+
     /// What is not understood is refused, and the reason is said.
     pub(super) fn not_understood(why: impl Into<String>) -> Self {
         Self::new(SqlState::FeatureNotSupported, "statement cannot be checked against the data policy")

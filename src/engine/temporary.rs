@@ -4,16 +4,139 @@
 //! `pg_temp` in the text that is sent. So it never means a table that others know, even if the session's own has gone, or
 //! come, between the verdict and the execution.
 
-use super::judge::Text;
+use super::judge::{Found, Text};
 use super::objection::Objection;
 use super::refusal::SqlState;
-use crate::model::catalog::{Catalog, SearchPath};
+use super::report::Operation;
+use crate::model::catalog::{Catalog, Oid, SearchPath};
 use crate::model::ident::display_name;
+use crate::model::temporary::{SCHEMA, TemporaryColumn, TemporaryRelation};
 use crate::sql::access::Resolution;
 use crate::sql::inner;
 use crate::sql::lexer::Token;
-use crate::sql::second_opinion::{OutlineStatement, StatementKind, TableChange};
+use crate::sql::resolve;
+use crate::sql::scope::Column;
+use crate::sql::second_opinion::{Created, Others, OutlineStatement, StatementKind, TableChange};
 use crate::sql::splice::Splicer;
+
+/// What a statement does to a temporary table.
+#[derive(Debug)]
+pub(super) enum Change {
+    /// It makes one of this form.
+    Made(TemporaryRelation),
+    /// There is none of this name afterwards.
+    Dropped(String),
+    /// What the name means afterwards cannot be told.
+    Unclear(String),
+}
+
+/// The temporary tables of the session, while the statements of one text run.
+#[derive(Debug, Default)]
+pub(super) struct Own {
+    now: Vec<TemporaryRelation>,
+    /// Those that there were at any time.
+    all: Vec<TemporaryRelation>,
+    /// Names that statements of the text have changed.
+    changed: Vec<String>,
+    /// Those of which it is not known what they mean now.
+    unclear: Vec<String>,
+    /// The text has made one.
+    made: bool,
+}
+
+impl Own {
+    /// Before the first statement.
+    pub(super) fn new(path: Option<&SearchPath>) -> Self {
+        let known = path.map(SearchPath::temporary).unwrap_or_default();
+        Self { now: known.to_vec(), all: known.to_vec(), ..Self::default() }
+    }
+
+    /// The path that the next statement looks names up along. The first temporary table of a session brings its schema
+    /// into it; at which place does not matter, since what it hides or is hidden by is not clear.
+    pub(super) fn path(&self, known: Option<&SearchPath>) -> Option<SearchPath> {
+        let known = known?;
+        if !self.made {
+            return Some(known.clone());
+        }
+        let missing = Some(SCHEMA).filter(|schema| !known.schemas().iter().any(|known| &**known == *schema));
+        let schemas = missing.into_iter().chain(known.schemas().iter().map(|schema| &**schema));
+        Some(SearchPath::new(schemas).with_temporary(self.now.clone()))
+    }
+
+    /// The catalog as the next statement sees it; none where it is the shared one.
+    pub(super) fn catalog(&self, shared: Option<&Catalog>) -> Option<Catalog> {
+        shared.filter(|_| !self.now.is_empty()).map(|catalog| catalog.with_temporary(&self.now))
+    }
+
+    /// The catalog with all that there was.
+    pub(super) fn catalog_of_all(&self, shared: Option<&Catalog>) -> Option<Catalog> {
+        shared.filter(|_| !self.all.is_empty()).map(|catalog| catalog.with_temporary(&self.all))
+    }
+
+    /// A statement will have run.
+    pub(super) fn follow(&mut self, found: &Found, shared: Option<&Catalog>, path: Option<&SearchPath>) {
+        if found.report.operation == Operation::Transaction {
+            // It can undo what was done, or drop what was to last for the transaction.
+            self.unclear.extend(self.changed.iter().cloned());
+        }
+        for change in &found.changes {
+            match change {
+                Change::Made(relation) if self.is_hidden_or_hides(&relation.name, shared, path) => {
+                    self.unclear.push(relation.name.to_string());
+                    self.all.push(relation.clone());
+                }
+                Change::Made(relation) => {
+                    self.now.push(relation.clone());
+                    self.all.push(relation.clone());
+                    self.changed.push(relation.name.to_string());
+                    self.made = true;
+                }
+                Change::Dropped(name) => {
+                    self.now.retain(|relation| *relation.name != **name);
+                    self.changed.push(name.clone());
+                }
+                Change::Unclear(name) => self.unclear.push(name.clone()),
+            }
+        }
+    }
+
+    /// Without the temporary schema in the path it is not known where it will stand there.
+    fn is_hidden_or_hides(&self, name: &str, shared: Option<&Catalog>, path: Option<&SearchPath>) -> bool {
+        let (Some(catalog), Some(path)) = (shared, path) else { return true };
+        let known = path.schemas().iter().any(|schema| &**schema == SCHEMA);
+        !known && catalog.resolve(path, name).is_some()
+    }
+
+    fn is_unclear(&self, name: &str) -> bool {
+        self.unclear.iter().any(|unclear| unclear == name)
+    }
+}
+
+/// What CREATE TABLE makes. Where there is such a table, it fails or does nothing.
+fn made(text: &Text<'_>, created: &Created, outputs: &[Column]) -> Option<Change> {
+    if text.catalog.is_some_and(|catalog| catalog.find(SCHEMA, &created.name).is_some()) {
+        return None;
+    }
+    let unclear = Change::Unclear(created.name.clone());
+    let listed = created.columns.iter().map(|name| Some(name.as_str()));
+    let rest: &[Column] = match created.others {
+        Others::None => &[],
+        Others::Query => outputs.get(created.columns.len()..).unwrap_or_default(),
+        Others::Elsewhere => return Some(unclear),
+    };
+    // A name that the server derives from something else than a name.
+    let derived = rest.iter().map(|column| Some(column.name.as_str()).filter(|name| *name != resolve::UNNAMED));
+    let columns = listed.chain(derived).map(|name| Some(TemporaryColumn { name: name?.into(), ty: Oid::default() }));
+    Some(match columns.collect() {
+        Some(columns) => Change::Made(TemporaryRelation { name: (*created.name).into(), sequence: false, columns }),
+        None => unclear,
+    })
+}
+
+/// The table that a query fills.
+pub(super) fn filled(text: &Text<'_>, outline: &OutlineStatement, outputs: &[Column]) -> Option<Change> {
+    outline.created.as_ref().and_then(|created| made(text, created, outputs))
+}
 
 /// One name that a statement changes the table of.
 struct Named<'a> {
@@ -28,12 +151,13 @@ pub(super) fn qualify(
     outline: &OutlineStatement,
     tokens: &[Token],
     splicer: &mut Splicer<'_>,
-) -> Result<Vec<String>, Objection> {
+) -> Result<Vec<Change>, Objection> {
     let change = match &outline.kind {
         StatementKind::Table(TableChange::Create { .. }) => {
             // Its types and operators are found along the path.
             let fallback = SearchPath::default();
-            return text.search_path(&fallback).map(|_| Vec::new());
+            text.search_path(&fallback)?;
+            return Ok(outline.created.iter().filter_map(|created| made(text, created, &[])).collect());
         }
         StatementKind::Table(change) => Some(*change),
         StatementKind::Vacuum => None,
@@ -46,7 +170,7 @@ pub(super) fn qualify(
     for named in &outline.relations {
         let named = Named { schema: named.schema.as_deref(), name: &named.name, start: named.start };
         own(text, &named, outline, splicer)?;
-        touched.push(named.name.to_owned());
+        touched.push(Change::Unclear(named.name.to_owned()));
     }
     if touched.is_empty() {
         return Err(permanent(outline));
@@ -56,7 +180,7 @@ pub(super) fn qualify(
         // The new name stands last.
         Some(TableChange::Rename) => {
             let new = tokens.last().and_then(|token| crate::sql::lexer::ident(text.sql, token));
-            touched.extend(new.map(|name| name.as_str().to_owned()));
+            touched.extend(new.map(|name| Change::Unclear(name.as_str().to_owned())));
             Ok(touched)
         }
         _ => Ok(Vec::new()),
@@ -69,7 +193,7 @@ fn drop(
     outline: &OutlineStatement,
     tokens: &[Token],
     splicer: &mut Splicer<'_>,
-) -> Result<Vec<String>, Objection> {
+) -> Result<Vec<Change>, Objection> {
     let names = inner::dropped(text.sql, tokens).map_err(Objection::not_understood)?;
     let mut touched = Vec::new();
     for path in &names {
@@ -79,7 +203,7 @@ fn drop(
             _ => return Err(permanent(outline).at(path.span().start)),
         };
         own(text, &Named { schema, name: path.last.as_str(), start: path.span().start }, outline, splicer)?;
-        touched.push(path.last.as_str().to_owned());
+        touched.push(Change::Dropped(path.last.as_str().to_owned()));
     }
     Ok(touched)
 }
@@ -99,7 +223,7 @@ fn own(
     let empty = Catalog::default();
     let fallback = SearchPath::default();
     let path = text.search_path(&fallback)?;
-    let made_before = text.touched.iter().any(|touched| touched == named.name);
+    let made_before = text.own.is_unclear(named.name);
     let found = text.catalog.unwrap_or(&empty).resolve(path, named.name);
     match found {
         Some(relation) if !relation.is_temporary() && !made_before => {
@@ -136,8 +260,8 @@ fn permanent(outline: &OutlineStatement) -> Objection {
         .hint("Use a session of a user without protected columns, or ask the owner of the policy.")
 }
 
-/// No relation of the statement is one that an earlier statement of the same text makes, changes or drops.
-pub(super) fn untouched(text: &Text<'_>, resolution: &Resolution) -> Result<(), Objection> {
+/// Of no relation of the statement it is unclear what its name means.
+pub(super) fn is_clear(text: &Text<'_>, resolution: &Resolution) -> Result<(), Objection> {
     for mention in &resolution.relations {
         let name = mention.path.last.as_str();
         let own = match mention.path.qualifier.as_slice() {
@@ -145,7 +269,7 @@ pub(super) fn untouched(text: &Text<'_>, resolution: &Resolution) -> Result<(), 
             [schema] => schema.as_str() == "pg_temp",
             _ => false,
         };
-        if own && text.touched.iter().any(|touched| touched == name) {
+        if own && text.own.is_unclear(name) {
             let message = format!("temporary table {} is not known at this point", display_name(name));
             return Err(Objection::new(SqlState::ObjectNotInPrerequisiteState, message)
                 .detail("An earlier statement of the same text makes, changes or drops it.")

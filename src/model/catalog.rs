@@ -6,6 +6,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::reading::{EVERYBODY, READS_ALL, Reading};
 use super::temporary::{self, TemporaryRelation};
 
 /// Object identifier of a catalog row.
@@ -159,6 +160,8 @@ pub struct Relation {
     pub has_rules: bool,
     /// `pg_class.reloftype`'s row type: the `pg_type` row of this relation's composite type.
     pub row_type: Oid,
+    /// Who reads it, and through what.
+    pub reading: Reading,
 }
 
 impl Relation {
@@ -244,6 +247,8 @@ pub struct UserType {
     /// A CHECK constraint runs when a value is made of it that calls more than computing functions of `pg_catalog`: its
     /// own, or that of a domain that it is built on.
     pub has_unclear_check: bool,
+    /// A domain with a CHECK constraint, or one that is built on such: not every value of the type below is one of it.
+    pub has_check: bool,
     /// Functions outside `pg_catalog` that run when a value of it is made or shown, of the types that it is built on as
     /// well: `schema` and `name`.
     pub runs: Vec<(Box<str>, Box<str>)>,
@@ -358,6 +363,17 @@ impl Catalog {
     #[must_use]
     pub fn with_temporary(&self, relations: &[TemporaryRelation]) -> Self {
         Self { temporary: temporary::relations(relations), ..self.clone() }
+    }
+
+    /// Whether the server would let that user read all columns of a relation, by what is granted on the relation itself.
+    pub fn may_read(&self, user: &str, relation: &Relation) -> bool {
+        let Reading { owner, readers, .. } = &relation.reading;
+        let role = self.roles.get(user);
+        let is = |name: &str| name == user || role.is_some_and(|role| role.member_of.contains(name));
+        role.is_some_and(|role| role.superuser)
+            || is(owner)
+            || is(READS_ALL)
+            || readers.iter().any(|reader| **reader == *EVERYBODY || is(reader))
     }
 
     /// All relations that every session knows, in no particular order.

@@ -8,5 +8,6 @@ pub mod catalog;
 pub mod contract;
 pub mod ident;
 pub mod lifecycle;
+pub mod reading;
 pub mod source;
 pub mod temporary;

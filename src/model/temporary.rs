@@ -1,12 +1,12 @@
 //! Relations that one session has made for itself and that go with it.
 //!
 //! A catalog is shared by all sessions and does not know them. A session learns its own from the server, and has a copy of
-//! the catalog in which they stand before everything else. Their names are all that is known of their columns: they hold
-//! what the session could see when it filled them, so nothing of them is ever protected.
+//! the catalog in which they stand before everything else. Little is known of their columns: they hold what the session could see when it filled them, so nothing of them is ever protected.
 
 use std::sync::Arc;
 
 use super::catalog::{BaseType, Column, ColumnType, Oid, Relation, RelationKind};
+use super::reading::Reading;
 
 /// The schema of temporary relations, by the name that every session can call its own by.
 pub const SCHEMA: &str = "pg_temp";
@@ -19,7 +19,16 @@ pub struct TemporaryRelation {
     /// A sequence, rather than a table.
     pub sequence: bool,
     /// The columns in their order.
-    pub columns: Vec<Box<str>>,
+    pub columns: Vec<TemporaryColumn>,
+}
+
+/// One column of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TemporaryColumn {
+    /// `attname`.
+    pub name: Box<str>,
+    /// `atttypid`: the server may call functions for values of some types.
+    pub ty: Oid,
 }
 
 /// As relations of a catalog. Their numbers count down from the last there is, where no server gets to: two sessions with
@@ -35,16 +44,17 @@ fn described(found: &TemporaryRelation, oid: Oid) -> Relation {
         schema: SCHEMA.into(),
         name: found.name.clone(),
         kind: if found.sequence { RelationKind::Sequence } else { RelationKind::Table },
-        columns: found.columns.iter().zip(1..).map(|(name, attnum)| column(name, attnum)).collect(),
+        columns: found.columns.iter().zip(1..).map(|(found, attnum)| column(found, attnum)).collect(),
         primary_key: Vec::new(),
         parents: Vec::new(),
         definition: None,
         has_rules: false,
         row_type: Oid::default(),
+        reading: Reading::default(),
     }
 }
 
-fn column(name: &str, attnum: i16) -> Column {
-    let ty = ColumnType { oid: Oid::default(), typmod: -1, sql: "".into(), base: BaseType::Other, collation: None };
-    Column { name: name.into(), attnum, ty, not_null: false, generated_from: Vec::new() }
+fn column(found: &TemporaryColumn, attnum: i16) -> Column {
+    let ty = ColumnType { oid: found.ty, typmod: -1, sql: "".into(), base: BaseType::Other, collation: None };
+    Column { name: found.name.clone(), attnum, ty, not_null: false, generated_from: Vec::new() }
 }

@@ -53,6 +53,11 @@ impl Snapshot {
         self.databases.get(name)
     }
 
+    /// Which columns of a database are denied because a mask does not work on them; one sentence each.
+    pub fn unfit(&self, database: &str) -> Vec<String> {
+        self.database(database).map(|database| compile::unfit(&self.bundle, database, self.today)).unwrap_or_default()
+    }
+
     /// All databases whose catalog has been read.
     pub fn databases(&self) -> &HashMap<Box<str>, Arc<Database>> {
         &self.databases

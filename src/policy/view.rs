@@ -33,6 +33,18 @@ pub struct RelationRules {
     pub opaque: Option<Arc<str>>,
     /// `*` leaves denied columns out instead of refusing the statement.
     pub star_omits_denied: bool,
+    /// How what the subject may see of it is made.
+    pub shown: Shown,
+}
+
+/// How a relation is shown to a subject from whom something of it is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Shown {
+    /// Its rows, with a mask in place of each masked column.
+    #[default]
+    Projection,
+    /// A view: its query, over what the subject may see of the relations in it.
+    Definition,
 }
 
 /// What happens to one column.
@@ -143,6 +155,8 @@ impl SubjectView {
 impl RelationRules {
     /// Whether anything of the relation is masked or denied.
     pub fn protects(&self) -> bool {
-        self.opaque.is_some() || self.columns.values().any(|rule| rule.effect != Effect::Allow)
+        self.opaque.is_some()
+            || self.shown == Shown::Definition
+            || self.columns.values().any(|rule| rule.effect != Effect::Allow)
     }
 }

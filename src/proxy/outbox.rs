@@ -27,7 +27,7 @@ const SEARCH_PATH_QUESTION: &[u8] = br#"SELECT pg_catalog.json_build_object(
 WHERE n.oid OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()), 
 'temporary', CASE WHEN pg_catalog.pg_my_temp_schema() OPERATOR(pg_catalog.<>) 0::pg_catalog.oid THEN (
 SELECT pg_catalog.json_agg(pg_catalog.json_build_object('name', c.relname, 'kind', c.relkind, 'columns', (
-SELECT pg_catalog.json_agg(a.attname ORDER BY a.attnum) FROM pg_catalog.pg_attribute a 
+SELECT pg_catalog.json_agg(pg_catalog.json_build_object('name', a.attname, 'type', a.atttypid) ORDER BY a.attnum) FROM pg_catalog.pg_attribute a 
 WHERE a.attrelid OPERATOR(pg_catalog.=) c.oid AND a.attnum OPERATOR(pg_catalog.>) 0::pg_catalog.int2 
 AND NOT a.attisdropped)) ORDER BY c.relname) 
 FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) d.objid 

@@ -8,8 +8,8 @@ use super::outbox;
 use super::session::{Conversation, Fatal, put_refusal};
 use super::splice::Splice;
 use crate::engine::refusal::{Refusal, SqlState};
-use crate::model::catalog::SearchPath;
-use crate::model::temporary::{SCHEMA, TemporaryRelation};
+use crate::model::catalog::{Oid, SearchPath};
+use crate::model::temporary::{SCHEMA, TemporaryColumn, TemporaryRelation};
 use crate::wire::backend::{self, Fields};
 use crate::wire::frame::{self, Frame, FrameError, HEADER, Header};
 use crate::wire::response::{self, Text};
@@ -69,7 +69,21 @@ struct Surroundings {
 struct Temporary {
     name: Box<str>,
     kind: char,
-    columns: Option<Vec<Box<str>>>,
+    columns: Option<Vec<TypedName>>,
+}
+
+#[derive(serde::Deserialize)]
+struct TypedName {
+    name: Box<str>,
+    /// An oid, which JSON has as text.
+    #[serde(rename = "type")]
+    ty: Box<str>,
+}
+
+impl TypedName {
+    fn column(self) -> TemporaryColumn {
+        TemporaryColumn { name: self.name, ty: Oid(self.ty.parse().unwrap_or_default()) }
+    }
 }
 
 impl Surroundings {
@@ -79,7 +93,7 @@ impl Surroundings {
         let relations = self.temporary.unwrap_or_default().into_iter().map(|found| TemporaryRelation {
             name: found.name,
             sequence: found.kind == 'S',
-            columns: found.columns.unwrap_or_default(),
+            columns: found.columns.into_iter().flatten().map(TypedName::column).collect(),
         });
         SearchPath::new(schemas).with_temporary(relations.collect())
     }
@@ -249,7 +263,7 @@ impl<J: Judge> Conversation<J> {
                 }
             }
             b'D' => {
-                self.answer(frame.body);
+                self.answer(frame.body)?;
                 splice.drop(length);
             }
             b'1' | b'2' | b'3' => {
@@ -277,10 +291,21 @@ impl<J: Judge> Conversation<J> {
     }
 
     /// The answer to our question.
-    fn answer(&mut self, body: &[u8]) {
+    fn answer(&mut self, body: &[u8]) -> Result<(), Fatal> {
         let answer: Option<Surroundings> =
             backend::single_column(body).ok().flatten().and_then(|json| serde_json::from_slice(json).ok());
+        // Tables, types and functions of the session's own can hold and do anything if no policy was in the way of them.
+        let has_own = answer.as_ref().map(|answer| answer.own.is_some());
+        if self.was_observed && has_own == Some(true) {
+            return Err(Fatal {
+                code: "57P01",
+                message: "terminating connection because a policy protects columns now".to_owned(),
+                hint: Some("The session has temporary objects from before. Connect again."),
+            });
+        }
+        self.was_observed &= has_own.is_none();
         self.path = answer.map(Surroundings::path);
+        Ok(())
     }
 
     fn complete(&mut self, frame: Frame<'_>, splice: &mut Splice<'_, '_>) {

@@ -102,6 +102,8 @@ pub struct Conversation<J> {
     learned: bool,
     /// The server could not answer the question for the path: not to be asked twice for one statement.
     pub question_failed: bool,
+    /// No policy governed it once: what it has in its temporary schema can be anything.
+    pub was_observed: bool,
     /// The open transaction can change the path when it ends.
     path_touched: bool,
     /// DDL ran in the open transaction.
@@ -135,6 +137,7 @@ impl<J: Judge> Conversation<J> {
             learning: None,
             learned: false,
             question_failed: false,
+            was_observed: false,
             path_touched: false,
             ddl_ran: false,
             prepared_in_sql: None,
@@ -151,11 +154,13 @@ impl<J: Judge> Conversation<J> {
     /// Takes over the policy in force; what is known of the path may come from another catalog.
     pub fn refresh(&mut self) -> Result<(), Fatal> {
         let before = self.judge.epoch();
+        let observed = !self.judge.governed();
         self.judge.refresh();
         if before == self.judge.epoch() {
             return Ok(());
         }
         if self.judge.governed() {
+            self.was_observed |= observed;
             if self.dialogue.quiet() {
                 self.path = None;
             } else {

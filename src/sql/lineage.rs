@@ -209,6 +209,7 @@ fn hidden_code(text: &str, tokens: &[Token]) -> Result<(BTreeSet<QualifiedName>,
 mod tests {
     use super::*;
     use crate::model::catalog::{BaseType, Column, ColumnType, Relation, RelationKind};
+    use crate::model::reading::Reading;
 
     fn table(oid: u32, name: &str, columns: &[&str]) -> Relation {
         let column = |(index, name): (usize, &&str)| Column {
@@ -229,6 +230,7 @@ mod tests {
             definition: None,
             has_rules: false,
             row_type: Oid(oid + 1),
+            reading: Reading::default(),
         }
     }
 

@@ -24,6 +24,8 @@ pub enum Generated {
         /// Which of both.
         ends: WrapperEnd,
     },
+    /// The query of a view, and what was generated in it, by offsets from the start of the replacement.
+    Query(Vec<(u32, Generated)>),
     /// The qualified name of the target of a data-modifying statement.
     Target,
     /// A masked value that stands for a column of the target of a data-modifying statement.

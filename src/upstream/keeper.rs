@@ -262,6 +262,9 @@ impl Inner {
         let epoch = self.store.replace_catalog(found.catalog);
         if epoch != before {
             tracing::info!(database, epoch, "took over a changed catalog");
+            for what in self.store.load().unfit(database) {
+                tracing::warn!(database, "{what}");
+            }
         }
         Ok(found.locked_out)
     }

@@ -12,11 +12,12 @@ use pgcovenant::engine::refusal::Refusal;
 use pgcovenant::engine::unreadable::{Unreadable, check_unreadable};
 use pgcovenant::engine::verdict::Verdict;
 use pgcovenant::model::catalog::{BaseType, Catalog, Column, ColumnType, Oid, Relation, RelationKind, SearchPath};
+use pgcovenant::model::reading::Reading;
 use pgcovenant::policy::compile::Bundle;
 use pgcovenant::policy::snapshot::{Database, Snapshot};
 use pgcovenant::policy::view::{ColumnRule, Effect, MaskExpression, Predicates, RelationRules, SubjectView};
 use pgcovenant::proxy::client_side::Stop;
-use pgcovenant::proxy::judge::{Ending, Judge, Judged};
+use pgcovenant::proxy::judge::{Ending, Judge, Judged, Learning};
 use pgcovenant::proxy::outbox::Outbox;
 use pgcovenant::proxy::session::{Conversation, Fatal, Pins};
 use pgcovenant::proxy::splice::Splice;
@@ -57,6 +58,7 @@ fn table(oid: Oid, name: &str, columns: &[&str]) -> Relation {
         definition: None,
         has_rules: false,
         row_type: Oid(oid.0 + 1),
+        reading: Reading::default(),
     }
 }
 
@@ -98,6 +100,10 @@ impl RealEngine {
 }
 
 impl Judge for RealEngine {
+    fn learning(&self) -> Option<Learning> {
+        None
+    }
+
     fn refresh(&mut self) {}
     fn epoch(&self) -> u64 {
         SNAPSHOT.epoch
@@ -166,6 +172,8 @@ impl Table {
                 Stop::NeedsMore => return Ok(()),
                 Stop::Waits => self.waits = true,
                 Stop::Yields => {}
+                // This engine never has anything more to learn.
+                Stop::Learns => panic!("waits for nothing"),
                 Stop::Finished => self.finished = true,
             }
         }

@@ -58,7 +58,8 @@ const HARMLESS: &str = "
     pg_advisory_xact_lock pg_advisory_xact_lock_shared pg_blocking_pids pg_collation_actual_version
     pg_database_collation_actual_version pg_database_size pg_get_sequence_data pg_get_wait_events
     pg_get_wal_resource_managers pg_indexes_size pg_is_in_recovery pg_is_wal_replay_paused pg_jit_available
-    pg_last_committed_xact pg_lock_status pg_notification_queue_usage pg_partition_ancestors pg_partition_tree
+    pg_last_committed_xact pg_lock_status pg_notification_queue_usage pg_notify pg_partition_ancestors
+    pg_partition_tree
     pg_prepared_xact pg_relation_size pg_safe_snapshot_blocking_pids pg_sequence_last_value pg_sleep pg_sleep_for
     pg_sleep_until pg_table_size pg_tablespace_size pg_total_relation_size pg_try_advisory_lock
     pg_try_advisory_lock_shared pg_try_advisory_xact_lock pg_try_advisory_xact_lock_shared pg_xact_commit_timestamp

@@ -30,6 +30,8 @@ mod drivers;
 mod metrics;
 mod masking;
 mod pages;
+mod predicates;
+mod pseudonyms;
 mod refusal;
 mod hot_swap;
 mod deprecated;

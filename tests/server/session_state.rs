@@ -255,3 +255,24 @@ async fn locks_notifications_procedures_and_two_phases() {
     assert_eq!(prepared.code, "55000", "the server's own word: {prepared:?}");
     session.error("COMMIT PREPARED 'x'").await;
 }
+
+#[tokio::test]
+async fn a_dump_of_a_governed_user_is_a_masked_one() {
+    let Some(shop) = shop("dump") else { return };
+    let policies = shop.policies();
+    policies.replace("policy.yaml", "action: deny", "action: {mask: {\"null\": {}}}");
+    let proxy = shop.proxy_with(&policies, "");
+    let output = std::process::Command::new(shop.cluster.program("pg_dump"))
+        .args(["-h", "127.0.0.1", "-p", &proxy.port().to_string(), "-U", "support", "-n", "public", &shop.database])
+        .env("PGPASSWORD", "support")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let dump = String::from_utf8_lossy(&output.stdout);
+    let (masked, raw_mail) = (
+        shop.via(&proxy, "support").await.value("SELECT email FROM customers WHERE id = 1").await,
+        shop.direct("postgres").await.value("SELECT email FROM customers WHERE id = 1").await,
+    );
+    assert!(dump.contains(&masked) && !dump.contains(&raw_mail));
+}

@@ -46,6 +46,8 @@ async fn temporary_tables_hold_what_the_session_may_see() {
             "INSERT INTO d (id, email) SELECT id, email FROM customers WHERE id < 10",
             "INSERT INTO d (id) VALUES (1000) ON CONFLICT (id) DO UPDATE SET email = excluded.email RETURNING *",
             "UPDATE d SET email = d.email || c.phone FROM customers c WHERE c.id = d.id AND d.id = 2",
+            "MERGE INTO d USING customers c ON c.id = d.id WHEN MATCHED THEN UPDATE SET email = c.email WHEN NOT MATCHED THEN DO NOTHING",
+            "SELECT * FROM ONLY d FOR UPDATE",
             "DELETE FROM d USING orders o WHERE o.order_id = d.id AND d.id = 3",
             "CREATE INDEX ON d (lower(email))",
             "CREATE UNIQUE INDEX d_n ON d (n) WHERE n > 0",
@@ -81,7 +83,8 @@ async fn nothing_that_others_know_is_made_or_changed() {
     shop.sql("GRANT ALL ON SCHEMA public TO support; GRANT ALL ON ALL TABLES IN SCHEMA public TO support; ALTER TABLE customers OWNER TO support;
               CREATE FUNCTION public.steal() RETURNS text LANGUAGE sql SECURITY DEFINER AS 'SELECT ssn FROM public.customers LIMIT 1';
               CREATE DOMAIN public.spy AS text CHECK (public.steal() IS NOT NULL);
-              CREATE OPERATOR public.=== (LEFTARG = int, RIGHTARG = int, FUNCTION = int4eq);
+              CREATE FUNCTION public.same(int, int) RETURNS boolean LANGUAGE sql AS 'SELECT public.steal() IS NOT NULL';
+              CREATE OPERATOR public.=== (LEFTARG = int, RIGHTARG = int, FUNCTION = public.same);
               GRANT EXECUTE ON FUNCTION public.steal() TO support");
     let (proxy, _policies) = shop.proxy();
     let session = shop.via(&proxy, "support").await;
@@ -221,15 +224,39 @@ async fn several_statements_in_one_text() {
     runs(&session, &[usual, usual]).await;
     assert_eq!(session.value("SELECT email FROM t WHERE id = 1").await, masked);
     for unknown in [
-        "CREATE TEMP TABLE customers (id int, ssn text); SELECT ssn FROM customers",
-        "DROP TABLE t; SELECT * FROM t",
+        "CREATE TEMP TABLE orders AS SELECT 1 AS x; ROLLBACK; SELECT x FROM orders",
+        "CREATE TEMP TABLE derived AS SELECT 1 + order_id FROM orders; SELECT * FROM derived",
+        "BEGIN; DROP TABLE t; ROLLBACK; SELECT * FROM t",
         "ALTER TABLE t RENAME TO customers; SELECT ssn FROM customers",
         "ALTER TABLE t RENAME TO orders; SELECT * FROM pg_temp.orders",
         "DISCARD TEMP; SELECT * FROM t",
     ] {
         let error = session.error(unknown).await;
         assert_eq!(error.code, "55000", "{unknown}: {error:?}");
+        let _ = session.simple("ROLLBACK").await;
     }
+    let made = "CREATE TEMP TABLE made (id bigint, email text); INSERT INTO made SELECT id, email FROM customers WHERE id = 1; \
+                SELECT email FROM made";
+    assert_eq!(session.value(made).await, masked);
+    let filled = "CREATE TEMP TABLE filled (mail) AS SELECT email, id FROM customers; CREATE INDEX ON filled (mail); ANALYZE filled; \
+                  SELECT mail FROM filled WHERE id = 1";
+    assert_eq!(session.value(filled).await, masked);
+    let hides = "CREATE TEMP TABLE customers AS SELECT 1 AS id, 'own'::text AS ssn; SELECT ssn FROM customers; DROP TABLE customers";
+    assert_eq!(session.value(hides).await, "own");
+    let gone = session
+        .error(
+            "SELECT 1 AS id, 'own'::text AS ssn INTO TEMP customers; DROP TABLE customers; SELECT ssn FROM customers",
+        )
+        .await;
+    assert_eq!(gone.code, "42501");
+    assert_eq!(session.error("DROP TABLE t; SELECT * FROM t").await.code, "42P01");
+    runs(&session, &["CREATE TEMP TABLE IF NOT EXISTS t (x int); SELECT email FROM t", "SELECT email FROM t"]).await;
+    // The first temporary table of a session may stand behind or before what it is called like.
+    let fresh = shop.via(&proxy, "support").await;
+    let hides = "CREATE TEMP TABLE customers (ssn text); SELECT ssn FROM customers";
+    assert_eq!(fresh.error(hides).await.code, "55000");
+    runs(&fresh, &["CREATE TEMP TABLE t (ssn text); SELECT ssn FROM t"]).await;
+    assert!(fresh.rows(hides).await.is_empty());
 }
 
 #[tokio::test]
@@ -286,4 +313,36 @@ async fn copies_fill_temporary_tables() {
     let refused =
         Refused::of(&shop.via(&proxy, "support").await.client.simple_query("SELECT * FROM t").await.unwrap_err());
     assert_eq!(refused.code, "42P01", "a table of another session");
+}
+
+#[tokio::test]
+async fn what_was_made_before_a_policy_came_is_out_of_reach() {
+    let Some(shop) = shop("temporary_flip") else { return };
+    let (masked, raw_mail) = mails(&shop).await;
+    let (proxy, policies) = shop.proxy();
+    let session = shop.via(&proxy, "analyst").await;
+    let all = [
+        "CREATE TEMP TABLE before AS SELECT * FROM customers",
+        "CREATE TEMP VIEW customers AS SELECT id, ssn, email FROM public.customers",
+        "CREATE TEMP TABLE logged (x int)",
+        "CREATE FUNCTION pg_temp.peek() RETURNS text LANGUAGE sql AS 'SELECT ssn FROM public.customers LIMIT 1'",
+        "CREATE DOMAIN pg_temp.spy AS text CHECK (pg_temp.peek() <> VALUE)",
+    ];
+    runs(&session, &all).await;
+    assert_eq!(session.value("SELECT email FROM before WHERE id = 1").await, raw_mail);
+    let text = std::fs::read_to_string(policies.policy_file()).unwrap();
+    policies.write(
+        "policy.yaml",
+        &text.replace("to: [{role: support}]\n    action", "to: [{role: support}, {role: analyst}]\n    action"),
+    );
+    let other = shop.via(&proxy, "analyst").await;
+    let began = std::time::Instant::now();
+    while other.value("SELECT email FROM public.customers WHERE id = 1").await != masked {
+        assert!(began.elapsed().as_secs() < 10, "the policy does not come into force");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    // A type of its own runs code where no name of a relation stands.
+    assert_eq!(session.error("SELECT 'x'::pg_temp.spy").await.code, "57P01");
+    assert!(session.client.simple_query("SELECT email FROM before").await.is_err());
+    runs(&other, &["CREATE TEMP TABLE after AS SELECT email FROM customers", "SELECT email FROM after"]).await;
 }

@@ -49,6 +49,12 @@ impl Policies {
                 let epoch = self.store.replace_bundle(Arc::clone(&bundle));
                 self.announce(&bundle, epoch);
                 tracing::info!(epoch, "policies loaded");
+                let snapshot = self.store.load();
+                for database in snapshot.databases().keys() {
+                    for what in snapshot.unfit(database) {
+                        tracing::warn!(%database, "{what}");
+                    }
+                }
             }
             _ => {
                 tracing::error!("policies refused, what is in force stays\n{}", render(&diagnostics, &files));

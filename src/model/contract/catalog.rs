@@ -2,6 +2,7 @@
 
 use super::{Contract, Entity, EntityKind, types};
 use crate::model::catalog::{Catalog, Column, Oid, Relation, RelationKind};
+use crate::model::reading::Reading;
 
 /// The first oid that a server gives to what users create.
 const FIRST_NORMAL_OID: u32 = 16_384;
@@ -50,5 +51,6 @@ fn relation(schema: &str, entity: &Entity, oid: u32) -> Relation {
         definition: None,
         has_rules: false,
         row_type: Oid(oid + 1),
+        reading: Reading::default(),
     }
 }

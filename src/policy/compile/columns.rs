@@ -9,16 +9,17 @@ use super::decision::{Decided, Decisions, add};
 use super::is_readable;
 use super::load::{Bundle, Group};
 use super::spread::Family;
-use crate::model::catalog::{Catalog, Column, ColumnId, Relation, is_system_schema};
+use crate::model::catalog::{Catalog, Column, ColumnId, Oid, Relation, is_system_schema};
 use crate::model::contract::{Entity, Field};
 use crate::model::lifecycle::Lifecycle;
 use crate::policy::mask::{MaskUse, PSEUDONYM_NAME, PSEUDONYM_SCHEMA, Strictness};
 use crate::policy::rule::{Action, Glob, Mode, OnStar, Policy, Predicates, Rule, Unmodelled, WriteGrant};
 use crate::policy::subject::Subject;
-use crate::policy::view::{self, Reason};
+use crate::policy::view::{self, Effect, Reason};
 
 /// The part of a bundle that is about one subject in its database.
 pub(super) struct Applied<'a> {
+    user: &'a str,
     database: &'a str,
     groups: Vec<&'a Group>,
     rules: Vec<Concern<'a>>,
@@ -42,24 +43,40 @@ pub(super) struct Facts {
 }
 
 impl<'a> Applied<'a> {
+    /// The name of the subject.
+    pub(super) fn user(&self) -> &'a str {
+        self.user
+    }
+
     pub(super) fn new(bundle: &'a Bundle, subject: &'a Subject, today: Date) -> Self {
-        let database: &str = &subject.database;
+        let mut applied = Self::over(bundle, &subject.database, today, &|rule| rule.concerns(subject, today));
+        applied.user = &subject.user;
+        for policy in applied.groups.iter().flat_map(|group| &group.policies) {
+            applied.grants.extend(policy.writes.iter().filter(|grant| grant.concerns(subject, today)));
+        }
+        applied
+    }
+
+    /// The same for everybody: every rule counts, and nothing may be written.
+    pub(super) fn for_everybody(bundle: &'a Bundle, database: &'a str, today: Date) -> Self {
+        Self::over(bundle, database, today, &|_| true)
+    }
+
+    fn over(bundle: &'a Bundle, database: &'a str, today: Date, concerns: &dyn Fn(&Rule) -> bool) -> Self {
         let groups: Vec<&Group> = bundle
             .groups
             .iter()
             .filter(|group| group.contracts.iter().any(|contract| contract.covers(database)))
             .collect();
         let mut applied =
-            Self { database, groups, rules: Vec::new(), grants: Vec::new(), entities: HashMap::new(), today };
+            Self { user: "", database, groups, rules: Vec::new(), grants: Vec::new(), entities: HashMap::new(), today };
         for group in applied.groups.clone() {
             for (schema, entity) in group.contracts.iter().flat_map(|contract| contract.entities_in(database)) {
                 applied.entities.entry((schema, &entity.name)).or_default().push((group, entity));
             }
             for policy in &group.policies {
-                let concerning =
-                    policy.rules.iter().filter(|rule| rule.mode != Mode::Off && rule.concerns(subject, today));
+                let concerning = policy.rules.iter().filter(|rule| rule.mode != Mode::Off && concerns(rule));
                 applied.rules.extend(concerning.map(|rule| Concern { group, policy, rule }));
-                applied.grants.extend(policy.writes.iter().filter(|grant| grant.concerns(subject, today)));
             }
         }
         applied
@@ -130,27 +147,43 @@ impl<'a> Applied<'a> {
         self.decide(catalog, Mode::Shadow)
     }
 
+    /// The columns that a rule in force wants masked, and that its mask does not work on: they are denied instead.
+    pub(super) fn unfit(&self, catalog: &Catalog) -> Vec<(ColumnId, Arc<Reason>)> {
+        let mut found = Vec::new();
+        self.each(catalog, Mode::Enforce, &mut |id, decided| {
+            if decided.effect == Effect::Deny && decided.reason.note.is_some() {
+                found.push((id, decided.reason));
+            }
+        });
+        found
+    }
+
     fn decide(&self, catalog: &Catalog, mode: Mode) -> Decisions {
         let mut decisions = Decisions::new();
+        self.each(catalog, mode, &mut |id, decided| add(&mut decisions, id, decided));
+        decisions
+    }
+
+    /// What every rule says of every column that it selects.
+    fn each(&self, catalog: &Catalog, mode: Mode, found: &mut dyn FnMut(ColumnId, Decided)) {
         let rules: Vec<&Concern<'a>> = self.rules.iter().filter(|concern| concern.rule.mode == mode).collect();
         if rules.is_empty() {
-            return decisions;
+            return;
         }
-        let pseudonym = has_pseudonym(catalog);
+        let place = Place { pseudonym: has_pseudonym(catalog), checked: checked_domains(catalog) };
         for relation in catalog.relations().filter(|relation| governable(relation)) {
             let near: Vec<&&Concern<'a>> = rules.iter().filter(|concern| self.is_near(concern, relation)).collect();
             for column in relation.columns.iter().filter(|_| !near.is_empty()) {
                 let id = ColumnId { relation: relation.oid, attnum: column.attnum };
                 for concern in &near {
                     if self.selects(concern, &relation.schema, &relation.name, &column.name)
-                        && let Some(decided) = concern.decide(column, pseudonym)
+                        && let Some(decided) = concern.decide(column, &place)
                     {
-                        add(&mut decisions, id, decided);
+                        found(id, decided);
                     }
                 }
             }
         }
-        decisions
     }
 
     /// Whether a rule can select anything of a relation at all: a quick look before the one at every column.
@@ -241,15 +274,20 @@ impl Concern<'_> {
         }
     }
 
-    fn decide(&self, column: &Column, pseudonym: Pseudonym) -> Option<Decided> {
+    fn decide(&self, column: &Column, place: &Place) -> Option<Decided> {
         match &self.rule.action {
             Action::Allow => None,
             Action::Deny => {
                 let omit_on_star = self.rule.on_star == OnStar::Omit;
                 Some(Decided { omit_on_star, ..Decided::deny(self.reason()) })
             }
-            Action::Mask(mask) if mask.needs_pseudonym() && pseudonym == Pseudonym::Missing => {
+            Action::Mask(mask) if mask.needs_pseudonym() && place.pseudonym == Pseudonym::Missing => {
                 let note = format!("the database has no function {PSEUDONYM_SCHEMA}.{PSEUDONYM_NAME}(text, text)");
+                Some(Decided::deny(Reason { note: Some(note.into()), ..self.reason() }))
+            }
+            // The error would tell which values break it.
+            Action::Mask(mask) if mask.strictness() < Strictness::Null && place.checked.contains(&column.ty.oid) => {
+                let note = format!("a masked value may break a CHECK of the domain {}", column.ty.sql);
                 Some(Decided::deny(Reason { note: Some(note.into()), ..self.reason() }))
             }
             Action::Mask(mask) => Some(self.mask(mask, column)),
@@ -265,6 +303,17 @@ impl Concern<'_> {
         };
         Decided::mask(mask, &column.ty, self.reason()).with_predicates(predicates)
     }
+}
+
+/// What masks must know of the database that they are for.
+struct Place {
+    pseudonym: Pseudonym,
+    /// Domains of which not every value of the type below is one.
+    checked: HashSet<Oid>,
+}
+
+fn checked_domains(catalog: &Catalog) -> HashSet<Oid> {
+    catalog.types.iter().filter(|ty| ty.kind == 'd' && ty.has_check).map(|ty| ty.oid).collect()
 }
 
 /// Whether the database can make pseudonyms.

@@ -33,9 +33,10 @@ pub(super) fn of(view: &SubjectView, database: &str) -> u64 {
 }
 
 fn relation(rules: &RelationRules, hasher: &mut DefaultHasher) {
-    let RelationRules { columns, opaque, star_omits_denied } = rules;
+    let RelationRules { columns, opaque, star_omits_denied, shown } = rules;
     opaque.hash(hasher);
     star_omits_denied.hash(hasher);
+    shown.hash(hasher);
     for (attnum, ColumnRule { effect, predicates, reason, shadow, lifecycle, classification }) in columns {
         attnum.hash(hasher);
         match effect {

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use crate::model::contract::{self, Contract, types};
 use crate::model::source::{self, Diagnostic, Node, Problems, Severity, SourceFile, nearest, parse};
-use crate::policy::mask::Unsuited;
-use crate::policy::rule::{self, Action, Mode, NamePattern, Policy, Predicates, Rule, Unmodelled};
+use crate::policy::mask::{PSEUDONYM_NAME, PSEUDONYM_SCHEMA, Unsuited};
+use crate::policy::rule::{self, Action, Mode, NamePattern, Policy, Predicates, Rule, Unmodelled, WriteGrant};
 
 /// Contracts and policies as loaded from one set of files.
 #[derive(Debug, Default)]
@@ -92,6 +92,13 @@ impl Bundle {
         self.groups.iter().flat_map(|group| group.policies.iter().map(|policy| (policy, &*group.contracts)))
     }
 
+    /// Rules, by policy and name, whose masks need the function of `deploy/sql/pgcovenant.sql` in the database.
+    pub fn rules_with_pseudonyms(&self) -> Vec<(&str, &str)> {
+        let rules = self.policies().flat_map(|policy| policy.rules.iter().map(move |rule| (policy, rule)));
+        let needing = rules.filter(|(_, rule)| rule.needs_pseudonym());
+        needing.map(|(policy, rule)| (&*policy.name, &*rule.name)).collect()
+    }
+
     /// Whom to ask about a policy: `metadata.owner` of the one of that name.
     pub fn owner(&self, policy: &str) -> Option<&str> {
         self.policies().find(|known| &*known.name == policy)?.owner.as_deref()
@@ -159,6 +166,14 @@ struct Promised<'a> {
 /// Whether a policy fits the contracts beside it.
 fn check(policy: &Policy, contracts: &[Contract]) -> Vec<Diagnostic> {
     let mut problems = Problems::new(&policy.file);
+    let lists_pseudonym = |contract: &&Contract| {
+        contract.functions.iter().any(|(schema, name)| (&**schema, &**name) == (PSEUDONYM_SCHEMA, PSEUDONYM_NAME))
+    };
+    if contracts.iter().any(|contract| lists_pseudonym(&contract)) {
+        let help =
+            "Take it out of `pgcovenantFunctions`: who may call it can try out which value a pseudonym stands for.";
+        problems.error_with(&(0..1), format!("the contract calls {PSEUDONYM_SCHEMA}.{PSEUDONYM_NAME} safe"), help);
+    }
     if contracts.is_empty() {
         let help = "A policy is about the contracts in its own folder.";
         problems.error_with(&(0..1), "there is no contract beside this policy", help);
@@ -174,6 +189,7 @@ fn check(policy: &Policy, contracts: &[Contract]) -> Vec<Diagnostic> {
         check_mask(rule, &promised, &mut problems);
     }
     for grant in &policy.writes {
+        check_pseudonyms(grant, policy, &promised, &mut problems);
         for pattern in grant.update.iter().chain(&grant.insert).filter(|pattern| !matched(pattern, &promised)) {
             let message = format!("writes names {}, which the contract does not know", pattern.display());
             problems.error_with(&grant.span, message, suggestion(pattern, &promised));
@@ -217,6 +233,28 @@ fn check_names(rule: &Rule, policy: &Policy, promised: &[Promised<'_>], problems
     if !promised.iter().any(selects) {
         let help = "Compare it with the tags, names and classifications of the contract.";
         problems.warn(&rule.columns_span, "this selects no column of the contract", help);
+    }
+}
+
+/// Who may write a column that he is shown as a pseudonym can try out which value stands behind one.
+fn check_pseudonyms(grant: &WriteGrant, policy: &Policy, promised: &[Promised<'_>], problems: &mut Problems<'_>) {
+    let rules: Vec<&Rule> =
+        policy.rules.iter().filter(|rule| rule.mode != Mode::Off && rule.needs_pseudonym()).collect();
+    for Promised { schema, entity, field } in promised {
+        let granted = |pattern: &NamePattern| pattern.matches(schema, &entity.name, &field.name);
+        let is_shown = |rule: &&Rule| {
+            rule.columns.selects_field(entity, field) || rule.columns.selects_name(schema, &entity.name, &field.name)
+        };
+        let rule = rules.iter().copied().find(|rule| is_shown(rule));
+        if let Some(rule) = rule.filter(|_| grant.update.iter().chain(&grant.insert).any(granted)) {
+            let message = format!(
+                "{schema}.{}.{} can be written, and rule `{}` shows a pseudonym of it",
+                entity.name, field.name, rule.name
+            );
+            let help =
+                "Who is allowed both can write a guess and compare pseudonyms. Leave the column out of `writes`.";
+            problems.warn(&grant.span, message, help);
+        }
     }
 }
 

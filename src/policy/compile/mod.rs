@@ -24,7 +24,7 @@ pub(in crate::policy) use self::decision::{Decided, Decisions, add as add_decisi
 use super::snapshot::Database;
 use super::subject::Subject;
 use super::system;
-use super::view::{ColumnRule, Effect, RelationRules, ShadowFinding, SubjectView, Writes};
+use super::view::{ColumnRule, Effect, Predicates, Reason, RelationRules, ShadowFinding, Shown, SubjectView, Writes};
 use crate::model::catalog::{Catalog, ColumnId, Oid, Relation, RelationKind};
 use crate::model::lifecycle::{Lifecycle, Phase};
 
@@ -48,7 +48,7 @@ pub fn view(bundle: &Bundle, database: Option<&Database>, subject: &Subject, tod
                 continue;
             }
             let rules = protection.rules(relation, &applied, &database.catalog);
-            if !rules.columns.is_empty() || rules.opaque.is_some() {
+            if !rules.columns.is_empty() || rules.protects() {
                 view.relations.insert(relation.oid, Arc::new(rules));
             }
         }
@@ -60,11 +60,33 @@ pub fn view(bundle: &Bundle, database: Option<&Database>, subject: &Subject, tod
     view
 }
 
+/// What the owner of a policy should know of a database: which columns are denied because the mask that a rule names for
+/// them does not work there, and why. One sentence each.
+pub fn unfit(bundle: &Bundle, database: &Database, today: Date) -> Vec<String> {
+    let catalog = &database.catalog;
+    let applied = Applied::for_everybody(bundle, &catalog.database, today);
+    let mut found: Vec<String> = applied
+        .unfit(catalog)
+        .into_iter()
+        .map(|(id, reason)| {
+            let Reason { policy, version: _, rule, note } = &*reason;
+            let column = display_column(catalog, id);
+            let why = note.as_deref().unwrap_or_default();
+            format!("{column} is denied instead of masked by rule \"{rule}\" of policy \"{policy}\": {why}")
+        })
+        .collect();
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
 /// What is decided about every column and relation.
 struct Protection {
     enforced: Decisions,
     shadow: Decisions,
     opaque: HashMap<Oid, Arc<str>>,
+    /// Views that are shown by their query.
+    defined: HashSet<Oid>,
     touched: HashSet<Oid>,
     family: spread::Family,
 }
@@ -84,24 +106,27 @@ impl Protection {
         spread::over_generated(&mut enforced, catalog);
         let mut opaque = HashMap::new();
         system::close(catalog, &mut enforced, &mut opaque);
-        views::spread(database, applied, &mut enforced, &mut opaque);
+        let defined = views::spread(database, applied, &mut enforced, &mut opaque);
         system::show_clear_definitions(catalog, &mut enforced, &opaque);
-        Self::of(enforced, shadow, opaque, family)
+        Self { defined, ..Self::of(enforced, shadow, opaque, family) }
     }
 
     fn of(enforced: Decisions, shadow: Decisions, opaque: HashMap<Oid, Arc<str>>, family: spread::Family) -> Self {
         let columns = enforced.keys().chain(shadow.keys()).map(|id| id.relation);
         let touched = columns.chain(opaque.keys().copied()).collect();
-        Self { enforced, shadow, opaque, touched, family }
+        Self { enforced, shadow, opaque, defined: HashSet::new(), touched, family }
     }
 
     /// Whether anything was decided about the relation or its columns.
     fn touches(&self, relation: &Relation) -> bool {
-        self.touched.contains(&relation.oid)
+        self.touched.contains(&relation.oid) || self.defined.contains(&relation.oid)
     }
 
     fn rules(&self, relation: &Relation, applied: &Applied<'_>, catalog: &Catalog) -> RelationRules {
         let mut rules = RelationRules { opaque: self.opaque.get(&relation.oid).cloned(), ..RelationRules::default() };
+        if self.defined.contains(&relation.oid) {
+            rules.shown = Shown::Definition;
+        }
         let mut denied = Vec::new();
         for column in &relation.columns {
             let id = ColumnId { relation: relation.oid, attnum: column.attnum };
@@ -120,7 +145,7 @@ impl Protection {
     fn column_rule(&self, id: ColumnId, enforced: Option<&Decided>, facts: columns::Facts) -> Option<ColumnRule> {
         let rule = ColumnRule {
             effect: enforced.map_or(Effect::Allow, |decided| decided.effect.clone()),
-            predicates: enforced.map(|decided| decided.predicates.clone()).unwrap_or_default(),
+            predicates: self.predicates(id, enforced),
             reason: enforced.map(|decided| Arc::clone(&decided.reason)),
             shadow: self.shadow_finding(id, enforced),
             lifecycle: facts.lifecycle.filter(|lifecycle: &Lifecycle| lifecycle.phase != Phase::Active).map(Arc::new),
@@ -131,6 +156,12 @@ impl Protection {
             && rule.lifecycle.is_none()
             && rule.classification.is_none();
         (!silent).then_some(rule)
+    }
+
+    /// The query of a view has no value of its own to look at.
+    fn predicates(&self, id: ColumnId, enforced: Option<&Decided>) -> Predicates {
+        let decided = enforced.map(|decided| decided.predicates.clone()).unwrap_or_default();
+        if self.defined.contains(&id.relation) { decided.min(Predicates::Masked) } else { decided }
     }
 
     /// What a rule in shadow mode would have done beyond what is done anyway.

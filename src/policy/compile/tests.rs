@@ -8,9 +8,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::catalog::{Column, UserFunction};
 use crate::model::contract::{to_catalog, types::column_type};
+use crate::model::reading::Reading;
 use crate::model::source::SourceFile;
 use crate::policy::mask::{MaskUse, Strictness};
-use crate::policy::view::{Predicates, Reason};
+use crate::policy::view::{Predicates, Reason, Shown};
 use crate::sql::lineage::{Derivation, Lineage, ViewLineage};
 
 const CONTRACT: &str = include_str!("../../../policies/shop/contract.odcs.yaml");
@@ -60,6 +61,7 @@ fn relation(oid: u32, name: &str, kind: RelationKind, columns: Vec<Column>) -> R
         definition: matches!(kind, RelationKind::View | RelationKind::MaterializedView).then(|| "select".into()),
         has_rules: false,
         row_type: Oid(0),
+        reading: Reading::default(),
     }
 }
 
@@ -333,8 +335,12 @@ fn views_inherit_by_lineage() {
     assert!(mask.render("v").ends_with("AS character varying(9)))"));
     let opaque = |oid| view.relations.get(&Oid(oid)).and_then(|rules| rules.opaque.as_deref()).unwrap_or("open");
     assert_eq!(opaque(91_000), "open");
-    assert_eq!(opaque(91_004), "the rows of the view depend on public.customers.email");
-    assert_eq!(opaque(91_006), "the view reads public.filtered: the rows of the view depend on public.customers.email");
+    let shown = |oid| view.relations.get(&Oid(oid)).map(|rules| rules.shown);
+    // Computed columns and rows that depend on masked values, and views on such: by their query.
+    for oid in [91_000, 91_002, 91_004, 91_006] {
+        assert_eq!((opaque(oid), shown(oid)), ("open", Some(Shown::Definition)), "{oid}");
+    }
+    assert_eq!(shown(91_012), Some(Shown::Definition));
     assert_eq!(opaque(91_008), "the view cannot be analysed: XMLTABLE");
     assert_eq!(opaque(91_010), "the view calls public.peek, which no contract lists as safe");
 }

@@ -1,35 +1,41 @@
 //! Protection spreads over views and materialised views, by where their columns come from.
 //!
 //! A view is read with the rights of its owner, so what it shows is the raw value. Each of its columns therefore
-//! gets what its source gets; one that is computed from protected values shows NULL. Where protected values decide
-//! which rows there are, or where the view cannot be understood, the whole view is closed.
+//! gets what its source gets. Where that is not all, since a column is computed from masked values or they decide which rows
+//! there are, the view is shown by its query, over what the subject may see of the relations in it: that is what the view
+//! would show if they held the masked values. Where its query may not stand for it ([`Walk::may_expand`]), a computed
+//! column shows NULL, and a view whose rows depend on masked values is closed, as is one that cannot be understood.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::columns::{Applied, governable};
-use super::decision::{Decisions, add};
+use super::decision::{Decided, Decisions, add};
 use super::display_column;
 use super::spread::derived;
-use crate::model::catalog::{Catalog, ColumnId, Oid, Relation, RelationKind};
+use crate::model::catalog::{Catalog, Column, ColumnId, Oid, Relation, RelationKind};
 use crate::policy::snapshot::Database;
 use crate::policy::trusted;
+use crate::policy::view::Effect;
 use crate::sql::lineage::{Lineage, QualifiedName, ViewLineage};
 
-/// Adds what follows for every view.
+/// Adds what follows for every view, and gives those that are shown by their query.
 pub(super) fn spread(
     database: &Database,
     applied: &Applied<'_>,
     decisions: &mut Decisions,
     opaque: &mut HashMap<Oid, Arc<str>>,
-) {
+) -> HashSet<Oid> {
     let functions = applied.functions(Some(&database.catalog));
-    let mut walk = Walk { database, functions, decisions, opaque, done: HashSet::new(), open: Vec::new() };
+    let (done, open, defined) = (HashSet::new(), Vec::new(), HashSet::new());
+    let user = applied.user();
+    let mut walk = Walk { database, functions, user, decisions, opaque, done, open, defined };
     let mut views: Vec<&Arc<Relation>> = database.catalog.relations().filter(|relation| is_view(relation)).collect();
     views.sort_by_key(|relation| relation.oid);
     for view in views {
         walk.visit(view);
     }
+    walk.defined
 }
 
 fn is_view(relation: &Relation) -> bool {
@@ -39,10 +45,13 @@ fn is_view(relation: &Relation) -> bool {
 struct Walk<'a> {
     database: &'a Database,
     functions: trusted::SafeFunctions,
+    user: &'a str,
     decisions: &'a mut Decisions,
     opaque: &'a mut HashMap<Oid, Arc<str>>,
     done: HashSet<Oid>,
     open: Vec<Oid>,
+    /// Views that are shown by their query.
+    defined: HashSet<Oid>,
 }
 
 impl Walk<'_> {
@@ -84,13 +93,6 @@ impl Walk<'_> {
             }
         }
         self.check_code(lineage)?;
-        if let Some(source) = lineage.indirect.iter().find(|source| self.decisions.contains_key(source)) {
-            return Err(format!("the rows of the view depend on {}", display_column(catalog, *source)));
-        }
-        let shows_null = |source: &&ColumnId| self.decisions.get(source).is_some_and(|decided| !decided.keeps_null());
-        if let Some(source) = lineage.nullness.iter().find(shows_null) {
-            return Err(format!("the rows of the view depend on {}", display_column(catalog, *source)));
-        }
         if lineage.outputs.len() != view.columns.len() {
             return Err("the view has other columns than its query".to_owned());
         }
@@ -99,6 +101,7 @@ impl Walk<'_> {
         if let Some(source) = everything.into_iter().find(|source| !exists(catalog, **source)) {
             return Err(format!("the view reads {}, which is not known", display_column(catalog, *source)));
         }
+        self.rows(view, lineage)?;
         for (column, output) in view.columns.iter().zip(&lineage.outputs) {
             let decided = match output.identity {
                 Some(source) => self.decisions.get(&source).map(|decided| decided.for_type(&column.ty)),
@@ -109,6 +112,59 @@ impl Walk<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Decides how the rows of a view are shown.
+    fn rows(&mut self, view: &Relation, lineage: &Lineage) -> Result<(), String> {
+        let catalog = &self.database.catalog;
+        let protects = |source: &ColumnId| self.decisions.contains_key(source);
+        // A mask that keeps NULL answers a question for NULL as the value would.
+        let keeps_null = |source: &&ColumnId| self.decisions.get(source).is_some_and(Decided::keeps_null);
+        let null_matters = lineage.nullness.iter().filter(|source| !keeps_null(source));
+        let deciding = lineage.indirect.iter().chain(null_matters).find(|source| protects(source));
+        let computed = lineage
+            .outputs
+            .iter()
+            .filter(|output| output.identity.is_none())
+            .any(|output| output.sources.iter().any(protects));
+        let below = lineage.relations.iter().find(|oid| self.defined.contains(oid));
+        if deciding.is_none() && !computed && below.is_none() {
+            return Ok(());
+        }
+        let denies =
+            |source: &ColumnId| self.decisions.get(source).is_some_and(|decided| decided.effect == Effect::Deny);
+        if !lineage.indirect.union(&lineage.nullness).any(denies) && self.may_expand(view, lineage) {
+            self.defined.insert(view.oid);
+            return Ok(());
+        }
+        match (deciding, below.and_then(|oid| catalog.relation(*oid))) {
+            (Some(source), _) => Err(format!("the rows of the view depend on {}", display_column(catalog, *source))),
+            (None, Some(relation)) => {
+                Err(format!("the view reads {}, which is shown by its query", relation.display()))
+            }
+            (None, None) => Ok(()),
+        }
+    }
+
+    /// Whether the query of a view may stand for it: the reader may read all that it reads, row security gives the reader
+    /// the rows that it gives the owner, and nothing but the query decides what is looked at first. A mask of the view's own
+    /// column would have to go on top.
+    fn may_expand(&self, view: &Relation, lineage: &Lineage) -> bool {
+        let catalog = &self.database.catalog;
+        let reads = |oid: &Oid| {
+            catalog.relation(*oid).is_some_and(|relation| {
+                view.reading.invoker || catalog.may_read(self.user, relation) && !relation.reading.row_security
+            })
+        };
+        let masked = |column: &Column| {
+            let id = ColumnId { relation: view.oid, attnum: column.attnum };
+            self.decisions.get(&id).is_some_and(|decided| decided.effect != Effect::Deny)
+        };
+        view.kind == RelationKind::View
+            && !view.reading.barrier
+            && catalog.may_read(self.user, view)
+            && lineage.relations.iter().all(reads)
+            && !view.columns.iter().any(masked)
     }
 
     /// A function can read what it likes: only those that may be called may stand in a view, be it behind an operator or

@@ -22,6 +22,9 @@ pub const PSEUDONYM_SCHEMA: &str = "pgcovenant";
 /// Name of the function that makes pseudonyms.
 pub const PSEUDONYM_NAME: &str = "pseudonym";
 
+/// Name of the table that holds their keys.
+pub const PSEUDONYM_KEYS: &str = "pseudonym_key";
+
 const BIGINT: u32 = 20;
 
 #[derive(Debug)]
@@ -47,11 +50,25 @@ fn read(node: &Node, problems: &mut Problems<'_>) -> Option<Arc<dyn Mask>> {
     Some(Arc::new(Hash { key }))
 }
 
+/// Fewer hexadecimal digits would be the same for values that are not.
+const SHORTEST: i32 = 16;
+
+/// Whether varchar(n) or char(n) has too few characters.
+fn is_short(field: &Field<'_>) -> bool {
+    let has_length = matches!(field.ty.oid.0, 1042 | 1043) && field.ty.typmod >= 4;
+    // char without a length has one character.
+    (has_length && field.ty.typmod - 4 < SHORTEST) || &*field.ty.sql == "character"
+}
+
 impl Mask for Hash {
     fn sql(&self, field: &Field<'_>) -> Result<String, Unsuited> {
         let digest = format!("{PSEUDONYM_SCHEMA}.{PSEUDONYM_NAME}({}, {})", field.text(), literal(&self.key));
         match field.ty.base {
             // A length in the type cuts the digest off.
+            BaseType::Text if is_short(field) => Err(Unsuited(format!(
+                "a pseudonym cut to the type {} would stand for too many values: it needs {SHORTEST} characters",
+                field.ty.sql
+            ))),
             BaseType::Text => Ok(digest),
             BaseType::Uuid => Ok(format!("CAST(pg_catalog.left({digest}, 32) AS pg_catalog.uuid)")),
             BaseType::Bytes => {

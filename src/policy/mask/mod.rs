@@ -31,7 +31,7 @@ use super::view::MaskExpression;
 use crate::model::catalog::ColumnType;
 use crate::model::source::{Entry, Fields, Node, Problems, Value, nearest};
 
-pub use hash::{PSEUDONYM_NAME, PSEUDONYM_SCHEMA};
+pub use hash::{PSEUDONYM_KEYS, PSEUDONYM_NAME, PSEUDONYM_SCHEMA};
 
 /// One mask with its options.
 trait Mask: fmt::Debug + Send + Sync {

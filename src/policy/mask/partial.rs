@@ -42,13 +42,18 @@ impl Mask for Partial {
     fn sql(&self, field: &Field<'_>) -> Result<String, Unsuited> {
         field.need(BaseType::Text, "partial")?;
         let Self { prefix, suffix, .. } = self;
-        let (text, padding) = (field.text(), literal(&self.padding));
+        let (text, padding) = (field.text(), format!("CAST({} AS pg_catalog.text)", literal(&self.padding)));
+        // What is not there is not computed.
+        let mut shown = padding.clone();
+        if *prefix > 0 {
+            shown = format!("(pg_catalog.left({text}, {prefix}) OPERATOR(pg_catalog.||) {shown})");
+        }
+        if *suffix > 0 {
+            shown = format!("({shown} OPERATOR(pg_catalog.||) pg_catalog.right({text}, {suffix}))");
+        }
+        let longest_hidden = prefix + suffix;
         Ok(format!(
-            "CASE WHEN (pg_catalog.length({text}) OPERATOR(pg_catalog.>) {}) \
-             THEN ((pg_catalog.left({text}, {prefix}) OPERATOR(pg_catalog.||) CAST({padding} AS pg_catalog.text)) \
-             OPERATOR(pg_catalog.||) pg_catalog.right({text}, {suffix})) \
-             ELSE CAST({padding} AS pg_catalog.text) END",
-            prefix + suffix
+            "CASE WHEN (pg_catalog.length({text}) OPERATOR(pg_catalog.>) {longest_hidden}) THEN {shown} ELSE {padding} END"
         ))
     }
 

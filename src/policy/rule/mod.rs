@@ -174,6 +174,11 @@ impl Rule {
         }
     }
 
+    /// Whether its mask needs our function in the database.
+    pub fn needs_pseudonym(&self) -> bool {
+        matches!(&self.action, Action::Mask(mask) if mask.needs_pseudonym())
+    }
+
     /// Whether it is about this subject on that day.
     pub fn concerns(&self, subject: &Subject, today: jiff::civil::Date) -> bool {
         self.to.includes(subject) && !self.except.iter().any(|exemption| exemption.holds(subject, today))

@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use self::manifest::{Class, Treatment};
 use super::compile::{Decided, Decisions, add_decision};
-use super::mask::MaskUse;
+use super::mask::{MaskUse, PSEUDONYM_KEYS, PSEUDONYM_SCHEMA};
 use super::view::{Effect, MaskExpression, Reason};
 use crate::model::catalog::{Catalog, Column, ColumnId, Oid, Relation, RelationKind};
 
@@ -64,6 +64,10 @@ pub(super) fn close(catalog: &Catalog, decisions: &mut Decisions, opaque: &mut H
         // Out-of-line storage holds the raw values of the tables that it belongs to.
         if &*relation.schema == "pg_toast" {
             opaque.insert(relation.oid, "out-of-line values of tables".into());
+            continue;
+        }
+        if (&*relation.schema, &*relation.name) == (PSEUDONYM_SCHEMA, PSEUDONYM_KEYS) {
+            opaque.insert(relation.oid, "keys of pseudonyms".into());
             continue;
         }
         if let Some((_, why)) = CLOSED_RELATIONS.iter().find(|(name, _)| **name == *relation.name) {

@@ -18,7 +18,7 @@ use crate::model::catalog::{Catalog, ColumnId, Relation, SearchPath};
 use crate::model::ident::Ident;
 
 /// Name of an output column that PostgreSQL derives from something other than a name.
-const UNNAMED: &str = "?column?";
+pub const UNNAMED: &str = "?column?";
 
 /// Recursive terms are resolved until their columns depend on nothing new; this many rounds at most.
 const MAX_ROUNDS: usize = 64;

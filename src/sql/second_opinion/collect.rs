@@ -3,14 +3,16 @@
 use std::convert::Infallible;
 
 use pg_raw_parse::list::NodeList;
-use pg_raw_parse::nodes::{ColumnRef, FuncCall, LockingClause, RangeSubselect, RangeVar, ResTarget, TypeName};
+use pg_raw_parse::nodes::{
+    ColumnRef, FuncCall, IntoClause, LockingClause, RangeSubselect, RangeVar, ResTarget, TypeName,
+};
 use pg_raw_parse::{Node, ParseResult};
 
 use super::constants::constants;
 use super::kinds::{StatementKind, kind};
 use super::lookups::lookups;
 use super::offset;
-use super::outline::{Lookup, NamedObject, NamedRelation, Outline, OutlineStatement, Verb};
+use super::outline::{Created, Lookup, NamedObject, NamedRelation, Others, Outline, OutlineStatement, Verb};
 use super::tree::{Role, Tree, Visitor};
 
 /// The outline of a parsed text.
@@ -36,7 +38,7 @@ fn statement(start: u32, end: u32, node: Node<'_>) -> OutlineStatement {
         end,
         kind: kind(node),
         relations: Vec::new(),
-        created: Vec::new(),
+        created: created(node),
         columns: Vec::new(),
         functions: Vec::new(),
         types: Vec::new(),
@@ -73,6 +75,33 @@ fn statement(start: u32, end: u32, node: Node<'_>) -> OutlineStatement {
     };
     match walked {
         Ok(()) => collector.finish(),
+    }
+}
+
+/// The table that a statement makes.
+fn created(node: Node<'_>) -> Option<Created> {
+    let filled = |into: &IntoClause| {
+        let name = into.rel()?.relname()?.to_owned();
+        Some(Created { name, columns: parts(into.col_names()), others: Others::Query })
+    };
+    match node {
+        Node::SelectStmt(select) => filled(select.into_clause()?),
+        Node::CreateTableAsStmt(create) => filled(create.into()?),
+        Node::CreateStmt(create) => {
+            let mut columns = Vec::new();
+            let tied = !create.inh_relations().is_empty() || create.of_typename().is_some();
+            let mut others = if tied { Others::Elsewhere } else { Others::None };
+            for element in create.table_elts() {
+                match element {
+                    Node::ColumnDef(column) => columns.extend(column.colname().map(str::to_owned)),
+                    Node::Constraint(_) => {}
+                    _ => others = Others::Elsewhere,
+                }
+            }
+            let name = create.relation()?.relname()?.to_owned();
+            Some(Created { name, columns, others })
+        }
+        _ => None,
     }
 }
 
@@ -190,13 +219,11 @@ impl<'a> Visitor<'a> for Collector {
         Ok(())
     }
 
-    fn into(&mut self, relation: Option<&'a RangeVar>) -> Result<(), Infallible> {
-        self.found.created.extend(relation.and_then(RangeVar::relname).map(str::to_owned));
+    fn into(&mut self, _relation: Option<&'a RangeVar>) -> Result<(), Infallible> {
         Ok(())
     }
 
-    fn created(&mut self, relation: &'a RangeVar) -> Result<(), Infallible> {
-        self.found.created.extend(relation.relname().map(str::to_owned));
+    fn created(&mut self, _relation: &'a RangeVar) -> Result<(), Infallible> {
         Ok(())
     }
 

@@ -31,7 +31,7 @@ mod tests;
 
 pub use admission::{Admission, ColumnAdmission, Fragment, Objection, ObjectionKind, RelationAdmission, WrapperEnd};
 pub use kinds::{StatementKind, TableChange, TransactionKind};
-pub use outline::{Constant, Lookup, NamedObject, NamedRelation, Outline, OutlineStatement, Verb};
+pub use outline::{Constant, Created, Lookup, NamedObject, NamedRelation, Others, Outline, OutlineStatement, Verb};
 pub use raw::RAW_COLUMN;
 
 use super::grammar::{GrammarError, guarded};

@@ -20,8 +20,8 @@ pub struct OutlineStatement {
     pub kind: StatementKind,
     /// Relations that it names, common table expressions included.
     pub relations: Vec<NamedRelation>,
-    /// Tables that it makes, by their last name.
-    pub created: Vec<String>,
+    /// The table that it makes.
+    pub created: Option<Created>,
     /// Places where a column reference stands.
     pub columns: Vec<u32>,
     /// Calls.
@@ -42,6 +42,28 @@ pub struct Lookup {
     pub level: u32,
     /// The types that constants are cast to: the parts of their names.
     pub types: Vec<Vec<String>>,
+}
+
+/// A table that a statement makes.
+#[derive(Debug, Clone)]
+pub struct Created {
+    /// Its name.
+    pub name: String,
+    /// The names of its first columns, as far as the statement lists them.
+    pub columns: Vec<String>,
+    /// Where the names of the others come from.
+    pub others: Others,
+}
+
+/// Columns of a new table that the statement does not list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Others {
+    /// There are none.
+    None,
+    /// The query that fills it.
+    Query,
+    /// Another table.
+    Elsewhere,
 }
 
 /// A relation as written.

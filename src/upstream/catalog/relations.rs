@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use tokio_postgres::Transaction;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::{Row, Transaction};
 
 use super::types::TypeTable;
 use crate::model::catalog::{Column, ColumnType, Oid, Relation, RelationKind};
+use crate::model::reading::Reading;
 use crate::upstream::connect::UpstreamError;
 use crate::upstream::rows::{get, letter, oid, optional_text, text};
 
@@ -17,7 +18,15 @@ pub(super) type Relations = HashMap<Oid, Relation>;
 const RELATIONS: &str = "
 SELECT c.oid AS oid, n.nspname::text AS schema, c.relname::text AS name, c.relkind::text AS kind, c.reltype AS row_type,
        EXISTS (SELECT FROM pg_catalog.pg_rewrite r WHERE r.ev_class = c.oid AND r.rulename <> '_RETURN')
-       OR EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND (t.tgtype & 64) <> 0) AS has_rules
+       OR EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND (t.tgtype & 64) <> 0) AS has_rules,
+       pg_catalog.pg_get_userbyid(c.relowner)::text AS owner, c.relrowsecurity AS row_security,
+       ARRAY(SELECT CASE a.grantee WHEN 0 THEN 'public' ELSE pg_catalog.pg_get_userbyid(a.grantee)::text END
+               FROM pg_catalog.aclexplode(COALESCE(c.relacl, pg_catalog.acldefault('r', c.relowner))) a
+              WHERE a.privilege_type = 'SELECT') AS readers,
+       EXISTS (SELECT FROM pg_catalog.pg_options_to_table(c.reloptions) o
+                WHERE o.option_name = 'security_barrier' AND o.option_value::boolean) AS barrier,
+       EXISTS (SELECT FROM pg_catalog.pg_options_to_table(c.reloptions) o
+                WHERE o.option_name = 'security_invoker' AND o.option_value::boolean) AS invoker
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND n.nspname <> 'pg_toast' AND n.nspname !~ '^pg_(toast_)?temp_'";
@@ -93,6 +102,7 @@ pub(super) async fn read(transaction: &Transaction<'_>, types: &TypeTable) -> Re
             definition: None,
             has_rules: get(&row, "has_rules")?,
             row_type: oid(&row, "row_type")?,
+            reading: reading(&row)?,
         };
         relations.insert(relation.oid, relation);
     }
@@ -108,6 +118,17 @@ pub(super) async fn numbered_by(transaction: &Transaction<'_>) -> Result<HashMap
         found.entry(oid(&row, "sequence")?).or_default().insert(oid(&row, "relation")?);
     }
     Ok(found)
+}
+
+fn reading(row: &Row) -> Result<Reading, UpstreamError> {
+    let readers: Vec<String> = get(row, "readers")?;
+    Ok(Reading {
+        owner: text(row, "owner")?,
+        readers: readers.into_iter().map(String::into_boxed_str).collect(),
+        row_security: get(row, "row_security")?,
+        barrier: get(row, "barrier")?,
+        invoker: get(row, "invoker")?,
+    })
 }
 
 fn kind(letter: char) -> RelationKind {

@@ -78,6 +78,8 @@ struct Type {
     is_array: bool,
     /// Has a CHECK of its own that calls more than computing functions of `pg_catalog`.
     unclear_check: bool,
+    /// Has a CHECK of its own.
+    check: bool,
     /// Functions of users that run for the type itself.
     runs: Vec<(Box<str>, Box<str>)>,
     /// What else it is made of.
@@ -106,6 +108,7 @@ impl TypeTable {
                 array: oid(&row, "array")?,
                 is_array: get(&row, "is_array")?,
                 unclear_check: false,
+                check: false,
                 runs: Vec::new(),
                 parts: Vec::new(),
                 extension: optional_text(&row, "extension")?,
@@ -125,6 +128,7 @@ impl TypeTable {
         for row in transaction.query(CHECKS, &[]).await? {
             let definition = optional_text(&row, "definition")?;
             if let Some(entry) = table.types.get_mut(&oid(&row, "type")?) {
+                entry.check = true;
                 entry.unclear_check |= !definition.is_some_and(|text| only_computes(&text));
             }
         }
@@ -165,6 +169,7 @@ impl TypeTable {
                 kind: entry.kind,
                 array: entry.array,
                 has_unclear_check: self.built_on(*oid).any(|part| part.unclear_check),
+                has_check: self.built_on(*oid).any(|part| part.check),
                 runs: self.runs(*oid),
                 extension: entry.extension.clone(),
             })
@@ -257,6 +262,7 @@ mod tests {
             array: Oid(0),
             is_array: false,
             unclear_check: false,
+            check: false,
             runs: Vec::new(),
             parts: Vec::new(),
             extension: None,

@@ -213,25 +213,26 @@ impl Writer {
         if let Some(Shown::Whole) = place.scalar {
             return Ok(format!("CAST({value} AS pg_catalog.text)"));
         }
-        let is = |what: &str| {
-            format!("(pg_catalog.{kind}_typeof({value}) OPERATOR(pg_catalog.=) CAST('{what}' AS pg_catalog.text))")
+        let ty = format!("pg_catalog.{kind}_typeof({value})");
+        let is = |types: &str| format!("({ty} OPERATOR(pg_catalog.=) ANY (CAST('{{{types}}}' AS pg_catalog.text[])))");
+        let mut branches = Vec::new();
+        if !place.members.is_empty() {
+            branches.push(format!("WHEN {} THEN {}", is("object"), self.members(place, root, path)?));
+        }
+        if let Some(items) = &place.items {
+            branches.push(format!("WHEN {} THEN {}", is("array"), self.items(items, &value)?));
+        }
+        // What is left at the end is JSON's null, or nothing at all, which stays NULL; and a value that is kept.
+        let rest = match &place.scalar {
+            Some(Shown::Kept | Shown::Whole) => "object,array",
+            Some(Shown::Masked(mask)) => {
+                branches.push(format!("WHEN {} THEN {}", is("string,number,boolean"), masked(mask, root, path)?));
+                "object,array"
+            }
+            None => "object,array,string,number,boolean",
         };
-        let mut branches = vec![
-            format!("WHEN {value} IS NULL THEN NULL"),
-            format!("WHEN {} THEN CAST('null' AS pg_catalog.text)", is("null")),
-        ];
-        let object = if place.members.is_empty() { REDACTED.to_owned() } else { self.members(place, root, path)? };
-        branches.push(format!("WHEN {} THEN {object}", is("object")));
-        let array = match &place.items {
-            Some(items) => self.items(items, &value)?,
-            None => REDACTED.to_owned(),
-        };
-        branches.push(format!("WHEN {} THEN {array}", is("array")));
-        let scalar = match &place.scalar {
-            Some(shown) => self.scalar(shown, root, path)?,
-            None => REDACTED.to_owned(),
-        };
-        Ok(format!("CASE {} ELSE {scalar} END", branches.join(" ")))
+        branches.push(format!("WHEN {} THEN {REDACTED}", is(rest)));
+        Ok(format!("CASE {} ELSE CAST({value} AS pg_catalog.text) END", branches.join(" ")))
     }
 
     fn members(&mut self, place: &Place, root: &str, path: &[&str]) -> Result<String, Unsuited> {
@@ -261,21 +262,16 @@ impl Writer {
             kind = self.kind
         ))
     }
+}
 
-    fn scalar(&self, shown: &Shown, root: &str, path: &[&str]) -> Result<String, Unsuited> {
-        let mask = match shown {
-            Shown::Kept | Shown::Whole => {
-                return Ok(format!("CAST(({root} OPERATOR(pg_catalog.#>) {}) AS pg_catalog.text)", steps(path)));
-            }
-            Shown::Masked(mask) => mask,
-        };
-        let text = format!("({root} OPERATOR(pg_catalog.#>>) {})", steps(path));
-        let masked = mask.mask.sql(&Field::new(&text_type()))?.replace(HOLE, &text);
-        Ok(format!(
-            "COALESCE(CAST(pg_catalog.to_json(CAST({masked} AS pg_catalog.text)) AS pg_catalog.text), \
-             CAST('null' AS pg_catalog.text))"
-        ))
-    }
+/// What a mask for texts makes of a string, a number or a boolean.
+fn masked(mask: &MaskUse, root: &str, path: &[&str]) -> Result<String, Unsuited> {
+    let text = format!("({root} OPERATOR(pg_catalog.#>>) {})", steps(path));
+    let masked = mask.mask.sql(&Field::new(&text_type()))?.replace(HOLE, &text);
+    Ok(format!(
+        "COALESCE(CAST(pg_catalog.to_json(CAST({masked} AS pg_catalog.text)) AS pg_catalog.text), \
+         CAST('null' AS pg_catalog.text))"
+    ))
 }
 
 /// A path as an array of texts.

@@ -1,0 +1,196 @@
+//! The replacements that make the server answer as the shadow database would.
+//!
+//! A protected relation in FROM becomes a projection of what the subject may see, under the name by which the statement
+//! knows it. The target of a data-modifying statement cannot be replaced, so there each reference becomes the masked value.
+//! Every name of a relation or function is qualified, so that the session's search path decides nothing.
+
+mod projection;
+mod rows;
+mod stars;
+
+use super::decide::Case;
+use super::lookups::raw_name;
+use super::objection::Objection;
+use crate::model::ident::Ident;
+use crate::policy::view::Effect;
+use crate::sql::access::{ColumnRef, RelationIndex, RelationRef, Role};
+use crate::sql::lexer::Token;
+use crate::sql::splice::{Generated, Splicer};
+use crate::sql::tree::{Name, Span};
+
+type Done = Result<(), Objection>;
+
+/// Adds the replacements of one statement of a governed session.
+pub(super) fn rewrite(case: &Case<'_>, text: &str, tokens: &[Token], splicer: &mut Splicer<'_>) -> Done {
+    let mut rewriter = Rewriter { case, text, tokens, splicer };
+    for (index, mention) in case.resolution.relations.iter().enumerate() {
+        rewriter.mention(RelationIndex(index), mention)?;
+    }
+    for column in &case.resolution.columns {
+        rewriter.column(column)?;
+    }
+    rewriter.bare_names()?;
+    rewriter.inherited_names()?;
+    for star in &case.resolution.stars {
+        rewriter.star(star)?;
+    }
+    for row in &case.resolution.whole_rows {
+        rewriter.whole_row(row)?;
+    }
+    for grouping in &case.resolution.groupings {
+        rewriter.grouping(grouping)?;
+    }
+    rewriter.implicit_inserts()
+}
+
+/// Adds the replacement of COPY … TO.
+pub(super) fn copy_out(
+    case: &Case<'_>,
+    text: &str,
+    tokens: &[Token],
+    splicer: &mut Splicer<'_>,
+    copied: (&[Name], Span),
+) -> Done {
+    let mut rewriter = Rewriter { case, text, tokens, splicer };
+    match case.resolution.relations.first() {
+        Some(mention) => rewriter.copy_out(mention, copied.0, copied.1),
+        None => Ok(()),
+    }
+}
+
+/// Adds the replacements of one statement of an observed session: only columns past their sunset make a difference.
+pub(super) fn hide_retired(case: &Case<'_>, text: &str, tokens: &[Token], splicer: &mut Splicer<'_>) -> Done {
+    let mut rewriter = Rewriter { case, text, tokens, splicer };
+    for star in &case.resolution.stars {
+        let hides = star.columns.iter().flatten().any(|column| rewriter.omits(column));
+        if hides {
+            rewriter.expand(star)?;
+        }
+    }
+    rewriter.implicit_inserts()
+}
+
+struct Rewriter<'a, 'c, 's, 't> {
+    case: &'c Case<'a>,
+    text: &'c str,
+    tokens: &'c [Token],
+    splicer: &'s mut Splicer<'t>,
+}
+
+impl Rewriter<'_, '_, '_, '_> {
+    fn mention(&mut self, index: RelationIndex, mention: &RelationRef) -> Done {
+        let Some(relation) = self.case.relation(mention) else { return Ok(()) };
+        if self.case.is_wrapped(mention) {
+            return self.wrap(index, mention, relation);
+        }
+        let span = mention.path.span();
+        match mention.role {
+            Role::CopyTo => Ok(()),
+            Role::Target(_) => self.replace(span, relation.qualified(), Generated::Target),
+            Role::Source | Role::CopyFrom if mention.path.qualifier.len() == 1 => Ok(()),
+            Role::Source | Role::CopyFrom => self.replace(span, relation.qualified(), Generated::Plain),
+        }
+    }
+
+    fn column(&mut self, reference: &ColumnRef) -> Done {
+        let Some(mention) = self.case.mention(reference.via) else { return Ok(()) };
+        if !reference.is_value {
+            return Ok(());
+        }
+        if self.case.lookups.is_raw(reference) {
+            return self.look_up(reference, mention);
+        }
+        if self.case.is_wrapped(mention) {
+            return self.requalify(reference, mention);
+        }
+        let (Role::Target(_), Some(relation)) = (mention.role, self.case.relation(mention)) else { return Ok(()) };
+        let Some(column) = relation.column_by_number(reference.column.attnum) else { return Ok(()) };
+        let Some(Effect::Mask(mask)) = self.case.rule(relation, column).map(|rule| &rule.effect) else {
+            return Ok(());
+        };
+        let qualifier = reference.path.qualifier.last().unwrap_or_else(|| mention.visible_name());
+        let field = format!("{}.{}", qualifier.ident, Ident::quoted(&column.name));
+        self.replace(reference.path.span(), mask.render(&field), Generated::Expression)?;
+        if reference.names_output {
+            self.name_output(reference.path.span(), &column.name)?;
+        }
+        Ok(())
+    }
+
+    /// A name that a protected column of the target has, too, gets the qualifier of the entry that it means: then the text
+    /// itself says that it does not mean the target's.
+    fn bare_names(&mut self) -> Done {
+        let targets: Vec<_> =
+            self.case.resolution.relations.iter().filter(|mention| mention.role.is_target()).collect();
+        for bare in &self.case.resolution.bare {
+            let hides = targets.iter().any(|mention| {
+                self.case.relation(mention).is_some_and(|relation| {
+                    let column = relation.column(bare.name.as_str());
+                    let rule = column.and_then(|column| self.case.rule(relation, column));
+                    rule.is_some_and(|rule| rule.effect != Effect::Allow)
+                })
+            });
+            if hides {
+                self.splicer.insert_before(bare.name.span.start, format!("{}.", bare.of.ident)).map_err(misfit)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// An expression that takes its name from a column loses it where a mask stands for the column.
+    fn inherited_names(&mut self) -> Done {
+        for output in &self.case.resolution.inherited_names {
+            let within = self.case.resolution.columns.get(output.columns.clone()).unwrap_or_default();
+            let masked = within.iter().any(|reference| {
+                let target = self.case.mention(reference.via).is_some_and(|mention| mention.role.is_target());
+                let rule = self.case.view.rule(reference.column);
+                target && rule.is_some_and(|rule| matches!(rule.effect, Effect::Mask(_)))
+            });
+            if masked {
+                self.splicer.insert_after(output.end, format!(" AS {}", output.name)).map_err(misfit)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The column itself: the raw one of a projection; in the target of a change it stands where it stood.
+    fn look_up(&mut self, reference: &ColumnRef, mention: &RelationRef) -> Done {
+        if !self.case.is_wrapped(mention) {
+            return Ok(());
+        }
+        let name = raw_name(reference.via, reference.column.attnum);
+        self.replace(reference.path.span(), name.to_string(), Generated::Plain)
+    }
+
+    /// A projection has no schema: `schema.table.column` becomes `table.column`.
+    fn requalify(&mut self, reference: &ColumnRef, mention: &RelationRef) -> Done {
+        match reference.path.qualifier_span() {
+            Some(span) if reference.path.qualifier.len() > 1 => {
+                self.replace(span, mention.visible_name().ident.to_string(), Generated::Plain)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn name_output(&mut self, span: Span, name: &str) -> Done {
+        self.splicer.insert_after(span.end, format!(" AS {}", Ident::quoted(name))).map_err(misfit)
+    }
+
+    fn replace(&mut self, span: Span, text: String, generated: Generated) -> Done {
+        self.splicer.replace(span, text, generated).map_err(misfit)
+    }
+}
+
+fn misfit(error: crate::sql::splice::SpliceError) -> Objection {
+    Objection::not_understood(error.to_string())
+}
+
+/// The mentions that a statement writes to.
+pub(super) fn targets<'a>(case: &'a Case<'_>) -> impl Iterator<Item = (RelationIndex, &'a RelationRef)> {
+    case.resolution
+        .relations
+        .iter()
+        .enumerate()
+        .filter(|(_, mention)| matches!(mention.role, Role::Target(_) | Role::CopyFrom))
+        .map(|(index, mention)| (RelationIndex(index), mention))
+}
