@@ -56,7 +56,7 @@ pub(super) fn query(case: &Case<'_>, view: &Relation) -> Result<Expanded, Object
         facts: &facts,
         catalog: Some(case.catalog),
         earlier: Effects::default(),
-        own: &Own::new(None),
+        own: &Own::default(),
     };
     let expanded = rewritten(case, &text, statement, &path).map_err(Objection::without_place)?;
     if expanded.text.len() > MAX_BYTES {

@@ -209,9 +209,10 @@ pub(super) fn set(name: &str, value: Option<&str>, catalog: Option<&Catalog>) ->
     }
 }
 
-/// RESET, SET … TO DEFAULT. A session begins with the pins as they are to be, and is ended where it does not.
+/// RESET, SET … TO DEFAULT. SET SESSION AUTHORIZATION DEFAULT only leads back to the login. A session begins with the pins as they are to be, and is ended where it does not.
 pub(super) fn reset(name: &str, catalog: Option<&Catalog>) -> Result<(), Objection> {
-    let known = is_open(name, catalog) || PINNED.iter().any(|(pinned, _)| *pinned == name);
+    let known =
+        is_open(name, catalog) || name == "session_authorization" || PINNED.iter().any(|(pinned, _)| *pinned == name);
     if known { Ok(()) } else { Err(denied(format!("setting {name}"))) }
 }
 

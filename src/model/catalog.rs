@@ -156,7 +156,7 @@ pub struct Relation {
     pub parents: Vec<Oid>,
     /// The query of a view or materialised view with every name qualified: `pg_get_viewdef` under an empty search path.
     pub definition: Option<Box<str>>,
-    /// Has a rewrite rule other than a view's own `_RETURN`, or an INSTEAD OF trigger.
+    /// Has a rewrite rule other than a view's own `_RETURN`. A trigger is none: it runs when its table is written, as INSTEAD OF for a view.
     pub has_rules: bool,
     /// `pg_class.reloftype`'s row type: the `pg_type` row of this relation's composite type.
     pub row_type: Oid,
@@ -405,6 +405,11 @@ impl SearchPath {
     /// The schemas, first searched first.
     pub fn schemas(&self) -> &[Box<str>] {
         &self.schemas
+    }
+
+    /// The schemas in which operators, functions and what others know is found.
+    pub fn lasting(&self) -> impl Iterator<Item = &str> {
+        self.schemas.iter().map(|schema| &**schema).filter(|schema| *schema != temporary::SCHEMA)
     }
 
     /// The temporary relations of the session.

@@ -386,9 +386,14 @@ impl Dialogue {
         self.kept + statement.bytes() <= MAX_KEPT
     }
 
-    /// Whether a named statement was judged under another policy or search path: SQL can run it by its name.
+    /// Whether a named statement was judged under another policy or search path: SQL can run it by its name. Temporary tables
+    /// make no difference to it, for every name of a relation in it has its schema.
     pub fn has_stale_statement(&self, epoch: u64, path: Option<&SearchPath>) -> bool {
-        self.statements.values().any(|statement| statement.judged.epoch != epoch || statement.path.as_ref() != path)
+        let same = |judged: Option<&SearchPath>| match (judged, path) {
+            (Some(judged), Some(now)) => judged.lasting().eq(now.lasting()),
+            (judged, now) => judged == now,
+        };
+        self.statements.values().any(|statement| statement.judged.epoch != epoch || !same(statement.path.as_ref()))
     }
 
     /// Whether a portal was bound under another policy: SQL can fetch from it by its name.

@@ -20,23 +20,25 @@ const QUESTION_NAME: &[u8] = b"pgcovenant asks";
 
 /// Asks where the session looks names up, without depending on it: the effective search path, and the tables and sequences
 /// of its temporary schema with their columns. What has triggers or rules is not among them, since it runs code of its own.
-/// Dependencies on a schema are indexed, and most sessions have none.
+/// Dependencies on a schema are indexed, and most sessions have none. Of more columns than anybody needs none is told: then
+/// the session has tables that it cannot name.
 const SEARCH_PATH_QUESTION: &[u8] = br#"SELECT pg_catalog.json_build_object(
-'path', pg_catalog.current_schemas(true), 
-'own', (SELECT n.nspname FROM pg_catalog.pg_namespace n 
-WHERE n.oid OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()), 
+'path', pg_catalog.current_schemas(true),
+'own', (SELECT n.nspname FROM pg_catalog.pg_namespace n
+WHERE n.oid OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()),
 'temporary', CASE WHEN pg_catalog.pg_my_temp_schema() OPERATOR(pg_catalog.<>) 0::pg_catalog.oid THEN (
 SELECT pg_catalog.json_agg(pg_catalog.json_build_object('name', c.relname, 'kind', c.relkind, 'columns', (
-SELECT pg_catalog.json_agg(pg_catalog.json_build_object('name', a.attname, 'type', a.atttypid) ORDER BY a.attnum) FROM pg_catalog.pg_attribute a 
-WHERE a.attrelid OPERATOR(pg_catalog.=) c.oid AND a.attnum OPERATOR(pg_catalog.>) 0::pg_catalog.int2 
-AND NOT a.attisdropped)) ORDER BY c.relname) 
-FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) d.objid 
-WHERE d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass::pg_catalog.oid 
-AND d.refobjid OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema() 
-AND d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid 
-AND NOT c.relhasrules AND NOT c.relhastriggers 
-AND (c.relkind OPERATOR(pg_catalog.=) 'r'::pg_catalog."char" 
-OR c.relkind OPERATOR(pg_catalog.=) 'S'::pg_catalog."char")) END)"#;
+SELECT pg_catalog.json_agg(pg_catalog.json_build_object('name', a.attname, 'type', a.atttypid) ORDER BY a.attnum) FROM pg_catalog.pg_attribute a
+WHERE a.attrelid OPERATOR(pg_catalog.=) c.oid AND a.attnum OPERATOR(pg_catalog.>) 0::pg_catalog.int2
+AND NOT a.attisdropped)) ORDER BY c.relname)
+FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) d.objid
+WHERE d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass::pg_catalog.oid
+AND d.refobjid OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()
+AND d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid
+AND NOT c.relhasrules AND NOT c.relhastriggers
+AND (c.relkind OPERATOR(pg_catalog.=) 'r'::pg_catalog."char"
+OR c.relkind OPERATOR(pg_catalog.=) 'S'::pg_catalog."char")
+HAVING pg_catalog.sum(c.relnatts) OPERATOR(pg_catalog.<=) 20000::pg_catalog.int8) END)"#;
 
 /// Messages without SQL. A tag that is not here cannot be passed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -129,7 +129,9 @@ async fn a_plain_role_that_may_make_pseudonyms_gets_no_key() {
         assert!(!everything.contains(pad), "a pad in hexadecimal");
         // As plans write values: bytes as numbers.
         let numbers: Vec<String> = (0..16)
-            .map(|at| (i16::from(u8::from_str_radix(pad.get(at * 2..at * 2 + 2).unwrap(), 16).unwrap() as i8)).to_string())
+            .map(|at| {
+                (i16::from(u8::from_str_radix(pad.get(at * 2..at * 2 + 2).unwrap(), 16).unwrap() as i8)).to_string()
+            })
             .collect();
         assert!(!everything.contains(&numbers.join(" ")), "a pad as bytes");
     }

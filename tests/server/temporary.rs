@@ -83,7 +83,7 @@ async fn nothing_that_others_know_is_made_or_changed() {
     shop.sql("GRANT ALL ON SCHEMA public TO support; GRANT ALL ON ALL TABLES IN SCHEMA public TO support; ALTER TABLE customers OWNER TO support;
               CREATE FUNCTION public.steal() RETURNS text LANGUAGE sql SECURITY DEFINER AS 'SELECT ssn FROM public.customers LIMIT 1';
               CREATE DOMAIN public.spy AS text CHECK (public.steal() IS NOT NULL);
-              CREATE FUNCTION public.same(int, int) RETURNS boolean LANGUAGE sql AS 'SELECT public.steal() IS NOT NULL';
+              CREATE FUNCTION public.same(int, int) RETURNS bool LANGUAGE sql AS 'SELECT public.steal() IS NOT NULL';
               CREATE OPERATOR public.=== (LEFTARG = int, RIGHTARG = int, FUNCTION = public.same);
               GRANT EXECUTE ON FUNCTION public.steal() TO support");
     let (proxy, _policies) = shop.proxy();
@@ -171,6 +171,17 @@ async fn a_table_that_hides_a_masked_one_is_meant_while_it_is_there() {
     assert_eq!(session.value("SELECT public.customers.email FROM public.customers WHERE id = 1").await, masked);
     assert_eq!(prepared().await, "mine");
     session.error("SELECT ssn FROM public.customers").await.expect(&SqlState::INSUFFICIENT_PRIVILEGE);
+    // What SQL has prepared means what it meant, and can be run beside statements of the driver.
+    runs(&session, &["PREPARE p AS SELECT email FROM public.customers WHERE id = 1", "CREATE TEMP TABLE more (x int)"])
+        .await;
+    assert_eq!(session.value("EXECUTE p").await, masked);
+    // A name that a table of the session explains now may mean a column of the target once it has gone.
+    let rename = "PREPARE q AS UPDATE public.customers SET name = (SELECT ssn FROM customers c LIMIT 1) WHERE id = 1";
+    let own = "CREATE TEMP TABLE customers AS SELECT 1::bigint AS id, 'mine'::text AS email, 'own'::text AS ssn";
+    runs(&session, &[rename, "BEGIN", "DROP TABLE customers", "CREATE TEMP TABLE customers AS SELECT 1 AS x"]).await;
+    let error = session.error("EXECUTE q").await;
+    assert_eq!(error.code, "42703", "{error:?}");
+    runs(&session, &["ROLLBACK", "DEALLOCATE q", "DROP TABLE customers", own]).await;
     // Rolled back: it is there again.
     runs(&session, &["BEGIN", "SAVEPOINT s", "DROP TABLE customers"]).await;
     assert_eq!(session.value(mail).await, masked);
@@ -345,4 +356,21 @@ async fn what_was_made_before_a_policy_came_is_out_of_reach() {
     assert_eq!(session.error("SELECT 'x'::pg_temp.spy").await.code, "57P01");
     assert!(session.client.simple_query("SELECT email FROM before").await.is_err());
     runs(&other, &["CREATE TEMP TABLE after AS SELECT email FROM customers", "SELECT email FROM after"]).await;
+}
+
+#[tokio::test]
+async fn a_session_with_more_columns_than_anybody_needs_cannot_name_them() {
+    let Some(shop) = shop("temporary_many") else { return };
+    let (masked, _) = mails(&shop).await;
+    let (proxy, _policies) = shop.proxy();
+    let session = shop.via(&proxy, "support").await;
+    let columns: Vec<String> = (0..1500).map(|number| format!("c{number} int")).collect();
+    runs(&session, &["CREATE TEMP TABLE customers (ssn text)", "SELECT ssn FROM customers"]).await;
+    for table in 0..14 {
+        runs(&session, &[&format!("CREATE TEMP TABLE wide{table} ({})", columns.join(", "))]).await;
+    }
+    assert_eq!(session.error("SELECT c1 FROM wide1").await.code, "42P01");
+    session.error("SELECT ssn FROM customers").await.expect(&SqlState::INSUFFICIENT_PRIVILEGE);
+    assert_eq!(session.value("SELECT email FROM customers WHERE id = 1").await, masked);
+    runs(&session, &["DISCARD TEMP", "CREATE TEMP TABLE customers (ssn text)", "SELECT ssn FROM customers"]).await;
 }

@@ -16,7 +16,7 @@ use super::spread::derived;
 use crate::model::catalog::{Catalog, Column, ColumnId, Oid, Relation, RelationKind};
 use crate::policy::snapshot::Database;
 use crate::policy::trusted;
-use crate::policy::view::Effect;
+use crate::policy::view::{Effect, Predicates};
 use crate::sql::lineage::{Lineage, QualifiedName, ViewLineage};
 
 /// Adds what follows for every view, and gives those that are shown by their query.
@@ -131,8 +131,9 @@ impl Walk<'_> {
         if deciding.is_none() && !computed && below.is_none() {
             return Ok(());
         }
-        let denies =
-            |source: &ColumnId| self.decisions.get(source).is_some_and(|decided| decided.effect == Effect::Deny);
+        let forbids =
+            |decided: &Decided| decided.effect == Effect::Deny || matches!(decided.predicates, Predicates::Deny(_));
+        let denies = |source: &ColumnId| self.decisions.get(source).is_some_and(forbids);
         if !lineage.indirect.union(&lineage.nullness).any(denies) && self.may_expand(view, lineage) {
             self.defined.insert(view.oid);
             return Ok(());
