@@ -58,13 +58,6 @@ pub fn built_in(catalog: &Catalog, safe: &SafeFunctions, name: &str) -> bool {
     functions::admitted(name) && (unknown.next().is_none() || function(catalog, safe, "pg_catalog", name))
 }
 
-/// Whether `name(value)` can call no function, and is another way to write `value.name`.
-pub fn is_attribute(catalog: &Catalog, safe: &SafeFunctions, name: &str) -> bool {
-    !functions::is_known(name)
-        && !catalog.functions.iter().any(|function| &*function.name == name)
-        && type_name(catalog, safe, None, name)
-}
-
 /// Whether a call without a schema means the function of `pg_catalog` whatever the search path is. `FROM unnest(a, b)` does, and
 /// has to be written so: the server takes it apart itself.
 pub fn is_built_in_as_written(catalog: &Catalog, name: &str) -> bool {

@@ -118,10 +118,10 @@ impl Walk<'_> {
     fn rows(&mut self, view: &Relation, lineage: &Lineage) -> Result<(), String> {
         let catalog = &self.database.catalog;
         let protects = |source: &ColumnId| self.decisions.contains_key(source);
-        // A mask that keeps NULL answers a question for NULL as the value would.
-        let keeps_null = |source: &&ColumnId| self.decisions.get(source).is_some_and(Decided::keeps_null);
-        let null_matters = lineage.nullness.iter().filter(|source| !keeps_null(source));
-        let deciding = lineage.indirect.iter().chain(null_matters).find(|source| protects(source));
+        // Conditions that ask only whether a value is NULL have the same answer over a mask that keeps NULL.
+        let shows_null = |source: &&ColumnId| self.decisions.get(source).is_some_and(|decided| !decided.keeps_null());
+        let by_null = || lineage.nullness.iter().find(shows_null);
+        let deciding = lineage.indirect.iter().find(|source| protects(source)).or_else(by_null);
         let computed = lineage
             .outputs
             .iter()
@@ -134,7 +134,7 @@ impl Walk<'_> {
         let forbids =
             |decided: &Decided| decided.effect == Effect::Deny || matches!(decided.predicates, Predicates::Deny(_));
         let denies = |source: &ColumnId| self.decisions.get(source).is_some_and(forbids);
-        if !lineage.indirect.union(&lineage.nullness).any(denies) && self.may_expand(view, lineage) {
+        if !lineage.indirect.iter().chain(&lineage.nullness).any(denies) && self.may_expand(view, lineage) {
             self.defined.insert(view.oid);
             return Ok(());
         }
