@@ -156,7 +156,7 @@ pub struct Relation {
     pub parents: Vec<Oid>,
     /// The query of a view or materialised view with every name qualified: `pg_get_viewdef` under an empty search path.
     pub definition: Option<Box<str>>,
-    /// Has a rewrite rule other than a view's own `_RETURN`, or an INSTEAD OF trigger.
+    /// Has a rewrite rule other than a view's own `_RETURN`. A trigger is none: it runs when its table is written, as INSTEAD OF for a view.
     pub has_rules: bool,
     /// `pg_class.reloftype`'s row type: the `pg_type` row of this relation's composite type.
     pub row_type: Oid,
