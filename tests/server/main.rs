@@ -41,3 +41,5 @@ mod session_state;
 mod temporary;
 mod threads;
 mod vanishing;
+mod view_queries;
+mod views;

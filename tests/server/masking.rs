@@ -32,7 +32,7 @@ fn legitimate() -> Vec<Statement> {
 }
 
 /// The shop, and a twin in which the masked values are stored.
-fn shop_and_shadow(name: &str) -> Option<(Shop, Shop)> {
+pub(crate) fn shop_and_shadow(name: &str) -> Option<(Shop, Shop)> {
     let shop = shop(name)?;
     let shadow = shop.twin(&format!("{name}_shadow"));
     shadow.cluster.psql(&shadow.database, &["-f", &project("tests/server/shadow.sql").display().to_string()]);
@@ -40,7 +40,7 @@ fn shop_and_shadow(name: &str) -> Option<(Shop, Shop)> {
 }
 
 /// What a text gives in the simple protocol, inside a transaction that is rolled back.
-async fn simple(session: &Session, sql: &str) -> Result<Vec<String>, String> {
+pub(crate) async fn simple(session: &Session, sql: &str) -> Result<Vec<String>, String> {
     if sql.starts_with("COPY") {
         return copy_out(session, sql).await;
     }
@@ -64,7 +64,7 @@ async fn copy_out(session: &Session, sql: &str) -> Result<Vec<String>, String> {
 }
 
 /// What a text gives in the extended protocol: column names and types, then the rows in binary.
-async fn extended(session: &Session, sql: &str) -> Result<Vec<String>, String> {
+pub(crate) async fn extended(session: &Session, sql: &str) -> Result<Vec<String>, String> {
     session.simple("BEGIN").await.unwrap();
     let answer = described(session, sql).await.map_err(|error| Refused::of(&error).code);
     session.simple("ROLLBACK").await.unwrap();

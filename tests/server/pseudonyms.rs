@@ -74,7 +74,6 @@ const ATTACKS: &[&str] = &[
     "EXPLAIN (ANALYZE, VERBOSE) SELECT count(*) FROM customers WHERE email = 'x'",
     "EXPLAIN VERBOSE SELECT * FROM pgcovenant.pseudonym_key",
     "SELECT email FROM customers WHERE email = (SELECT pgcovenant.pseudonym('a', 'customers'))",
-    "SELECT pg_get_functiondef('pgcovenant.pseudonym(text,text)'::regprocedure)",
 ];
 
 #[tokio::test]
@@ -90,6 +89,8 @@ async fn a_governed_superuser_gets_no_key_and_no_pseudonym_of_a_guess() {
         for attack in ATTACKS {
             let session = shop.via(&proxy, user).await;
             match session.simple(attack).await {
+                // The definition of a function is shown as NULL.
+                Ok(answer) if answer == ["pg_get_functiondef", "\\N", "(1)"] => {}
                 Ok(answer) => panic!("{user}: {attack}: {answer:?}"),
                 Err(error) => {
                     let code = error.code().map(|code| code.code().to_owned()).unwrap_or_default();
@@ -100,7 +101,8 @@ async fn a_governed_superuser_gets_no_key_and_no_pseudonym_of_a_guess() {
                 }
             }
         }
-        let source = session.rows("SELECT prosrc, proargdefaults FROM pg_proc WHERE proname = 'pseudonym'").await;
+        let source =
+            session.rows("SELECT prosrc, pg_get_functiondef(oid) FROM pg_proc WHERE proname = 'pseudonym'").await;
         assert_eq!(source, ["\\N|\\N"], "{user}");
         // The same value has the same pseudonym wherever it is masked under the key, and nothing else is told of it.
         let same = "SELECT count(*) FROM customers a JOIN customers b ON a.email = b.email";

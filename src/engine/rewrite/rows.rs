@@ -16,11 +16,8 @@ impl Rewriter<'_, '_, '_, '_> {
             let why = format!("the row of {} has denied columns", display_name(&relation.name));
             return Err(Objection::not_understood(why).at(mention.path.span().start));
         }
-        // A list behind the alias names the first columns anew.
-        let aliases = mention.alias_columns.iter().map(|alias| alias.ident.clone());
-        let own = relation.columns.iter().map(|column| Ident::quoted(&column.name));
-        let names = aliases.chain(own.skip(mention.alias_columns.len()));
-        let fields = names.map(|field| format!("{name}.{field}")).collect::<Vec<_>>().join(", ");
+        let names = names_in_statement(mention, relation);
+        let fields = names.map(|(_, field)| format!("{name}.{field}")).collect::<Vec<_>>().join(", ");
         Ok(format!("(CASE WHEN {name} IS DISTINCT FROM NULL THEN ROW({fields})::{} END)", relation.qualified()))
     }
 
@@ -43,7 +40,7 @@ impl Rewriter<'_, '_, '_, '_> {
         if row.field.is_some() || relation.columns.iter().any(|column| is_omitted(self.case.rule(relation, column))) {
             return Ok(());
         }
-        if self.case.lookups.carries(row.via) {
+        if self.case.lookups.carries(row.via) || !mention.system_columns.is_empty() {
             self.replace(row.path.span(), self.rebuilt_row(mention, relation)?, Generated::Expression)?;
             return if row.names_output { self.name_output(row.path.span(), row.path.last.as_str()) } else { Ok(()) };
         }
@@ -69,10 +66,10 @@ impl Rewriter<'_, '_, '_, '_> {
             return Ok(());
         }
         let mut added = String::new();
-        for attnum in grouping.used.iter().filter(|attnum| !grouping.grouped.contains(attnum)) {
-            let Some(column) = relation.column_by_number(*attnum) else { continue };
-            if !is_omitted(self.case.rule(relation, column)) {
-                added += &format!(", {}.{}", mention.visible_name().ident, Ident::quoted(&column.name));
+        let is_added = |attnum: &i16| grouping.used.contains(attnum) && !grouping.grouped.contains(attnum);
+        for (column, name) in names_in_statement(mention, relation) {
+            if is_added(&column.attnum) && !is_omitted(self.case.rule(relation, column)) {
+                added += &format!(", {}.{name}", mention.visible_name().ident);
             }
         }
         if added.is_empty() {
@@ -107,4 +104,16 @@ impl Rewriter<'_, '_, '_, '_> {
         }
         Ok(())
     }
+}
+
+/// The columns of a relation by the names that the statement knows them by: a list behind the alias names the first ones
+/// anew.
+fn names_in_statement<'a>(
+    mention: &'a RelationRef,
+    relation: &'a Relation,
+) -> impl Iterator<Item = (&'a Column, Ident)> {
+    relation.columns.iter().enumerate().map(|(at, column)| {
+        let alias = mention.alias_columns.get(at).map(|alias| alias.ident.clone());
+        (column, alias.unwrap_or_else(|| Ident::quoted(&column.name)))
+    })
 }

@@ -6,7 +6,7 @@ use jiff::civil::date;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::catalog::{Column, UserFunction};
+use crate::model::catalog::{Column, ColumnType, UserFunction, UserType};
 use crate::model::contract::{to_catalog, types::column_type};
 use crate::model::reading::Reading;
 use crate::model::source::SourceFile;
@@ -446,6 +446,71 @@ fn hash_needs_the_function_in_a_real_database() {
         extension: None,
     });
     assert_eq!(of(live), "hash");
+}
+
+#[test]
+fn what_does_not_work_in_a_database_is_told() {
+    let bundle = bundle(&policy(
+        "  - {name: h, columns: {names: [public.customers.email]}, to: [{role: a}], action: {mask: {hash: {key: k}}}}\n\
+         \x20 - {name: m, columns: {names: [public.customers.name]}, to: [{role: b}], action: {mask: email}}\n\
+         \x20 - {name: n, columns: {names: [public.customers.phone]}, to: everyone, action: {mask: redact}}\n\
+         \x20 - {name: o, mode: off, columns: {names: [public.customers.notes]}, to: everyone, action: {mask: email}}",
+    ));
+    let mut live = Catalog::new("shop", 150_018);
+    catalog(&bundle).relations().for_each(|relation| live.insert((**relation).clone()));
+    let mut customers = (**live.find("public", "customers").unwrap()).clone();
+    let mut retype = |name: &str, ty: ColumnType| {
+        customers.columns.iter_mut().find(|column| &*column.name == name).unwrap().ty = ty;
+    };
+    let domain = ColumnType { oid: Oid(40_000), sql: "public.full_name".into(), ..column_type("text") };
+    retype("name", domain.clone());
+    retype("phone", column_type("bigint"));
+    retype("notes", column_type("bigint"));
+    live.insert(customers);
+    let mut checked = UserType {
+        oid: domain.oid,
+        schema: "public".into(),
+        name: "full_name".into(),
+        kind: 'd',
+        array: Oid(0),
+        has_unclear_check: false,
+        has_check: true,
+        runs: Vec::new(),
+        extension: None,
+    };
+    live.types.push(checked.clone());
+    assert_eq!(
+        unfit(&bundle, &database(live.clone(), HashMap::new()), TODAY),
+        [
+            "public.customers.email is denied instead of masked by rule \"h\" of policy \"p\": the database has no function pgcovenant.pseudonym(text, text)",
+            "public.customers.name is denied instead of masked by rule \"m\" of policy \"p\": a masked value may break a CHECK of the domain public.full_name",
+            "public.customers.phone is denied instead of masked by rule \"n\" of policy \"p\": the mask `redact` does not work on the type bigint",
+        ]
+    );
+    let of = |catalog: &Catalog| {
+        let database = database(catalog.clone(), HashMap::new());
+        effect(&view(&bundle, Some(&database), &subject("b"), TODAY), &database.catalog, "customers", "name")
+    };
+    assert_eq!(of(&live), "deny");
+    checked.has_check = false;
+    *live.types = vec![checked];
+    assert_eq!(of(&live), "email");
+}
+
+#[test]
+fn equality_and_pseudonyms_are_not_given_where_they_tell_more() {
+    let told = |rules: &str| load(&policy(rules)).1;
+    let found = told(
+        "  - {name: r, columns: {names: [public.customers.email]}, to: everyone, action: {mask: {hash: {key: k}}}}\n\
+         writes: [{to: everyone, update: [public.customers.email], insert: [], delete: []}]",
+    );
+    assert_eq!(
+        found,
+        [
+            "shop/policy.yaml:6:10: warning: public.customers.email can be written, and rule `r` shows a pseudonym of it \
+             (Who is allowed both can write a guess and compare pseudonyms. Leave the column out of `writes`.)"
+        ]
+    );
 }
 
 #[test]
