@@ -107,7 +107,6 @@ impl Protection {
         let mut opaque = HashMap::new();
         system::close(catalog, &mut enforced, &mut opaque);
         let defined = views::spread(database, applied, &mut enforced, &mut opaque);
-        system::show_clear_definitions(catalog, &mut enforced, &opaque);
         Self { defined, ..Self::of(enforced, shadow, opaque, family) }
     }
 

@@ -28,12 +28,10 @@ pub enum Treatment {
     Open,
     /// As NULL.
     Null,
-    /// A stored definition, without its literals, unless nothing is protected of the relation that it belongs to: the
-    /// columns with that one's schema and name.
-    Definition(Option<(&'static str, &'static str)>),
-    /// An expression as the server keeps it, where it holds no constants but numbers, or where nothing is protected of its
-    /// relation: the column with that one's number.
-    Tree(Option<&'static str>),
+    /// A stored definition, without the literals in it that are more than a word.
+    Definition,
+    /// An expression as the server keeps it, where it holds no constants that are more than a word or a number.
+    Tree,
     /// As it is for objects of the server itself, as NULL for those of users.
     OwnObjects,
     /// A size or count, as that of an empty relation for indexes.
@@ -121,13 +119,14 @@ fn versions(word: &'static str) -> (&'static str, Versions) {
 }
 
 fn treatment(word: &'static str) -> (&'static str, Treatment) {
-    if let Some((name, relation)) = word.split_once('~') {
-        return (name, Treatment::Definition(relation.split_once(',')));
-    }
-    if let Some((name, relation)) = word.split_once('%') {
-        return (name, Treatment::Tree(Some(relation).filter(|column| !column.is_empty())));
-    }
-    for (mark, treatment) in [('-', Treatment::Null), ('^', Treatment::OwnObjects), ('#', Treatment::IndexCount)] {
+    let marks = [
+        ('-', Treatment::Null),
+        ('~', Treatment::Definition),
+        ('%', Treatment::Tree),
+        ('^', Treatment::OwnObjects),
+        ('#', Treatment::IndexCount),
+    ];
+    for (mark, treatment) in marks {
         if let Some(name) = word.strip_suffix(mark) {
             return (name, treatment);
         }
@@ -160,10 +159,9 @@ mod tests {
         assert_eq!(class("pg_catalog", "pg_stats"), Some(&Class::Closed("statistics over column values".to_owned())));
         assert_eq!(class("pg_catalog", "pg_future"), None);
         let Some(Class::Open(columns)) = class("pg_catalog", "pg_indexes") else { panic!() };
-        let of_table = Treatment::Definition(Some(("schemaname", "tablename")));
-        assert_eq!(columns.get("indexdef"), Some(&of_table));
+        assert_eq!(columns.get("indexdef"), Some(&Treatment::Definition));
         let Some(Class::Open(columns)) = class("pg_catalog", "pg_attrdef") else { panic!() };
-        assert_eq!(columns.get("adbin"), Some(&Treatment::Tree(Some("adrelid"))));
+        assert_eq!(columns.get("adbin"), Some(&Treatment::Tree));
         let has = |major, relation: &str, column: &str| {
             of_version(major).any(|(name, columns)| name == relation && columns.is_some_and(|c| c.contains(&column)))
         };

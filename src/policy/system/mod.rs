@@ -16,13 +16,13 @@
 
 pub mod manifest;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use self::manifest::{Class, Treatment};
 use super::compile::{Decided, Decisions, add_decision};
 use super::mask::{MaskUse, PSEUDONYM_KEYS, PSEUDONYM_SCHEMA};
-use super::view::{Effect, MaskExpression, Reason};
+use super::view::{MaskExpression, Reason};
 use crate::model::catalog::{Catalog, Column, ColumnId, Oid, Relation, RelationKind};
 
 /// Relations of extensions without anything that may be read, by name: they are put into any schema.
@@ -47,8 +47,15 @@ pub const DEFINITION_AFTER: &str = concat!(
     r", '''([^'']|'''')*''', '''****''', 'g'), E'\001', '''')"
 );
 
-/// So many protected relations are named in a text; if there are more, all definitions are redacted.
-pub const MANY_RELATIONS: usize = 300;
+/// A constant in an expression as the server keeps it that is no number, truth value, name of a relation, or text.
+const TELLING_TYPE: &str = ":consttype (?!(16|20|21|23|25|26|700|701|1042|1043|1700|2205) )";
+
+/// A constant text with a character other than a lower-case letter, an underscore or a space. Its bytes are written as numbers,
+/// behind four that give its length.
+const TELLING_TEXT: &str = concat!(
+    r":consttype (25|1042|1043) [^}]*:constvalue [0-9]+ \[ -?[0-9]+ -?[0-9]+ -?[0-9]+ -?[0-9]+ (-?[0-9]+ )*",
+    r"(?!(32|95|9[789]|1[01][0-9]|12[012]) )-?[0-9]"
+);
 
 /// Columns of `pg_class` that tell how many rows an index has, and what is shown for an index.
 const INDEX_COUNTS: &[(&str, &str)] = &[
@@ -85,82 +92,6 @@ pub(super) fn close(catalog: &Catalog, decisions: &mut Decisions, opaque: &mut H
     }
 }
 
-/// Shows the definitions that belong to relations of which nothing is protected; to be called when all others are settled.
-pub(super) fn show_clear_definitions(catalog: &Catalog, decisions: &mut Decisions, opaque: &HashMap<Oid, Arc<str>>) {
-    let touched: HashSet<Oid> = decisions.keys().map(|id| id.relation).chain(opaque.keys().copied()).collect();
-    let of_users = |oid: Oid| catalog.relation(oid).filter(|relation| !relation.is_system());
-    let mut protected: Vec<&Arc<Relation>> = touched.into_iter().filter_map(of_users).collect();
-    if protected.len() > MANY_RELATIONS {
-        return;
-    }
-    protected.sort_unstable_by_key(|relation| relation.oid);
-    let clear = Clear::of(&protected);
-    for relation in catalog.relations().filter(|relation| relation.is_system()) {
-        let Some(Class::Open(columns)) = manifest::class(&relation.schema, &relation.name) else { continue };
-        for column in &relation.columns {
-            let id = ColumnId { relation: relation.oid, attnum: column.attnum };
-            let (Some(treatment), Some(decided)) = (columns.get(&column.name), decisions.get_mut(&id)) else {
-                continue;
-            };
-            if let (Treatment::Definition(Some(_)) | Treatment::Tree(Some(_)), true) = (treatment, protected.is_empty())
-            {
-                decisions.remove(&id);
-            } else if let Some(parts) = clear.shown_part(*treatment, column) {
-                decided.effect = Effect::Mask(Arc::new(MaskExpression::new("system", parts)));
-            }
-        }
-    }
-}
-
-/// Tells in SQL whether nothing is protected of a relation.
-struct Clear {
-    names: String,
-    numbers: String,
-}
-
-impl Clear {
-    fn of(protected: &[&Arc<Relation>]) -> Self {
-        let names: Vec<_> = protected.iter().map(|one| literal(&format!("{}.{}", one.schema, one.name))).collect();
-        // What belongs to no relation, as that of a domain, is not clear.
-        let numbers = protected.iter().fold("0".to_owned(), |list, one| format!("{list},{}", one.oid.0));
-        Self { names: names.join(", "), numbers }
-    }
-
-    fn shown_part(&self, treatment: Treatment, column: &Column) -> Option<Vec<Box<str>>> {
-        let is_clear = match treatment {
-            Treatment::Definition(Some((schema, name))) => format!(
-                "pg_catalog.format('%s.%s', \"{schema}\", \"{name}\") \
-                 OPERATOR(pg_catalog.<>) ALL (CAST(ARRAY[{}] AS pg_catalog.text[]))",
-                self.names
-            ),
-            Treatment::Tree(Some(relation)) => {
-                format!("\"{relation}\" OPERATOR(pg_catalog.<>) ALL (CAST('{{{}}}' AS pg_catalog.oid[]))", self.numbers)
-            }
-            Treatment::Definition(None)
-            | Treatment::Tree(None)
-            | Treatment::Open
-            | Treatment::Null
-            | Treatment::OwnObjects
-            | Treatment::IndexCount => return None,
-        };
-        let mut parts = vec![format!("(CASE WHEN {is_clear} THEN ").into()];
-        let mut redacted = shown_part(treatment, column);
-        if let Some(first) = redacted.first_mut() {
-            *first = format!(" ELSE {first}").into();
-        }
-        if let Some(last) = redacted.last_mut() {
-            *last = format!("{last} END)").into();
-        }
-        parts.extend(redacted);
-        Some(parts)
-    }
-}
-
-/// A string as a literal that reads the same whatever the session's settings.
-fn literal(text: &str) -> String {
-    format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
-}
-
 fn columns_of(relation: &Relation, columns: &HashMap<Box<str>, Treatment>, decisions: &mut Decisions) {
     for column in &relation.columns {
         let reason = || Reason { policy: "pgcovenant".into(), version: 0, rule: "system".into(), note: None };
@@ -176,16 +107,15 @@ fn columns_of(relation: &Relation, columns: &HashMap<Box<str>, Treatment>, decis
 /// The expression around a column that is shown in part.
 fn shown_part(treatment: Treatment, column: &Column) -> Vec<Box<str>> {
     let (before, after) = match treatment {
-        Treatment::Definition(_) => {
+        Treatment::Definition => {
             let ty = &column.ty.sql;
             let schema = if ty.contains('.') { "" } else { "pg_catalog." };
             let after = format!(" AS pg_catalog.text){DEFINITION_AFTER} AS {schema}{ty}))");
             (format!("(CAST({DEFINITION_BEFORE}CAST("), after)
         }
-        Treatment::Tree(_) => {
-            // Numbers, truth values and names of relations.
-            let plain = ":consttype (?!(16|20|21|23|26|700|701|1700|2205) )";
-            let is_shown = format!(" AS pg_catalog.text) OPERATOR(pg_catalog.!~) '{plain}' THEN ");
+        Treatment::Tree => {
+            let is_shown =
+                format!(" AS pg_catalog.text) OPERATOR(pg_catalog.!~) '{TELLING_TYPE}|{TELLING_TEXT}' THEN ");
             return vec!["(CASE WHEN CAST(".into(), is_shown.into(), " END)".into()];
         }
         Treatment::OwnObjects => {
