@@ -62,9 +62,6 @@ impl Admission for Allowed<'_> {
             (Some("pg_catalog"), Some(Sensitive::NextVal)) => {
                 sequences::admitted(self.catalog, self.view, constants.first().and_then(Option::as_ref))
             }
-            (None, None) if constants.len() == 1 && trusted::is_attribute(self.catalog, &self.view.functions, name) => {
-                true
-            }
             _ => self.function(schema, name),
         }
     }

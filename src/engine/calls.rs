@@ -7,15 +7,23 @@ use super::refusal::SqlState;
 use super::{sequences, settings};
 use crate::model::catalog::Catalog;
 use crate::policy::trusted;
+use crate::sql::access::ColumnCall;
 use crate::sql::functions;
 use crate::sql::second_opinion::{NamedObject, OutlineStatement, StatementKind};
 use crate::sql::splice::{Generated, SpliceError, Splicer};
 
 /// Puts the schema before every function, so that a call means what was checked.
-pub(super) fn qualify(text: &Text<'_>, outline: &OutlineStatement, splicer: &mut Splicer<'_>) -> Result<(), Objection> {
+/// `columns` stand where a call does, and are none: `column(row)`.
+pub(super) fn qualify(
+    text: &Text<'_>,
+    outline: &OutlineStatement,
+    columns: &[ColumnCall],
+    splicer: &mut Splicer<'_>,
+) -> Result<(), Objection> {
     let empty = Catalog::default();
     let catalog = text.catalog.unwrap_or(&empty);
-    for function in &outline.functions {
+    let is_column = |start: Option<u32>| columns.iter().any(|call| Some(call.name.span.start) == start);
+    for function in outline.functions.iter().filter(|function| !is_column(function.start)) {
         call(text, catalog, (function, &outline.kind), splicer)?;
     }
     let safe = &text.facts.view.functions;
@@ -73,9 +81,6 @@ fn call(
         [name] => {
             if functions::tells_definition(name) {
                 return definitions::redact(text, (name, place()?), splicer);
-            }
-            if function.constants.len() == 1 && trusted::is_attribute(catalog, &view.functions, name) {
-                return Ok(());
             }
             let is_listed = trusted::may_be_overloaded(catalog, &view.functions, text.facts.search_path, name);
             if !trusted::built_in(catalog, &view.functions, name) || *kind == StatementKind::Call && !is_listed {

@@ -89,7 +89,7 @@ fn rewritten(
         return Err(Objection::not_understood("it reads a column that is treated as dropped"));
     }
     let mut splicer = Splicer::new(text.tokens);
-    calls::qualify(text, statement, &mut splicer)?;
+    calls::qualify(text, statement, &resolution.column_calls, &mut splicer)?;
     rewrite::rewrite(&inner, text.sql, text.tokens, &mut splicer)?;
     spliced(text.sql, text.tokens, splicer)
 }

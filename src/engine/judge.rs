@@ -90,7 +90,7 @@ fn judge(
             return session::lock(text, outline, splicer);
         }
         found.changes.extend(temporary::qualify(text, outline, tokens, splicer)?);
-        return calls::qualify(text, outline, splicer);
+        return calls::qualify(text, outline, &[], splicer);
     };
     let fallback = SearchPath::default();
     let Reading { tree, resolved } = match reading::read(text, outline, tokens, around, &fallback) {
@@ -98,7 +98,7 @@ fn judge(
         Err(Unread::NotUnderstood(_)) if governed && outline.relations.is_empty() => {
             let made = outline.created.iter().map(|created| temporary::Change::Unclear(created.name.clone()));
             found.changes.extend(made);
-            return calls::qualify(text, outline, splicer);
+            return calls::qualify(text, outline, &[], splicer);
         }
         Err(unread) if governed => return Err(unread.into_objection()),
         Err(unread) => {
@@ -137,7 +137,7 @@ fn judge(
         predicates::objection(&case, &deciding).map_or(Ok(()), Err)?;
         lookups.admit(&case, text.sql, tokens)?;
         writes::admit(&case)?;
-        calls::qualify(text, outline, splicer)?;
+        calls::qualify(text, outline, &resolution.column_calls, splicer)?;
         rewrite::rewrite(&case, text.sql, text.tokens, splicer)?;
         if let Statement::CopyRelation { path, columns, to: true } = &tree {
             let span = copied_span(text, path.span(), columns);

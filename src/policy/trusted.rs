@@ -26,6 +26,21 @@ const COMPUTING_EXTENSIONS: &[&str] = &[
     "uuid-ossp",
 ];
 
+/// The server's own helpers in `information_schema`: they compute, or look into the catalogs for structure. Drivers call them.
+const INFORMATION_SCHEMA: &[&str] = &[
+    "_pg_char_max_length",
+    "_pg_char_octet_length",
+    "_pg_datetime_precision",
+    "_pg_expandarray",
+    "_pg_index_position",
+    "_pg_interval_type",
+    "_pg_numeric_precision",
+    "_pg_numeric_precision_radix",
+    "_pg_numeric_scale",
+    "_pg_truetypid",
+    "_pg_truetypmod",
+];
+
 fn is_computing(extension: Option<&str>, language: &str) -> bool {
     // Some functions of these extensions are other names of built-in ones.
     language == "constructor"
@@ -43,13 +58,6 @@ pub fn built_in(catalog: &Catalog, safe: &SafeFunctions, name: &str) -> bool {
     functions::admitted(name) && (unknown.next().is_none() || function(catalog, safe, "pg_catalog", name))
 }
 
-/// Whether `name(value)` can call no function, and is another way to write `value.name`.
-pub fn is_attribute(catalog: &Catalog, safe: &SafeFunctions, name: &str) -> bool {
-    !functions::is_known(name)
-        && !catalog.functions.iter().any(|function| &*function.name == name)
-        && type_name(catalog, safe, None, name)
-}
-
 /// Whether a call without a schema means the function of `pg_catalog` whatever the search path is. `FROM unnest(a, b)` does, and
 /// has to be written so: the server takes it apart itself.
 pub fn is_built_in_as_written(catalog: &Catalog, name: &str) -> bool {
@@ -58,7 +66,9 @@ pub fn is_built_in_as_written(catalog: &Catalog, name: &str) -> bool {
 
 /// Whether `schema.name` may be called: every overload of it must be trusted.
 pub fn function(catalog: &Catalog, safe: &SafeFunctions, schema: &str, name: &str) -> bool {
-    if safe.contains(&(Box::from(schema), Box::from(name))) {
+    if safe.contains(&(Box::from(schema), Box::from(name)))
+        || schema == "information_schema" && INFORMATION_SCHEMA.contains(&name)
+    {
         return true;
     }
     let mut overloads = catalog.functions.iter().filter(|f| &*f.schema == schema && &*f.name == name).peekable();

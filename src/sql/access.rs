@@ -36,6 +36,8 @@ pub struct Resolution {
     pub bare: Vec<BareName>,
     /// RETURNING entries that take their name from a column within.
     pub inherited_names: Vec<InheritedOutput>,
+    /// Columns that are called like functions.
+    pub column_calls: Vec<ColumnCall>,
     /// Fields taken from values: `(row).field`.
     pub fields: Vec<Name>,
     /// INSERT without a column list.
@@ -62,6 +64,15 @@ pub struct InheritedOutput {
     pub end: u32,
     /// The references within, of `Resolution::columns`.
     pub columns: std::ops::Range<usize>,
+}
+
+/// `column(row)`, which is another way to write `(row).column`.
+#[derive(Debug, Clone)]
+pub struct ColumnCall {
+    /// The column.
+    pub name: Name,
+    /// The row, within the parentheses.
+    pub row: Span,
 }
 
 /// One mention of a relation.

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::access::{Clause, ColumnRef};
 use super::inner::Around;
 use super::lexer::{self, Token};
+use super::resolve::Resolved;
 use super::tree::{Query, Statement};
 use super::{functions, grammar, resolve, second_opinion};
 use crate::model::catalog::{Catalog, ColumnId, Oid, SearchPath};
@@ -24,6 +26,8 @@ pub struct Lineage {
     pub outputs: Vec<Derivation>,
     /// Columns that decide which rows there are: filters, joins, grouping, distinct, limits by order, set operations.
     pub indirect: BTreeSet<ColumnId>,
+    /// Columns of which only whether they are NULL decides on the rows.
+    pub nullness: BTreeSet<ColumnId>,
     /// Relations it reads.
     pub relations: BTreeSet<Oid>,
     /// Functions called outside `pg_catalog`.
@@ -87,12 +91,15 @@ fn of_definition(definition: &str, catalog: &Catalog, path: &SearchPath) -> Resu
     }
     let mut functions = called(text)?;
     functions.extend(relations.iter().flat_map(|oid| casts_of(catalog, *oid)));
+    let only_null = |id: &ColumnId| asks_only_for_null(text, &tokens, &resolved, *id);
+    let (nullness, indirect) = resolved.indirect.iter().partition(|id| only_null(id));
     Ok(Lineage {
         functions,
         operators,
         types,
         relations,
-        indirect: resolved.indirect,
+        indirect,
+        nullness,
         outputs: resolved
             .outputs
             .into_iter()
@@ -103,6 +110,34 @@ fn of_definition(definition: &str, catalog: &Catalog, path: &SearchPath) -> Resu
             })
             .collect(),
     })
+}
+
+/// Whether a column decides on the rows of a plain query by nothing but `column IS [NOT] NULL`. Any other way in which it is
+/// used, if not as an output column itself, counts as more, and so does a query within or beside the query.
+fn asks_only_for_null(text: &str, tokens: &[Token], resolved: &Resolved, id: ColumnId) -> bool {
+    let word = |token: &Token, words: &[&str]| words.iter().any(|word| token.is_word(text, word));
+    let is_plain = tokens.iter().filter(|token| word(token, &["select", "values", "table"])).count() == 1
+        && !tokens.iter().any(|token| word(token, &["distinct", "over", "window", "union", "intersect", "except"]));
+    let names = &resolved.resolution;
+    // The server prints a parenthesis or one of these words before the operand of IS, unless that is more than the column.
+    let starts = |token: &Token| token.text(text) == "(" || word(token, &["where", "and", "or", "not", "on"]);
+    let tested = |reference: &ColumnRef| {
+        let span = reference.path.span();
+        let first = tokens.partition_point(|token| token.start < span.start);
+        let after = tokens.partition_point(|token| token.start < span.end);
+        let null = tokens.get(after + 1).filter(|token| !word(token, &["not"])).or_else(|| tokens.get(after + 2));
+        span.end > span.start
+            && first.checked_sub(1).and_then(|before| tokens.get(before)).is_some_and(starts)
+            && tokens.get(after).is_some_and(|token| word(token, &["is"]))
+            && null.is_some_and(|token| word(token, &["null"]))
+    };
+    let shown_as_it_is =
+        resolved.outputs.iter().all(|output| output.identity == Some(id) || !output.sources.contains(&id));
+    is_plain
+        && shown_as_it_is
+        && names.stars.is_empty()
+        && names.whole_rows.is_empty()
+        && names.columns.iter().filter(|found| found.column == id && found.clause != Clause::Output).all(tested)
 }
 
 /// Functions that the server may call, unasked, for values of a relation.
@@ -199,12 +234,17 @@ mod tests {
         }
     }
 
-    /// Outputs as `name = identity or {sources}`, then what decides the rows.
-    fn show(definition: &str) -> String {
+    fn tables() -> Catalog {
         let mut catalog = Catalog::new("shop", 150_000);
         catalog.insert(table(10, "customers", &["id", "name", "email"]));
         catalog.insert(table(20, "orders", &["order_id", "customer_id", "status"]));
         catalog.insert(table(30, "staff", &["id", "boss", "salary"]));
+        catalog
+    }
+
+    /// Outputs as `name = identity or {sources}`, then what decides the rows.
+    fn show(definition: &str) -> String {
+        let catalog = tables();
         let name_of = |id: &ColumnId| {
             let relation = catalog.relation(id.relation).unwrap();
             format!("{}.{}", relation.name, relation.column_by_number(id.attnum).unwrap().name)
@@ -223,7 +263,7 @@ mod tests {
                         }
                     })
                     .collect();
-                let rows: Vec<_> = lineage.indirect.iter().map(name_of).collect();
+                let rows: Vec<_> = lineage.indirect.union(&lineage.nullness).map(name_of).collect();
                 format!("{}; rows: {}", outputs.join(", "), rows.join(" "))
             }
         }
@@ -282,5 +322,44 @@ mod tests {
     fn what_is_not_understood_is_unknown() {
         assert!(show("SELECT nope FROM public.customers").starts_with("unknown"));
         assert!(show("SELECT x FROM public.missing").starts_with("unknown"));
+    }
+
+    #[test]
+    fn a_test_for_null_is_less_than_the_value() {
+        let rows = |definition: &str| {
+            let catalog = tables();
+            let lineage = of_definition(definition, &catalog, &SearchPath::new(["pg_catalog"])).unwrap();
+            let email = ColumnId { relation: Oid(10), attnum: 3 };
+            (lineage.nullness.contains(&email), lineage.indirect.contains(&email))
+        };
+        let plain = "SELECT c.id, c.email FROM public.customers c";
+        for condition in [
+            "(c.email IS NOT NULL)",
+            "((c.email IS NULL) OR (c.name = 'x'::text))",
+            "(NOT (c.email IS NULL)) AND (c.email IS NOT NULL)",
+        ] {
+            assert_eq!(rows(&format!("{plain} WHERE {condition}")), (true, false), "{condition}");
+        }
+        for condition in [
+            "((c.name || c.email) IS NULL)",
+            "(c.name || c.email IS NULL)",
+            "((c.email IS NULL) OR (c.email = 'x'::text))",
+            "(c.email IS DISTINCT FROM 'x'::text)",
+            "(lower(c.email) IS NOT NULL)",
+            "(EXISTS ( SELECT 1 FROM public.orders o WHERE (c.email IS NOT NULL)))",
+        ] {
+            assert_eq!(rows(&format!("{plain} WHERE {condition}")), (false, true), "{condition}");
+        }
+        let ordered = "WHERE (c.email IS NOT NULL) ORDER BY c.email LIMIT 1";
+        assert_eq!(rows(&format!("{plain} {ordered}")), (false, true));
+        let distinct = "SELECT DISTINCT c.email FROM public.customers c WHERE (c.email IS NOT NULL)";
+        assert_eq!(rows(distinct), (false, true));
+        let spread = "SELECT unnest(string_to_array(c.email, ','::text)) AS part FROM public.customers c WHERE (c.email IS NOT NULL)";
+        assert_eq!(rows(spread), (false, true));
+        let unioned = format!("{plain} WHERE (c.email IS NOT NULL) UNION ALL {plain}");
+        assert_eq!(rows(&unioned), (false, true));
+        let grouped =
+            "SELECT c.name, count(*) AS n FROM public.customers c WHERE (c.email IS NOT NULL) GROUP BY c.name";
+        assert_eq!(rows(grouped), (true, false));
     }
 }

@@ -315,6 +315,19 @@ pub enum Decides {
 }
 
 impl Expr {
+    /// It reads nothing.
+    pub fn says_nothing(&self) -> bool {
+        match self {
+            Self::Combined(parts) | Self::Deciding(_, parts) => parts.iter().all(Self::says_nothing),
+            Self::Number { .. }
+            | Self::Column(_)
+            | Self::Call { .. }
+            | Self::Subquery(_)
+            | Self::Star(_)
+            | Self::Field { .. } => false,
+        }
+    }
+
     /// A literal, a parameter, a keyword such as CURRENT_DATE.
     pub const fn constant() -> Self {
         Self::Combined(Vec::new())

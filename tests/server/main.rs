@@ -41,4 +41,5 @@ mod session_state;
 mod temporary;
 mod threads;
 mod vanishing;
+mod view_queries;
 mod views;

@@ -4,6 +4,7 @@
 use std::fmt::Write;
 use std::process::Command;
 
+use crate::support::sql::{Refused, Session};
 use crate::support::{Proxy, Shop, project, shop};
 
 /// psql's own questions. Behind `~` what is answered otherwise, and why.
@@ -78,7 +79,6 @@ const COMMANDS: &str = r"
 \l+ template0
 \sf pg_catalog.obj_description(oid)
 ~ \sf public.touch | the source of a function of somebody's is not shown
-~ \df+ public.touch | the same
 \sv plain_members
 \sv+ active_customers
 \z
@@ -166,4 +166,60 @@ fn pg_dump_writes_the_schema() {
         let wrong: Vec<_> = told.lines().filter(|line| line.starts_with("  +") && !meant(line)).collect();
         assert!(wrong.is_empty() && (arguments.is_empty() || told.is_empty()), "{told}");
     }
+}
+
+/// A question of the corpus.
+struct Question {
+    tool: String,
+    sql: String,
+    closed: bool,
+}
+
+fn questions() -> Vec<Question> {
+    let text = std::fs::read_to_string(project("tests/server/introspection.sql")).unwrap();
+    let (mut found, mut tool, mut closed, mut sql) = (Vec::new(), String::new(), false, String::new());
+    for line in text.lines().filter(|line| !line.is_empty()) {
+        if let Some(name) = line.strip_prefix("-- # ") {
+            tool = name.to_owned();
+        } else if line.starts_with("-- ~ ") {
+            closed = true;
+        } else if !line.starts_with("--") {
+            sql += line;
+            sql.push('\n');
+            if line.ends_with(';') {
+                let sql = std::mem::take(&mut sql).trim_end().trim_end_matches(';').to_owned();
+                found.push(Question { tool: tool.clone(), sql, closed: std::mem::take(&mut closed) });
+            }
+        }
+    }
+    found
+}
+
+/// Names and types of the columns that the answer has.
+async fn described(session: &Session, sql: &str) -> Option<Vec<String>> {
+    let statement = session.client.prepare(sql).await.ok()?;
+    Some(statement.columns().iter().map(|column| format!("{} {}", column.name(), column.type_())).collect())
+}
+
+#[tokio::test]
+async fn what_tools_ask_is_answered() {
+    let Some((shop, proxy)) = furnished("introspection") else { return };
+    shop.sql("ALTER TABLE orders ADD channel text DEFAULT 'Some Shop'");
+    let (direct, governed) = (shop.direct("support").await, shop.via(&proxy, "support").await);
+    let mut wrong = String::new();
+    let questions = questions();
+    assert!(questions.len() > 50);
+    for Question { tool, sql, closed } in &questions {
+        let of = |error: tokio_postgres::Error| vec![Refused::of(&error).code];
+        let expected = direct.simple(sql).await.unwrap_or_else(of);
+        let found = governed.simple(sql).await.unwrap_or_else(of);
+        if (expected == found) == *closed {
+            let _ = writeln!(wrong, "[{tool}] {sql}\n{}", difference(&expected.join("\n"), &found.join("\n")));
+        }
+        let (expected, found) = (described(&direct, sql).await, described(&governed, sql).await);
+        if expected != found && !closed {
+            let _ = writeln!(wrong, "[{tool}] {sql}\n  {expected:?}\n  {found:?}");
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
 }

@@ -42,7 +42,7 @@ CREATE CAST (text AS tier) WITH INOUT AS ASSIGNMENT;
 CREATE RULE no_delete AS ON DELETE TO customer_notes DO INSTEAD NOTHING;
 CREATE SCHEMA audit;
 CREATE TABLE audit.log (id bigserial, what jsonb DEFAULT '{"by": "Nobody"}');
-CREATE EXTENSION pg_trgm;
+SELECT 'CREATE EXTENSION pg_trgm' FROM pg_available_extensions WHERE name = 'pg_trgm' \gexec
 CREATE TEXT SEARCH CONFIGURATION shop (COPY = english);
 CREATE PUBLICATION everything FOR TABLE members;
 CREATE FOREIGN DATA WRAPPER nowhere;

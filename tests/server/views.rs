@@ -1,102 +1,106 @@
-//! Views that compute from masked values, or whose rows depend on them, show what they would show if the tables held the
-//! masked values.
+//! Views, partitions and writes through views, against a twin in which the masked values are stored.
 
-use crate::masking::{extended, shop_and_shadow, simple};
-use crate::support::shop;
+use crate::support::sql::{Refused, Session};
+use crate::support::{Shop, project, shop};
 
-/// In the shop and in its shadow alike.
-const VIEWS: &str = "
-CREATE VIEW domains AS SELECT split_part(email, '@', 2) AS domain, min(email) AS first, count(*) AS n FROM customers GROUP BY 1;
-CREATE VIEW labels AS SELECT id, name || ' <' || email || '>' AS label, phone FROM customers;
-CREATE VIEW renamed (number, what) AS SELECT id, left(email, 3) FROM customers WHERE email LIKE 'a%' OR phone LIKE '+31%';
-CREATE VIEW nested AS SELECT upper(label) AS shout, phone FROM labels WHERE label LIKE '%*%@%';
-CREATE VIEW pairs AS SELECT a.id AS one, b.id AS other FROM customers a JOIN customers b ON a.email = b.email AND a.id < b.id;
-CREATE VIEW ranked AS SELECT name, salary, rank() OVER (ORDER BY salary DESC) AS place FROM employees;
-CREATE RECURSIVE VIEW chain (id, name, sum) AS SELECT id, name, salary FROM employees WHERE manager_id IS NULL
-    UNION ALL SELECT e.id, e.name, c.sum + e.salary FROM employees e JOIN chain c ON e.manager_id = c.id;
-CREATE VIEW born AS SELECT birth_date, count(*) AS n, array_agg(id ORDER BY id) AS ids FROM customers GROUP BY birth_date;
-CREATE VIEW mine WITH (security_invoker) AS SELECT id, lower(email) AS mail FROM customers WHERE notes = '';
-CREATE VIEW rows AS SELECT DISTINCT ON (phone) phone, id FROM customers WHERE phone IS NOT NULL ORDER BY phone, id;
-GRANT SELECT ON domains, labels, renamed, nested, pairs, ranked, chain, born, mine, rows TO support";
+/// Made in both databases by their owner.
+const OBJECTS: &str = "
+    CREATE VIEW reachable AS SELECT id, name, phone, country FROM customers WHERE phone IS NOT NULL;
+    CREATE VIEW reachable_by_country AS SELECT country, count(*) AS n FROM customers WHERE phone IS NOT NULL GROUP BY country;
+    CREATE VIEW over_reachable AS SELECT r.id, r.phone FROM reachable r WHERE r.phone IS NOT NULL AND r.country <> 'xx';
+    CREATE VIEW contacts AS SELECT id, name, email, country FROM customers WHERE country <> 'xx' WITH CHECK OPTION;
+    CREATE VIEW barrier WITH (security_barrier) AS SELECT id, email FROM customers WHERE country <> 'xx';
+    CREATE VIEW loud AS SELECT id, upper(name) AS name, CASE WHEN country = 'DE' THEN 1 ELSE 2 END AS c FROM customers;
+    CREATE VIEW tagged AS SELECT id, name::text || '!' AS name, ARRAY[country] AS countries FROM customers;
+    CREATE RECURSIVE VIEW chain (id, manager_id, depth) AS
+        SELECT id, manager_id, 1 FROM employees WHERE manager_id IS NULL
+        UNION ALL SELECT e.id, e.manager_id, c.depth + 1 FROM employees e JOIN chain c ON e.manager_id = c.id;
+    CREATE MATERIALIZED VIEW stored AS SELECT id, email, country FROM customers;
+    CREATE VIEW guarded AS SELECT id, name FROM customers;
+    CREATE RULE guarded_update AS ON UPDATE TO guarded DO INSTEAD NOTHING;
+    GRANT SELECT ON ALL TABLES IN SCHEMA public TO support;
+    GRANT UPDATE (name), DELETE ON contacts TO support;";
 
-const STATEMENTS: &[&str] = &[
-    "SELECT * FROM domains ORDER BY domain, first",
-    "SELECT d.n, d.first FROM domains AS d (a, first, n) WHERE a > 'm' ORDER BY 2, 1",
-    "SELECT label FROM labels WHERE id < 20 ORDER BY label",
-    "SELECT count(*), count(label), max(length(label)) FROM labels",
-    "SELECT r FROM renamed r ORDER BY r.number",
-    "SELECT number, what FROM renamed ORDER BY what, number",
-    "SELECT * FROM nested ORDER BY shout, phone",
-    "SELECT * FROM pairs ORDER BY 1, 2",
-    "SELECT count(*) FROM pairs p JOIN labels l ON l.id = p.other WHERE l.phone LIKE '%*%'",
-    "SELECT place, name, salary FROM ranked ORDER BY place, name",
-    "SELECT * FROM chain ORDER BY id",
-    "SELECT to_jsonb(b) FROM born b ORDER BY birth_date NULLS FIRST",
-    "SELECT mail FROM mine ORDER BY mail LIMIT 20",
-    "SELECT * FROM rows ORDER BY phone",
-    "SELECT o.order_id FROM orders o WHERE EXISTS (SELECT FROM renamed r WHERE r.number = o.customer_id) ORDER BY 1 LIMIT 20",
-    "WITH d AS (SELECT * FROM domains) SELECT a.domain FROM d a JOIN d b USING (domain) ORDER BY 1",
-    "SELECT name, (SELECT max(n) FROM domains) FROM customers ORDER BY id LIMIT 3",
-    "SELECT schemaname FROM pg_views WHERE viewname = 'domains'",
-];
+/// Closed although the twin shows them: what is shown depends on more than the masked value can tell without the view's
+/// own text.
+const CLOSED: &str = "CREATE VIEW at_example AS SELECT id FROM customers WHERE email LIKE '%@example.com';
+    CREATE VIEW has_provider AS SELECT payment_id FROM payments WHERE provider_ref IS NOT NULL;
+    GRANT SELECT ON at_example, has_provider TO support;";
 
-#[tokio::test]
-async fn a_view_shows_what_it_would_show_over_masked_tables() {
-    let Some((shop, shadow)) = shop_and_shadow("view_queries") else { return };
+const GRANTS: &str = "writes:\n  - {to: [{role: support}], update: [public.contacts.name, public.guarded.name], delete: [public.contacts]}\n  - ";
+
+const DESCRIBED: &str = "schema:
+  - {name: contacts, physicalType: view, properties: [{name: id, logicalType: integer}, {name: name, logicalType: string}, \
+    {name: email, logicalType: string}, {name: country, logicalType: string}]}
+  - {name: guarded, physicalType: view, properties: [{name: id, logicalType: integer}, {name: name, logicalType: string}]}
+";
+
+async fn answer(session: &Session, sql: &str) -> Result<Vec<String>, String> {
+    session.simple("BEGIN").await.unwrap();
+    let answer = session.simple(sql).await.map_err(|error| Refused::of(&error).code);
+    session.simple("ROLLBACK").await.unwrap();
+    answer
+}
+
+fn prepared(name: &str) -> Option<(Shop, Shop)> {
+    let shop = shop(name)?;
+    let shadow = shop.twin(&format!("{name}_shadow"));
+    shadow.cluster.psql(&shadow.database, &["-f", &project("tests/server/shadow.sql").display().to_string()]);
     for database in [&shop, &shadow] {
-        database.sql(VIEWS);
+        database.sql(OBJECTS);
+        database.sql("REVOKE SELECT ON customers FROM support");
+        let columns = "id, name, email, phone, birth_date, country, notes, created_at";
+        database.sql(&format!("GRANT SELECT ({columns}) ON customers TO support"));
     }
-    let (proxy, _policies) = shop.proxy();
-    let seen = shop.via(&proxy, "support").await;
-    let stored = shadow.direct("support").await;
-    let mut rows = 0;
-    for sql in STATEMENTS {
-        let expected = simple(&stored, sql).await;
-        assert_eq!(simple(&seen, sql).await, expected, "{sql}");
-        assert_eq!(extended(&seen, sql).await, extended(&stored, sql).await, "{sql}");
-        rows += expected.unwrap_or_else(|code| panic!("{sql}: {code}")).len();
-    }
-    assert!(rows > 100, "only {rows} rows were compared");
+    Some((shop, shadow))
 }
 
 #[tokio::test]
-async fn a_view_whose_query_may_not_stand_for_it_stays_closed_or_empty() {
-    let Some(shop) = shop("closed_views") else { return };
-    shop.sql(
-        "CREATE VIEW fenced WITH (security_barrier) AS SELECT id FROM customers WHERE email LIKE 'a%';
-         CREATE VIEW fenced_text WITH (security_barrier) AS SELECT id, lower(email) AS mail FROM customers;
-         CREATE MATERIALIZED VIEW stored AS SELECT id FROM customers WHERE email LIKE 'a%';
-         CREATE VIEW over_stored AS SELECT id FROM stored;
-         CREATE VIEW denied_rows AS SELECT id FROM customers WHERE ssn LIKE '1%';
-         CREATE VIEW denied_column AS SELECT id, lower(email) AS mail, ssn || '' AS secret FROM customers;
-         CREATE TABLE secured AS SELECT id, email FROM customers;
-         ALTER TABLE secured ENABLE ROW LEVEL SECURITY;
-         CREATE VIEW over_secured AS SELECT c.id FROM customers c JOIN secured s USING (id) WHERE c.email <> '';
-         CREATE TABLE others AS SELECT id FROM customers;
-         REVOKE ALL ON others FROM support;
-         CREATE VIEW over_others AS SELECT c.id FROM customers c JOIN others o USING (id) WHERE c.email <> '';
-         GRANT SELECT ON fenced, fenced_text, stored, over_stored, denied_rows, denied_column, over_secured, over_others TO support",
-    );
+async fn views_show_what_they_would_show_of_masked_tables() {
+    let Some((shop, shadow)) = prepared("views") else { return };
     let policies = shop.policies();
-    policies.replace("policy.yaml", "unmodelled: deny", "unmodelled: allow");
+    policies.replace("policy.yaml", "writes:\n  - ", GRANTS);
+    policies.replace("contract.odcs.yaml", "schema:\n", DESCRIBED);
     let proxy = shop.proxy_with(&policies, "");
-    let session = shop.via(&proxy, "support").await;
+    let (seen, stored) = (shop.via(&proxy, "support").await, shadow.direct("support").await);
     for sql in [
-        "SELECT id FROM fenced",
-        "SELECT id FROM stored",
-        "SELECT id FROM over_stored",
-        "SELECT id FROM denied_rows",
-        "SELECT secret FROM denied_column",
-        "SELECT * FROM denied_column",
-        "SELECT d FROM denied_column d",
-        "SELECT id FROM over_secured",
-        "SELECT id FROM over_others",
+        "SELECT * FROM reachable ORDER BY id",
+        "SELECT count(*) FROM reachable WHERE phone LIKE '%*%'",
+        "SELECT * FROM reachable_by_country ORDER BY country",
+        "SELECT * FROM over_reachable ORDER BY id",
+        "SELECT * FROM contacts ORDER BY email, id",
+        "SELECT * FROM barrier ORDER BY id",
+        "SELECT * FROM loud ORDER BY id",
+        "SELECT * FROM tagged ORDER BY id",
+        "SELECT * FROM chain ORDER BY id",
+        "SELECT * FROM stored ORDER BY id",
+        "SELECT c.name, s.email FROM contacts c JOIN stored s USING (id) ORDER BY id LIMIT 5",
+        "UPDATE contacts SET name = 'X' WHERE id = 1 RETURNING id, name, email",
+        "UPDATE contacts SET name = 'X' WHERE email LIKE 'a****%' RETURNING *",
+        "UPDATE contacts SET name = upper(name) WHERE email = (SELECT c.email FROM contacts c WHERE c.id = 3) RETURNING id",
+        "DELETE FROM contacts WHERE id < 0",
+        "UPDATE loud SET id = 1",
     ] {
-        assert_eq!(session.error(sql).await.code, "42501", "{sql}");
+        let (expected, found) = (answer(&stored, sql).await, answer(&seen, sql).await);
+        let not_listed = sql.starts_with("UPDATE loud");
+        assert!(expected == found || not_listed, "{sql}\n{expected:?}\n{found:?}");
+        assert!(not_listed || expected.is_ok(), "{sql}: {expected:?}");
     }
-    // A computed column of a view that is not shown by its query is NULL.
-    assert_eq!(session.value("SELECT count(mail) FROM fenced_text").await, "0");
-    // The denied column does not close the others, and these are those of the masked table.
-    let masked = session.rows("SELECT lower(email) FROM customers ORDER BY id").await;
-    assert_eq!(session.rows("SELECT mail FROM denied_column ORDER BY id").await, masked);
+    for sql in
+        ["UPDATE contacts SET country = 'yy'", "INSERT INTO contacts (id) VALUES (1)", "UPDATE guarded SET name = ''"]
+    {
+        assert_eq!(answer(&seen, sql).await, Err("42501".to_owned()), "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn what_depends_on_more_than_the_masked_value_is_closed() {
+    let Some((shop, _)) = prepared("closed_views") else { return };
+    shop.sql(CLOSED);
+    let (proxy, _policies) = shop.proxy();
+    let seen = shop.via(&proxy, "support").await;
+    // The mask of email keeps NULL, but not what LIKE compares; that of provider_ref does not even keep NULL.
+    for sql in ["SELECT * FROM at_example", "SELECT * FROM has_provider"] {
+        assert_eq!(answer(&seen, sql).await, Err("42501".to_owned()), "{sql}");
+    }
 }

@@ -30,6 +30,7 @@ pub(super) fn rewrite(case: &Case<'_>, text: &str, tokens: &[Token], splicer: &m
         rewriter.column(column)?;
     }
     rewriter.bare_names()?;
+    rewriter.column_calls()?;
     rewriter.inherited_names()?;
     for star in &case.resolution.stars {
         rewriter.star(star)?;
@@ -160,6 +161,21 @@ impl Rewriter<'_, '_, '_, '_> {
         }
         let name = raw_name(reference.via, reference.column.attnum);
         self.replace(reference.path.span(), name.to_string(), Generated::Plain)
+    }
+
+    /// `column(row)` becomes `(row).column`, which can call nothing.
+    fn column_calls(&mut self) -> Done {
+        for call in &self.case.resolution.column_calls {
+            let after = self.tokens.partition_point(|token| token.start < call.row.end);
+            let Some(close) = self.tokens.get(after).filter(|token| token.is_symbol(self.text, ")")) else {
+                return Err(
+                    Objection::not_understood("a column that is called like a function").at(call.name.span.start)
+                );
+            };
+            self.replace(call.name.span, String::new(), Generated::Plain)?;
+            self.splicer.insert_after(close.end, format!(".{}", call.name.ident)).map_err(misfit)?;
+        }
+        Ok(())
     }
 
     /// A projection has no schema: `schema.table.column` becomes `table.column`.

@@ -82,6 +82,11 @@ impl Decided {
         decided.with_predicates(self.predicates.clone())
     }
 
+    /// Whether a condition that asks only for NULL is answered the same over the masked value, and may ask.
+    pub fn keeps_null(&self) -> bool {
+        self.predicates == Predicates::Masked && self.mask.as_ref().is_some_and(MaskUse::keeps_null)
+    }
+
     /// The same decision with another word on predicates.
     pub fn with_predicates(self, predicates: Predicates) -> Self {
         Self { predicates, ..self }

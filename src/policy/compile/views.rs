@@ -96,7 +96,8 @@ impl Walk<'_> {
         if lineage.outputs.len() != view.columns.len() {
             return Err("the view has other columns than its query".to_owned());
         }
-        let everything = lineage.outputs.iter().flat_map(|output| &output.sources).chain(&lineage.indirect);
+        let everything =
+            lineage.outputs.iter().flat_map(|output| &output.sources).chain(&lineage.indirect).chain(&lineage.nullness);
         if let Some(source) = everything.into_iter().find(|source| !exists(catalog, **source)) {
             return Err(format!("the view reads {}, which is not known", display_column(catalog, *source)));
         }
@@ -117,7 +118,10 @@ impl Walk<'_> {
     fn rows(&mut self, view: &Relation, lineage: &Lineage) -> Result<(), String> {
         let catalog = &self.database.catalog;
         let protects = |source: &ColumnId| self.decisions.contains_key(source);
-        let deciding = lineage.indirect.iter().find(|source| protects(source));
+        // Conditions that ask only whether a value is NULL have the same answer over a mask that keeps NULL.
+        let shows_null = |source: &&ColumnId| self.decisions.get(source).is_some_and(|decided| !decided.keeps_null());
+        let by_null = || lineage.nullness.iter().find(shows_null);
+        let deciding = lineage.indirect.iter().find(|source| protects(source)).or_else(by_null);
         let computed = lineage
             .outputs
             .iter()
@@ -130,7 +134,7 @@ impl Walk<'_> {
         let forbids =
             |decided: &Decided| decided.effect == Effect::Deny || matches!(decided.predicates, Predicates::Deny(_));
         let denies = |source: &ColumnId| self.decisions.get(source).is_some_and(forbids);
-        if !lineage.indirect.iter().any(denies) && self.may_expand(view, lineage) {
+        if !lineage.indirect.iter().chain(&lineage.nullness).any(denies) && self.may_expand(view, lineage) {
             self.defined.insert(view.oid);
             return Ok(());
         }

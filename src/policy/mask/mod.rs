@@ -125,6 +125,11 @@ impl MaskUse {
         self.mask.strictness()
     }
 
+    /// Whether the masked value is NULL exactly where the value is.
+    pub fn keeps_null(&self) -> bool {
+        !matches!(self.strictness(), Strictness::Constant | Strictness::Null)
+    }
+
     /// Whether the database must have `pgcovenant.pseudonym`.
     pub fn needs_pseudonym(&self) -> bool {
         self.mask.needs_pseudonym()

@@ -163,7 +163,11 @@ fn call(places: &Places<'_>, call: &FuncCall) -> Lowered<Expr> {
         // Its name is that of a function which the construct stands for.
         return Ok(Expr::Combined(args));
     }
-    let mut names: Vec<_> = strings(call.funcname()).into_iter().map(|name| places.unplaced(name)).collect();
+    let parts = strings(call.funcname());
+    if let Ok((path, _)) = places.path(call.location, &parts) {
+        return Ok(Expr::Call { path, args });
+    }
+    let mut names: Vec<_> = parts.into_iter().map(|name| places.unplaced(name)).collect();
     let last = names.pop().ok_or(Unsupported("call without a name"))?;
     Ok(Expr::Call { path: Path { qualifier: names, last }, args })
 }

@@ -3,7 +3,7 @@
 use super::lookup::star_item;
 use super::{Place, Resolver, UNNAMED, Value};
 use crate::model::ident::Ident;
-use crate::sql::access::{Clause, InheritedOutput, StarColumn, StarRef, Unresolved};
+use crate::sql::access::{Clause, ColumnCall, InheritedOutput, StarColumn, StarRef, Unresolved};
 use crate::sql::functions;
 use crate::sql::scope::{Chain, Column, Scope, VisibleColumn};
 use crate::sql::tree::{Decides, Expr, Item, Path, Span};
@@ -23,6 +23,11 @@ impl Resolver<'_> {
             Expr::Number { .. } => Value::default(),
             Expr::Combined(parts) => self.exprs(parts, chain, place.clause),
             Expr::Call { path, args } => {
+                if let Some(row) = self.called_column(path, args, chain) {
+                    let row = row.clone();
+                    self.out.column_calls.push(ColumnCall { name: path.last.clone(), row: row.span() });
+                    return self.field_of_row(&row, &path.last, chain, place);
+                }
                 self.out.functions.push(path.clone());
                 let value = self.exprs(args, chain, place.clause);
                 if functions::makes_rows(path.last.as_str()) {
@@ -58,6 +63,17 @@ impl Resolver<'_> {
                 }
             }
         }
+    }
+
+    /// The row that a column is called on like a function, where no function has its name.
+    fn called_column<'e>(&self, path: &Path, args: &'e [Expr], chain: Option<&Chain<'_>>) -> Option<&'e Path> {
+        let name = path.last.as_str();
+        let mut said = args.iter().filter(|argument| !argument.says_nothing());
+        let (Some(Expr::Column(row)), None) = (said.next(), said.next()) else { return None };
+        let function =
+            functions::is_known(name) || self.catalog.functions.iter().any(|function| &*function.name == name);
+        let placed = path.last.span != Span::default() && path.qualifier.is_empty();
+        (placed && !function && self.row_has(row, name, chain)).then_some(row)
     }
 
     /// `t.*` as an argument: the columns of the row.

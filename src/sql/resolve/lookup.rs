@@ -64,6 +64,13 @@ impl Resolver<'_> {
         value
     }
 
+    /// Whether a name means a row of a relation that has that column.
+    pub(super) fn row_has(&self, row: &Path, column: &str, chain: Option<&Chain<'_>>) -> bool {
+        let Found::WholeRow { relation: Some(via), .. } = look_up(row, chain) else { return false };
+        let relation = self.out.relations.get(via.0).and_then(|mention| mention.relation);
+        relation.and_then(|oid| self.catalog.relation(oid)).is_some_and(|relation| relation.column(column).is_some())
+    }
+
     fn note(
         &mut self,
         path: &Path,
