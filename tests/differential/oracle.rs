@@ -136,6 +136,17 @@ impl Oracle {
             Node::ExecuteStmt(execute) => {
                 execute.params().iter().try_for_each(|argument| self.expressions(text, argument, &Place::default()))
             }
+            Node::CreateTableAsStmt(create) => {
+                if !create.into().is_some_and(|into| is_temporary(into.rel())) {
+                    return Err("a table that stays".to_owned());
+                }
+                match create.query() {
+                    Node::ExecuteStmt(_) => Ok(()),
+                    query => self.query(text, query),
+                }
+            }
+            // A lock shows nothing, and what is told to others stands in the text.
+            Node::LockStmt(_) | Node::NotifyStmt(_) => Ok(()),
             Node::DeallocateStmt(_)
             | Node::FetchStmt(_)
             | Node::ClosePortalStmt(_)
@@ -181,9 +192,13 @@ impl Oracle {
             place.targets.push(target);
         }
         place.wrapper = false;
+        place.query = matches!(node, Node::SelectStmt(_));
         if let Node::SelectStmt(select) = node {
-            if select.into_clause().is_some() {
-                return Err("SELECT INTO".to_owned());
+            if let Some(into) = select.into_clause() {
+                if !is_temporary(into.rel()) {
+                    return Err("SELECT INTO a table that stays".to_owned());
+                }
+                place.seen.extend(into.rel().map(|relation| relation.location));
             }
             place.wrapper = self.is_wrapper(text, select)?;
             self.denied_outputs(select)?;
@@ -237,9 +252,9 @@ impl Oracle {
                 let names: Vec<&str> = call.funcname().iter().filter_map(|name| name.as_str()).collect();
                 match names.as_slice() {
                     ["pg_catalog", "set_config"] => set_by_call(call),
+                    ["pg_catalog", name] if !NEVER.contains(name) => Ok(()),
                     // With several arguments it is a construct of FROM, and has no schema.
                     ["unnest"] => Ok(()),
-                    ["pg_catalog", name] if !NEVER.contains(name) => Ok(()),
                     other => Err(format!("calls {}", other.join("."))),
                 }
             }
@@ -261,7 +276,7 @@ impl Oracle {
     fn relation(&self, relation: &RangeVar, place: &Place<'_>) -> Verdict {
         let name = relation.relname().unwrap_or_default();
         match relation.schemaname() {
-            None if place.names.contains(&name) => Ok(()),
+            None if place.names.contains(&name) || place.seen.contains(&relation.location) => Ok(()),
             None => Err(format!("{name} has no schema")),
             Some("public") if !self.protects(relation) => Ok(()),
             Some("public") if place.wrapper || place.seen.contains(&relation.location) => Ok(()),
@@ -353,6 +368,9 @@ impl Oracle {
             if !names_target {
                 continue;
             }
+            if last.is_none() && qualifier.is_none() && place.query {
+                continue;
+            }
             let Some(name) = last else { return Err("a star over the target of a change".to_owned()) };
             if fields.len() == 1 && is_row(name) {
                 return Err("the row of the target of a change".to_owned());
@@ -391,6 +409,11 @@ fn projected_relation(from: Node<'_>) -> Option<&RangeVar> {
     }
 }
 
+/// A table that nobody else sees and that ends with the session.
+fn is_temporary(relation: Option<&RangeVar>) -> bool {
+    relation.is_some_and(|relation| u8::try_from(relation.relpersistence) == Ok(b't'))
+}
+
 /// The reference is part of the mask's expression over itself.
 fn stands_in_mask(text: &str, column: &ColumnRef, name: &str, mask: Option<&MaskExpression>) -> bool {
     let (Some(mask), Ok(at)) = (mask, usize::try_from(column.location)) else { return false };
@@ -414,4 +437,6 @@ struct Place<'a> {
     seen: HashSet<i32>,
     /// Directly in a projection.
     wrapper: bool,
+    /// In a query, whose stars are about its own FROM.
+    query: bool,
 }

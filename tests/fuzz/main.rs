@@ -20,6 +20,10 @@ use std::time::Duration;
 mod frames;
 mod messages;
 mod opening;
+#[path = "../differential/oracle.rs"]
+#[allow(dead_code, reason = "the differential test uses more of it")]
+mod oracle;
+mod rewriting;
 mod scram;
 mod server;
 mod splits;

@@ -6,16 +6,18 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use pgcovenant::engine::cache::VerdictCache;
-use pgcovenant::engine::check::{Facts, Protocol};
+use pgcovenant::engine::check::{Facts, Protocol, check};
 use pgcovenant::engine::function_call::check_function_call;
 use pgcovenant::engine::refusal::Refusal;
 use pgcovenant::engine::unreadable::{Unreadable, check_unreadable};
 use pgcovenant::engine::verdict::Verdict;
-use pgcovenant::model::catalog::{BaseType, Catalog, Column, ColumnType, Oid, Relation, RelationKind, SearchPath};
+use pgcovenant::model::catalog::{
+    BaseType, Catalog, Column, ColumnId, ColumnType, Oid, Relation, RelationKind, SearchPath,
+};
 use pgcovenant::model::reading::Reading;
 use pgcovenant::policy::compile::Bundle;
 use pgcovenant::policy::snapshot::{Database, Snapshot};
-use pgcovenant::policy::view::{ColumnRule, Effect, MaskExpression, Predicates, RelationRules, SubjectView};
+use pgcovenant::policy::view::{ColumnRule, Effect, MaskExpression, Predicates, RelationRules, SubjectView, Writes};
 use pgcovenant::proxy::client_side::Stop;
 use pgcovenant::proxy::judge::{Ending, Judge, Judged, Learning};
 use pgcovenant::proxy::outbox::Outbox;
@@ -23,19 +25,25 @@ use pgcovenant::proxy::session::{Conversation, Fatal, Pins};
 use pgcovenant::proxy::splice::Splice;
 use pgcovenant::wire::backend::Status;
 
+use crate::oracle::Oracle;
+
 const DATABASE: &str = "shop";
 const CUSTOMERS: Oid = Oid(16_384);
 const MAIL: i16 = 2;
 const SSN: i16 = 3;
+const ORDERS: Oid = Oid(16_386);
+const PAYMENTS: Oid = Oid(16_388);
+const CARD: i16 = 3;
 
 /// Small, so that texts beyond it are found soon.
 pub const STATEMENT_LIMIT: usize = 500;
 
-/// Two tables; in the first, one column is masked and one is denied to a governed session.
+/// Three tables; in the first, one column is masked and one is denied to a governed session, in the last one is masked.
 static SNAPSHOT: LazyLock<Snapshot> = LazyLock::new(|| {
     let mut catalog = Catalog::new(DATABASE, 150_000);
-    catalog.insert(table(CUSTOMERS, "customers", &["id", "mail", "ssn"]));
-    catalog.insert(table(Oid(16_386), "orders", &["order_id", "customer_id", "status"]));
+    catalog.insert(table(CUSTOMERS, "customers", &["id", "mail", "ssn", "name", "country"]));
+    catalog.insert(table(ORDERS, "orders", &["order_id", "customer_id", "status", "total_amount"]));
+    catalog.insert(table(PAYMENTS, "payments", &["payment_id", "order_id", "card_number", "status"]));
     let database = Database { catalog: Arc::new(catalog), lineages: HashMap::new() };
     Snapshot::new(1, Arc::new(Bundle::default()), HashMap::from([(DATABASE.into(), Arc::new(database))]))
 });
@@ -71,11 +79,32 @@ fn governed_view() -> SubjectView {
         lifecycle: None,
         classification: None,
     };
-    let mask = MaskExpression::new("mail", vec!["pg_catalog.left(".into(), ", 1)".into()]);
-    let columns = BTreeMap::from([(MAIL, rule(Effect::Mask(Arc::new(mask)))), (SSN, rule(Effect::Deny))]);
-    let rules = RelationRules { columns, ..RelationRules::default() };
-    let relations = HashMap::from([(CUSTOMERS, Arc::new(rules))]);
-    SubjectView { fingerprint: 1, governed: true, relations, ..SubjectView::default() }
+    let mask = || Effect::Mask(Arc::new(MaskExpression::new("left", vec!["pg_catalog.left(".into(), ", 1)".into()])));
+    let rules = |columns| Arc::new(RelationRules { columns, ..RelationRules::default() });
+    let customers = BTreeMap::from([(MAIL, rule(mask())), (SSN, rule(Effect::Deny))]);
+    let payments = BTreeMap::from([(CARD, rule(mask()))]);
+    let relations = HashMap::from([(CUSTOMERS, rules(customers)), (PAYMENTS, rules(payments))]);
+    let column = |relation, attnum| ColumnId { relation, attnum };
+    let writes = Writes {
+        update: [column(CUSTOMERS, 4), column(ORDERS, 3), column(PAYMENTS, 4)].into(),
+        insert: [column(ORDERS, 2), column(ORDERS, 3)].into(),
+        delete: [ORDERS, PAYMENTS].into(),
+    };
+    SubjectView { fingerprint: 1, governed: true, relations, writes, ..SubjectView::default() }
+}
+
+/// The engine's own answer, without what was judged before.
+pub fn judge_anew(text: &str, protocol: Protocol) -> Verdict {
+    static VIEW: LazyLock<Arc<SubjectView>> = LazyLock::new(|| Arc::new(governed_view()));
+    let path = SearchPath::default();
+    let facts = Facts { database: DATABASE, view: &VIEW, search_path: Some(&path), protocol };
+    check(&SNAPSHOT, &facts, text)
+}
+
+/// Judges what is sent, knowing nothing of the engine.
+pub fn oracle() -> Oracle {
+    let database = SNAPSHOT.database(DATABASE).expect("the only one");
+    Oracle::new(&database.catalog, &governed_view())
 }
 
 /// Which rules apply to a session.

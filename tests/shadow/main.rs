@@ -29,5 +29,6 @@ mod attacks;
 mod markers;
 mod pages;
 mod random;
+mod sqlsmith;
 mod wire;
 mod world;

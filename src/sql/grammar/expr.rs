@@ -43,7 +43,7 @@ pub(super) fn expr(places: &Places<'_>, node: Node<'_>) -> Lowered<Expr> {
         Node::SortBy(sort) => expr(places, sort.node()),
         Node::NodeList(nodes) => all(places, nodes),
         Node::A_Expr(operation) => combined(places, &[operation.lexpr(), operation.rexpr()]),
-        Node::TypeCast(cast) => expr(places, cast.arg()),
+        Node::TypeCast(cast) => combined(places, &[cast.arg()]),
         _ => simple(places, node),
     }
 }
@@ -57,10 +57,10 @@ fn simple(places: &Places<'_>, node: Node<'_>) -> Lowered<Expr> {
         Node::CoalesceExpr(coalesce) => all(places, coalesce.args()),
         Node::MinMaxExpr(extreme) => all(places, extreme.args()),
         Node::GroupingFunc(grouping) => all(places, grouping.args()),
-        Node::NullTest(test) => expr(places, test.arg()),
-        Node::BooleanTest(test) => expr(places, test.arg()),
+        Node::NullTest(test) => combined(places, &[test.arg()]),
+        Node::BooleanTest(test) => combined(places, &[test.arg()]),
         Node::NamedArgExpr(argument) => expr(places, argument.arg()),
-        Node::CollateClause(collate) => expr(places, collate.arg()),
+        Node::CollateClause(collate) => combined(places, &[collate.arg()]),
         // Each column of `(a, b) = (…)` refers to the same source.
         Node::MultiAssignRef(assigned) if assigned.colno > 1 => Ok(Expr::constant()),
         Node::MultiAssignRef(assigned) => expr(places, assigned.source()),

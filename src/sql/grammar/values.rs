@@ -28,7 +28,7 @@ pub(super) fn value(places: &Places<'_>, node: Node<'_>) -> Lowered<Expr> {
             json_value(places, aggregate.arg())?,
             constructor(places, aggregate.constructor())?,
         ])),
-        Node::JsonIsPredicate(predicate) => expr(places, predicate.expr()),
+        Node::JsonIsPredicate(predicate) => Ok(Expr::Combined(vec![expr(places, predicate.expr())?])),
         Node::JsonParseExpr(parse) => json_value(places, parse.expr()),
         Node::JsonScalarExpr(scalar) => expr(places, scalar.expr()),
         Node::JsonSerializeExpr(serialize) => json_value(places, serialize.expr()),

@@ -1,7 +1,7 @@
 //! Expressions and select lists.
 
 use super::lookup::star_item;
-use super::{Place, Resolver, UNNAMED, Value};
+use super::{Place, Resolver, UNNAMED, Value, visible_relations};
 use crate::model::ident::Ident;
 use crate::sql::access::{Clause, ColumnCall, InheritedOutput, StarColumn, StarRef, Unresolved};
 use crate::sql::functions;
@@ -137,7 +137,8 @@ impl Resolver<'_> {
     fn qualified_star(&mut self, path: &Path, span: Span, chain: Option<&Chain<'_>>, clause: Clause) -> Vec<Column> {
         self.out.column_starts.push(span.start);
         let Some((scope, index)) = chain.and_then(|chain| star_item(path, chain)) else {
-            self.out.unresolved.push(Unresolved { path: path.clone(), of: None, visible: Vec::new() });
+            let visible = visible_relations(chain);
+            self.out.unresolved.push(Unresolved { path: path.clone(), of: None, visible });
             return Vec::new();
         };
         let visible = scope.columns_of(index);

@@ -164,7 +164,12 @@ fn column_of_levels(name: &Ident, chain: Option<&Chain<'_>>) -> Found {
             match sources {
                 None => column_of_levels(name, *outer),
                 Some(sources) => {
-                    let outer = match unqualified(name, *outer) {
+                    // A row of this level comes before one further out, and behind all columns.
+                    let elsewhere = match column_of_levels(name, *outer) {
+                        Found::Missing { .. } => whole_row(name, chain),
+                        found => found,
+                    };
+                    let outer = match elsewhere {
                         Found::Missing { .. } | Found::Ambiguous => None,
                         found => Some(Box::new(found)),
                     };

@@ -49,7 +49,7 @@ impl Maker {
         let ty = *self.random.pick(&[Ty::Text, Ty::Int, Ty::Json]);
         let value = self.expr(ty, &scope, 2);
         let node = node![Role::Fixed; format!("WITH {name} AS ("), made.node, ") SELECT ", value, format!(" AS {column} FROM {name} AS {alias}")];
-        Made { node, columns: vec![(column, ty)], ordered: false }
+        Made { node, columns: vec![(column, ty)], ordered: false, starred: false }
     }
 
     fn fields(name: &str) -> &'static [Field] {
@@ -111,7 +111,12 @@ impl Maker {
         };
         let (returning, columns) = self.returning(&scope);
         let head = format!("UPDATE {}{} AS {alias} SET ", self.random.pick(&["", "ONLY "]), target.name);
-        Made { node: node![Role::Fixed; head, Node::list(sets), from, filter, returning], columns, ordered: false }
+        Made {
+            node: node![Role::Fixed; head, Node::list(sets), from, filter, returning],
+            columns,
+            ordered: false,
+            starred: false,
+        }
     }
 
     fn delete(&mut self) -> Made {
@@ -128,7 +133,7 @@ impl Maker {
         let (returning, columns) = self.returning(&scope);
         let node =
             node![Role::Fixed; format!("DELETE FROM {table} AS {alias}{using} WHERE {join}"), condition, returning];
-        Made { node, columns, ordered: false }
+        Made { node, columns, ordered: false, starred: false }
     }
 
     fn insert(&mut self) -> Made {
@@ -160,6 +165,6 @@ impl Maker {
             }
         };
         let (returning, columns) = self.returning(&scope);
-        Made { node: node![Role::Fixed; head, rows, conflict, returning], columns, ordered: false }
+        Made { node: node![Role::Fixed; head, rows, conflict, returning], columns, ordered: false, starred: false }
     }
 }

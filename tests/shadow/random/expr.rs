@@ -64,42 +64,42 @@ impl Maker {
             Ty::Json => self.json(scope, depth),
             Ty::Num => self.numeric(scope, depth),
             Ty::Big => match self.random.below(3) {
-                0 => self.over(ty, "", Ty::Int, "::bigint", scope, depth),
-                1 => self.over(ty, "abs(", ty, ")", scope, depth),
-                _ => self.over(ty, "hashtextextended(", Ty::Text, ", 7)", scope, depth),
+                0 => self.over(ty, ("", "::bigint"), Ty::Int, scope, depth),
+                1 => self.over(ty, ("abs(", ")"), ty, scope, depth),
+                _ => self.over(ty, ("hashtextextended(", ", 7)"), Ty::Text, scope, depth),
             },
             Ty::Float => match self.random.below(3) {
-                0 => self.over(ty, "", Ty::Num, "::float8", scope, depth),
-                1 => self.over(ty, "abs(", ty, ")", scope, depth),
-                _ => self.over(ty, "round(", ty, ")", scope, depth),
+                0 => self.over(ty, ("", "::float8"), Ty::Num, scope, depth),
+                1 => self.over(ty, ("abs(", ")"), ty, scope, depth),
+                _ => self.over(ty, ("round(", ")"), ty, scope, depth),
             },
             Ty::Date => match self.random.below(5) {
-                0 => self.over(ty, "date_trunc('month', ", Ty::Date, ")::date", scope, depth),
-                1 => self.over(ty, "lower(", Ty::Dates, ")", scope, depth),
-                2 => self.over(ty, "", Ty::Stamp, "::date", scope, depth),
+                0 => self.over(ty, ("date_trunc('month', ", ")::date"), Ty::Date, scope, depth),
+                1 => self.over(ty, ("lower(", ")"), Ty::Dates, scope, depth),
+                2 => self.over(ty, ("", "::date"), Ty::Stamp, scope, depth),
                 3 => {
                     node![Role::Value(ty); "(", self.expr(ty, scope, depth), " + length(", self.expr(Ty::Text, scope, depth), "))"]
                 }
-                _ => self.pair_of(ty, "greatest(", ", ", ")", scope, depth),
+                _ => self.pair_of(ty, ("greatest(", ", ", ")"), scope, depth),
             },
             Ty::Stamp => match self.random.below(4) {
-                0 => self.over(ty, "date_trunc('week', ", ty, ", 'UTC')", scope, depth),
+                0 => self.over(ty, ("date_trunc('week', ", ", 'UTC')"), ty, scope, depth),
                 1 => node![Role::Value(ty); "(", self.expr(ty, scope, depth), " + ", self.leaf(Ty::Span, scope), ")"],
-                2 => self.over(ty, "(", ty, " AT TIME ZONE 'Asia/Tokyo') AT TIME ZONE 'UTC'", scope, depth),
-                _ => self.pair_of(ty, "least(", ", ", ")", scope, depth),
+                2 => self.over(ty, ("(", " AT TIME ZONE 'Asia/Tokyo') AT TIME ZONE 'UTC'"), ty, scope, depth),
+                _ => self.pair_of(ty, ("least(", ", ", ")"), scope, depth),
             },
             Ty::Span => match self.random.below(3) {
-                0 => self.pair_of_type(ty, Ty::Stamp, "(", " - ", ")", scope, depth),
-                1 => self.over(ty, "justify_days(", ty, ")", scope, depth),
-                _ => self.pair_of_type(ty, Ty::Date, "age(", ", ", ")", scope, depth),
+                0 => self.pair_of_type(ty, Ty::Stamp, ("(", " - ", ")"), scope, depth),
+                1 => self.over(ty, ("justify_days(", ")"), ty, scope, depth),
+                _ => self.pair_of_type(ty, Ty::Date, ("age(", ", ", ")"), scope, depth),
             },
             Ty::Texts => match self.random.below(5) {
                 0 => {
                     node![Role::Value(ty); "ARRAY[", Node::list(vec![self.expr(Ty::Text, scope, depth), self.leaf(Ty::Text, scope)]), "]"]
                 }
-                1 => self.over(ty, "string_to_array(", Ty::Text, ", '*')", scope, depth),
-                2 => self.pair_of(ty, "(", " || ", ")", scope, depth),
-                3 => self.over(ty, "(", ty, ")[1:1]", scope, depth),
+                1 => self.over(ty, ("string_to_array(", ", '*')"), Ty::Text, scope, depth),
+                2 => self.pair_of(ty, ("(", " || ", ")"), scope, depth),
+                3 => self.over(ty, ("(", ")[1:1]"), ty, scope, depth),
                 _ => {
                     node![Role::Value(ty); "array_append(", self.expr(ty, scope, depth), ", ", self.expr(Ty::Text, scope, depth), "::text)"]
                 }
@@ -108,52 +108,43 @@ impl Maker {
                 0 => {
                     node![Role::Value(ty); "ARRAY[", Node::list(vec![self.expr(Ty::Int, scope, depth), self.leaf(Ty::Int, scope)]), "]"]
                 }
-                1 => self.over(ty, "array_remove(", ty, ", 2)", scope, depth),
+                1 => self.over(ty, ("array_remove(", ", 2)"), ty, scope, depth),
                 _ => node![Role::Value(ty); "ARRAY(", self.one_column(Ty::Int, scope, depth), " ORDER BY 1)"],
             },
             Ty::Bytes => match self.random.below(2) {
-                0 => self.over(ty, "convert_to(", Ty::Text, ", 'UTF8')", scope, depth),
-                _ => self.over(ty, "substr(", ty, ", 1, 2)", scope, depth),
+                0 => self.over(ty, ("convert_to(", ", 'UTF8')"), Ty::Text, scope, depth),
+                _ => self.over(ty, ("substr(", ", 1, 2)"), ty, scope, depth),
             },
-            Ty::Uuid => self.over(ty, "md5(", Ty::Text, ")::uuid", scope, depth),
-            Ty::Inet => self.over(ty, "set_masklen(", ty, ", 16)", scope, depth),
-            Ty::Contact => self.pair_of_type(ty, Ty::Text, "ROW(", ", ", ")::contact", scope, depth),
+            Ty::Uuid => self.over(ty, ("md5(", ")::uuid"), Ty::Text, scope, depth),
+            Ty::Inet => self.over(ty, ("set_masklen(", ", 16)"), ty, scope, depth),
+            Ty::Contact => self.pair_of_type(ty, Ty::Text, ("ROW(", ", ", ")::contact"), scope, depth),
             Ty::Pair => {
                 node![Role::Value(ty); "ROW(", self.expr(Ty::Int, scope, depth), ", ", self.expr(Ty::Text, scope, depth), ")::pair"]
             }
-            Ty::Dates => self.over(ty, "", ty, " * daterange('1900-01-01', '2100-01-01')", scope, depth),
-            Ty::IntRange => self.over(ty, "int4range(0, abs(length(", Ty::Text, ")))", scope, depth),
-            Ty::Blood => self.pair_of(ty, "greatest(", ", ", ")", scope, depth),
+            Ty::Dates => self.over(ty, ("", " * daterange('1900-01-01', '2100-01-01')"), ty, scope, depth),
+            Ty::IntRange => self.over(ty, ("int4range(0, abs(length(", ")))"), Ty::Text, scope, depth),
+            Ty::Blood => self.pair_of(ty, ("greatest(", ", ", ")"), scope, depth),
         }
     }
 
-    /// A text around an expression.
-    fn over(&mut self, ty: Ty, before: &str, of: Ty, after: &str, scope: &Scope, depth: usize) -> Node {
+    /// Words around an expression.
+    fn over(&mut self, ty: Ty, words: (&str, &str), of: Ty, scope: &Scope, depth: usize) -> Node {
         let inner = self.expr(of, scope, depth);
         // A cast binds tighter than most.
-        let (before, after) = if before.is_empty() {
-            ("(".to_owned(), format!("){after}"))
-        } else {
-            (before.to_owned(), after.to_owned())
+        let (before, after) = match words {
+            ("", after) => ("(".to_owned(), format!("){after}")),
+            (before, after) => (before.to_owned(), after.to_owned()),
         };
         node![Role::Value(ty); before, inner, after]
     }
 
-    fn pair_of(&mut self, ty: Ty, before: &str, between: &str, after: &str, scope: &Scope, depth: usize) -> Node {
-        self.pair_of_type(ty, ty, before, between, after, scope, depth)
+    /// Words around and between two expressions of the type.
+    fn pair_of(&mut self, ty: Ty, words: (&str, &str, &str), scope: &Scope, depth: usize) -> Node {
+        self.pair_of_type(ty, ty, words, scope, depth)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "three words and where they stand")]
-    fn pair_of_type(
-        &mut self,
-        ty: Ty,
-        of: Ty,
-        before: &str,
-        between: &str,
-        after: &str,
-        scope: &Scope,
-        depth: usize,
-    ) -> Node {
+    fn pair_of_type(&mut self, ty: Ty, of: Ty, words: (&str, &str, &str), scope: &Scope, depth: usize) -> Node {
+        let (before, between, after) = words;
         node![Role::Value(ty); before, self.expr(of, scope, depth), between, self.expr(of, scope, depth), after]
     }
 
@@ -166,6 +157,7 @@ impl Maker {
             ("md5(", ")"),
             ("reverse(", ")"),
             ("trim(BOTH 'x' FROM ", ")"),
+            ("trim(LEADING FROM ", ")"),
             ("substring(", " FROM 2 FOR 3)"),
             ("split_part(", ", '@', 2)"),
             ("replace(", ", '*', '#')"),
@@ -186,23 +178,23 @@ impl Maker {
         match self.random.below(10) {
             0..4 => {
                 let (before, after) = *self.random.pick(AROUND);
-                self.over(ty, before, ty, after, scope, depth)
+                self.over(ty, (before, after), ty, scope, depth)
             }
-            4 => self.pair_of(ty, "(", " || ", ")", scope, depth),
+            4 => self.pair_of(ty, ("(", " || ", ")"), scope, depth),
             5 => {
                 let of = *self.random.pick(TYPES);
-                self.over(ty, "", of, "::text", scope, depth)
+                self.over(ty, ("", "::text"), of, scope, depth)
             }
             6 => match self.random.below(4) {
-                0 => self.over(ty, "(", Ty::Texts, ")[1]", scope, depth),
-                1 => self.over(ty, "(", Ty::Json, " ->> 'lang')", scope, depth),
-                2 => self.over(ty, "(", Ty::Contact, ").phone", scope, depth),
-                _ => self.over(ty, "(", Ty::Pair, ").b", scope, depth),
+                0 => self.over(ty, ("(", ")[1]"), Ty::Texts, scope, depth),
+                1 => self.over(ty, ("(", " ->> 'lang')"), Ty::Json, scope, depth),
+                2 => self.over(ty, ("(", ").phone"), Ty::Contact, scope, depth),
+                _ => self.over(ty, ("(", ").b"), Ty::Pair, scope, depth),
             },
-            7 => self.over(ty, "to_char(", Ty::Date, ", 'YYYY-MM')", scope, depth),
-            8 => self.over(ty, "public.age_group(", Ty::Date, ")", scope, depth),
+            7 => self.over(ty, ("to_char(", ", 'YYYY-MM')"), Ty::Date, scope, depth),
+            8 => self.over(ty, ("public.age_group(", ")"), Ty::Date, scope, depth),
             _ => match scope.rows.is_empty() {
-                true => self.over(ty, "array_to_string(", Ty::Texts, ", '+')", scope, depth),
+                true => self.over(ty, ("array_to_string(", ", '+')"), Ty::Texts, scope, depth),
                 false => {
                     let row = self.random.pick(&scope.rows).clone();
                     node![Role::Value(ty); self.random.pick(&["CAST({} AS text)", "{}::text", "row_to_json({})::text", "concat({})"]).replace("{}", &row)]
@@ -218,12 +210,12 @@ impl Maker {
             0..3 => {
                 let of = *self.random.pick(TYPES);
                 let sign = *self.random.pick(COMPARISONS);
-                self.pair_of_type(ty, of, "(", &format!(" {sign} "), ")", scope, depth)
+                self.pair_of_type(ty, of, ("(", &format!(" {sign} "), ")"), scope, depth)
             }
             3 => {
                 let of = *self.random.pick(TYPES);
                 let test = *self.random.pick(&[" IS NULL)", " IS NOT NULL)"]);
-                self.over(ty, "(", of, test, scope, depth)
+                self.over(ty, ("(", test), of, scope, depth)
             }
             4 => {
                 let pattern = *self.random.pick(&[
@@ -235,12 +227,12 @@ impl Maker {
                     " !~* 'NET$')",
                     " ^@ 'b')",
                 ]);
-                self.over(ty, "(", Ty::Text, pattern, scope, depth)
+                self.over(ty, ("(", pattern), Ty::Text, scope, depth)
             }
             5 => {
                 let of = *self.random.pick(&[Ty::Int, Ty::Num, Ty::Text, Ty::Date, Ty::Stamp]);
                 let (low, high) = (self.expr(of, scope, depth), self.expr(of, scope, depth));
-                node![Role::Value(ty); "(", self.expr(of, scope, depth), self.random.pick(&[" BETWEEN ", " NOT BETWEEN "]).to_owned(), low, " AND ", high, ")"]
+                node![Role::Value(ty); "(", self.expr(of, scope, depth), self.random.pick(&[" BETWEEN ", " NOT BETWEEN ", " BETWEEN SYMMETRIC "]).to_owned(), low, " AND ", high, ")"]
             }
             6 => {
                 let of = *self.random.pick(TYPES);
@@ -263,19 +255,19 @@ impl Maker {
             }
             9 | 10 => {
                 let word = *self.random.pick(&[" AND ", " OR "]);
-                self.pair_of(ty, "(", word, ")", scope, depth)
+                self.pair_of(ty, ("(", word, ")"), scope, depth)
             }
-            11 => self.over(ty, "(NOT ", ty, ")", scope, depth),
+            11 => self.over(ty, ("(NOT ", ")"), ty, scope, depth),
             12 => match self.random.below(6) {
-                0 => self.pair_of_type(ty, Ty::Texts, "(", " && ", ")", scope, depth),
-                1 => self.pair_of_type(ty, Ty::Json, "(", " @> ", ")", scope, depth),
-                2 => self.pair_of_type(ty, Ty::Dates, "(", " && ", ")", scope, depth),
-                3 => self.over(ty, "(", Ty::Json, " ? 'lang')", scope, depth),
-                4 => self.over(ty, "(3 = ANY (", Ty::Ints, "))", scope, depth),
-                _ => self.over(ty, "(", Ty::Inet, " << '10.0.0.0/8'::inet)", scope, depth),
+                0 => self.pair_of_type(ty, Ty::Texts, ("(", " && ", ")"), scope, depth),
+                1 => self.pair_of_type(ty, Ty::Json, ("(", " @> ", ")"), scope, depth),
+                2 => self.pair_of_type(ty, Ty::Dates, ("(", " && ", ")"), scope, depth),
+                3 => self.over(ty, ("(", " ? 'lang')"), Ty::Json, scope, depth),
+                4 => self.over(ty, ("(3 = ANY (", "))"), Ty::Ints, scope, depth),
+                _ => self.over(ty, ("(", " << inet '10.0.0.0/8')"), Ty::Inet, scope, depth),
             },
             _ => match self.random.below(3) {
-                0 => self.over(ty, "(", ty, " IS NOT TRUE)", scope, depth),
+                0 => self.over(ty, ("(", " IS NOT TRUE)"), ty, scope, depth),
                 1 => {
                     let (one, other) = (*self.random.pick(TYPES), *self.random.pick(TYPES));
                     let (a, b) = (self.expr(one, scope, depth), self.expr(other, scope, depth));
@@ -284,7 +276,7 @@ impl Maker {
                     node![Role::Value(ty); "((", a, ", ", b, format!(") {sign} ("), c, ", ", d, "))"]
                 }
                 _ => match scope.rows.is_empty() {
-                    true => self.over(ty, "(", ty, " IS UNKNOWN)", scope, depth),
+                    true => self.over(ty, ("(", " IS UNKNOWN)"), ty, scope, depth),
                     false => node![Role::Value(ty); format!("({} IS NULL)", self.random.pick(&scope.rows))],
                 },
             },
@@ -294,18 +286,18 @@ impl Maker {
     fn integer(&mut self, scope: &Scope, depth: usize) -> Node {
         let ty = Ty::Int;
         match self.random.below(9) {
-            0 => self.over(ty, "length(", Ty::Text, ")", scope, depth),
-            1 => self.pair_of(ty, "(", " + ", ")", scope, depth),
-            2 => self.over(ty, "(", ty, " % 7)", scope, depth),
-            3 => self.over(ty, "extract(year FROM ", Ty::Date, ")::integer", scope, depth),
-            4 => self.over(ty, "strpos(", Ty::Text, ", '*')", scope, depth),
-            5 => self.over(ty, "cardinality(", Ty::Texts, ")", scope, depth),
-            6 => self.over(ty, "(", Ty::Ints, ")[1]", scope, depth),
-            7 => self.over(ty, "(", Ty::Bool, ")::integer", scope, depth),
+            0 => self.over(ty, ("length(", ")"), Ty::Text, scope, depth),
+            1 => self.pair_of(ty, ("(", " + ", ")"), scope, depth),
+            2 => self.over(ty, ("(", " % 7)"), ty, scope, depth),
+            3 => self.over(ty, ("extract(year FROM ", ")::integer"), Ty::Date, scope, depth),
+            4 => self.over(ty, ("strpos(", ", '*')"), Ty::Text, scope, depth),
+            5 => self.over(ty, ("cardinality(", ")"), Ty::Texts, scope, depth),
+            6 => self.over(ty, ("(", ")[1]"), Ty::Ints, scope, depth),
+            7 => self.over(ty, ("(", ")::integer"), Ty::Bool, scope, depth),
             _ => match self.random.below(3) {
-                0 => self.over(ty, "(", Ty::Pair, ").a", scope, depth),
-                1 => self.over(ty, "ascii(", Ty::Text, ")", scope, depth),
-                _ => self.pair_of(ty, "greatest(", ", ", ")", scope, depth),
+                0 => self.over(ty, ("(", ").a"), Ty::Pair, scope, depth),
+                1 => self.over(ty, ("ascii(", ")"), Ty::Text, scope, depth),
+                _ => self.pair_of(ty, ("greatest(", ", ", ")"), scope, depth),
             },
         }
     }
@@ -313,12 +305,12 @@ impl Maker {
     fn numeric(&mut self, scope: &Scope, depth: usize) -> Node {
         let ty = Ty::Num;
         match self.random.below(6) {
-            0 => self.over(ty, "round(", ty, ", 1)", scope, depth),
-            1 => self.pair_of(ty, "(", " + ", ")", scope, depth),
-            2 => self.over(ty, "(", ty, " / 4)", scope, depth),
-            3 => self.over(ty, "", Ty::Int, "::numeric", scope, depth),
-            4 => self.over(ty, "abs(", ty, ")", scope, depth),
-            _ => self.over(ty, "(- ", ty, ")", scope, depth),
+            0 => self.over(ty, ("round(", ", 1)"), ty, scope, depth),
+            1 => self.pair_of(ty, ("(", " + ", ")"), scope, depth),
+            2 => self.over(ty, ("(", " / 4)"), ty, scope, depth),
+            3 => self.over(ty, ("", "::numeric"), Ty::Int, scope, depth),
+            4 => self.over(ty, ("abs(", ")"), ty, scope, depth),
+            _ => self.over(ty, ("(- ", ")"), ty, scope, depth),
         }
     }
 
@@ -331,14 +323,14 @@ impl Maker {
             }
             1 => {
                 let of = *self.random.pick(TYPES);
-                self.over(ty, "to_jsonb(", of, ")", scope, depth)
+                self.over(ty, ("to_jsonb(", ")"), of, scope, depth)
             }
-            2 => self.over(ty, "(", ty, " -> 'deep')", scope, depth),
-            3 => self.over(ty, "(", ty, " #> '{deep,a}')", scope, depth),
-            4 => self.over(ty, "jsonb_strip_nulls(", ty, ")", scope, depth),
-            5 => self.over(ty, "jsonb_path_query_first(", ty, ", '$.*')", scope, depth),
+            2 => self.over(ty, ("(", " -> 'deep')"), ty, scope, depth),
+            3 => self.over(ty, ("(", " #> '{deep,a}')"), ty, scope, depth),
+            4 => self.over(ty, ("jsonb_strip_nulls(", ")"), ty, scope, depth),
+            5 => self.over(ty, ("jsonb_path_query_first(", ", '$.*')"), ty, scope, depth),
             _ => match scope.rows.is_empty() {
-                true => self.over(ty, "jsonb_build_array(", ty, ")", scope, depth),
+                true => self.over(ty, ("jsonb_build_array(", ")"), ty, scope, depth),
                 false => node![Role::Value(ty); format!("to_jsonb({})", self.random.pick(&scope.rows))],
             },
         }

@@ -41,6 +41,8 @@ struct Case {
     node: Node,
     way: Way,
     ordered: bool,
+    /// It names a column that is denied, be it where the server never looks.
+    denied: bool,
 }
 
 /// What is wrong with the answers.
@@ -77,12 +79,12 @@ fn case(seed: u64) -> Case {
     if maker.random.once_in(5) {
         let made = maker.change();
         let way = *maker.random.pick(&[Way::Simple, Way::Simple, Way::Extended, Way::Binary, Way::Prepared]);
-        return Case { node: made.node, way, ordered: false };
+        return Case { node: made.node, way, ordered: false, denied: maker.denied };
     }
     let made = maker.statement();
     let ways =
         [Way::Simple, Way::Simple, Way::Simple, Way::Extended, Way::Binary, Way::Copy, Way::Cursor, Way::Prepared];
-    Case { node: made.node, way: *maker.random.pick(&ways), ordered: made.ordered }
+    Case { node: made.node, way: *maker.random.pick(&ways), ordered: made.ordered, denied: maker.denied }
 }
 
 impl Case {
@@ -135,7 +137,8 @@ fn ask(wire: &mut Wire, case: &Case) -> (Answer, Vec<Message>) {
         wire.simple("DEALLOCATE ALL");
     }
     let mut answer = Answer::of(&all);
-    if !case.ordered {
+    // The order may have been left out to make the statement smaller.
+    if !case.ordered || !case.sql().contains(" ORDER BY ") {
         answer.rows.sort();
     }
     (answer, all)
@@ -184,7 +187,8 @@ impl Bench {
             return Judgement::wrong(Wrong::Leak, format!("A: {}\n  B: {}", show(&in_a), show(&in_b)));
         }
         match (&expected.error, &in_a.error) {
-            (None, None) if expected == in_a => Judgement::Right,
+            (None, None) if same(&expected, &in_a) => Judgement::Right,
+            (None, Some((code, _))) if case.denied && code == "42501" => Judgement::Invalid,
             (None, None) => Judgement::wrong(Wrong::Answer, unlike(&expected, &in_a)),
             (None, Some((code, message))) => Judgement::wrong(Wrong::Refusal, format!("{code} {message}")),
             (Some((code, message)), None) => Judgement::wrong(Wrong::Admission, format!("{code} {message}")),
@@ -237,6 +241,15 @@ impl Judgement {
     fn wrong(kind: Wrong, why: String) -> Self {
         Self::Wrong(kind, why)
     }
+}
+
+/// Equal, but for modifiers of types: where a mask is a constant, the planner knows more of them than of stored values.
+fn same(expected: &Answer, seen: &Answer) -> bool {
+    let mut seen = seen.clone();
+    for (one, other) in expected.columns.iter().zip(&mut seen.columns).filter(|(one, _)| one.2 == -1) {
+        other.2 = one.2;
+    }
+    *expected == seen
 }
 
 /// The part of an error that is the same for others like it.

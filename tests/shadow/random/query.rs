@@ -27,6 +27,8 @@ pub struct Made {
     pub columns: Vec<(String, Ty)>,
     /// The rows come in an order that leaves nothing open.
     pub ordered: bool,
+    /// There are more columns, of a star.
+    pub starred: bool,
 }
 
 /// Something in FROM.
@@ -102,7 +104,7 @@ impl Maker {
 
     /// ORDER BY and LIMIT, so that rows and their order are decided.
     fn tail(&mut self, made: &mut Made) -> Node {
-        if self.random.below(3) > 0 {
+        if made.starred || self.random.below(3) > 0 {
             return node![Role::Optional;];
         }
         let mut keys: Vec<usize> = (1..=made.columns.len()).collect();
@@ -169,21 +171,14 @@ impl Maker {
             let alias = *self.random.pick(&[" AS ", " AS ", " AS ", " "]);
             items.push(node![Role::Fixed; value, alias, name.clone()]);
         }
-        let mut columns = named;
+        let columns = named;
+        let mut starred = false;
         if wanted.is_none() && self.random.once_in(8) {
-            self.star(&source, &mut items, &mut columns);
+            starred = star(&source, &mut items);
         }
         let distinct = if self.random.once_in(8) { "SELECT DISTINCT " } else { "SELECT " };
         let node = node![Role::Query; distinct, Node::list(items), " FROM ", source.node, filter, window];
-        Made { node, columns, ordered: false }
-    }
-
-    /// A star in front, whose columns have no names to refer to.
-    fn star(&mut self, source: &Source, items: &mut Vec<Node>, columns: &mut Vec<(String, Ty)>) {
-        if let Some(row) = source.scope.rows.first() {
-            items.push(node![Role::Fixed; format!("{row}.*")]);
-            columns.truncate(columns.len());
-        }
+        Made { node, columns, ordered: false, starred }
     }
 
     fn values(&mut self, types: &[Ty], outer: &Scope) -> Made {
@@ -193,7 +188,7 @@ impl Maker {
         });
         let rows: Vec<Node> = rows.collect();
         let columns = types.iter().enumerate().map(|(at, ty)| (format!("column{}", at + 1), *ty)).collect();
-        Made { node: node![Role::Query; "VALUES ", Node::list(rows)], columns, ordered: false }
+        Made { node: node![Role::Query; "VALUES ", Node::list(rows)], columns, ordered: false, starred: false }
     }
 
     fn filter(&mut self, scope: &Scope, depth: usize) -> Node {
@@ -241,6 +236,7 @@ impl Maker {
         let group = match (keys.len(), self.random.below(8)) {
             (0, _) => node![Role::Optional;],
             // In a set of groups nothing depends on a key.
+            (_, 3) if !dependent_on_key => node![Role::Fixed; " GROUP BY DISTINCT ", Node::list(keys)],
             _ if dependent_on_key => node![Role::Fixed; " GROUP BY ", Node::list(keys)],
             (_, 0) => node![Role::Fixed; " GROUP BY ROLLUP (", Node::list(keys), ")"],
             (_, 1) => node![Role::Fixed; " GROUP BY CUBE (", Node::list(keys), ")"],
@@ -248,7 +244,7 @@ impl Maker {
             _ => node![Role::Fixed; " GROUP BY ", Node::list(keys)],
         };
         let node = node![Role::Query; "SELECT ", Node::list(items), " FROM ", source.node, filter, group, having];
-        Made { node, columns, ordered: false }
+        Made { node, columns, ordered: false, starred: false }
     }
 
     fn having(&mut self, scope: &Scope, free: &Scope) -> Node {
@@ -375,7 +371,7 @@ impl Maker {
             let other = self.select(outer, depth - 1, Some(&types));
             parts.extend([word.into(), "(".into(), other.node.into(), ")".into()]);
         }
-        Made { node: Node::new(Role::Query, parts), columns: first.columns, ordered: false }
+        Made { node: Node::new(Role::Query, parts), columns: first.columns, ordered: false, starred: false }
     }
 
     fn from(&mut self, outer: &Scope, depth: usize) -> Source {
@@ -501,6 +497,13 @@ impl Maker {
         let node = node![Role::Fixed; format!("{}{as_word}{alias}{list}", table.name)];
         Source { node, scope: Scope { columns: names, rows }, key, unique }
     }
+}
+
+/// A star behind the items, whose columns nothing refers to; whether there is one.
+fn star(source: &Source, items: &mut Vec<Node>) -> bool {
+    let Some(row) = source.scope.rows.first() else { return false };
+    items.push(node![Role::Fixed; format!("{row}.*")]);
+    true
 }
 
 /// A text whose type is said, where a literal alone would leave it open.

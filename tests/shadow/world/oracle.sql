@@ -1,5 +1,5 @@
 -- Turns a copy of the clinic into the database that a governed session is to see: masked columns hold their masked values,
--- written here by hand, computed views and columns hold NULL, and what is denied is not granted to `nurse`.
+-- written here by hand, generated columns over them hold NULL, and what is denied is not granted to `nurse`.
 SET client_min_messages = warning;
 SET session_replication_role = replica;
 ALTER TABLE patients ALTER COLUMN search DROP EXPRESSION;
@@ -23,15 +23,11 @@ UPDATE tickets SET contact = '[closed]';
 ALTER TABLE tickets DISABLE TRIGGER note_ticket;
 ALTER TABLE tickets ALTER COLUMN contact SET DEFAULT '[closed]';
 ALTER TABLE visits DISABLE TRIGGER cry;
-CREATE OR REPLACE VIEW contacts AS SELECT p.id, p.name, NULL::text AS line, v.ward FROM patients p LEFT JOIN visits v ON v.patient = p.id;
-CREATE OR REPLACE VIEW chain (id, name, wage, depth) AS
-    WITH RECURSIVE c AS (SELECT id, name, 1 AS depth FROM staff WHERE boss IS NULL
-        UNION ALL SELECT s.id, s.name, c.depth + 1 FROM staff s JOIN c ON s.boss = c.id)
-    SELECT id, name, NULL::integer, depth FROM c;
 ALTER VIEW invoker RESET (security_invoker);
 REVOKE ALL ON ALL TABLES IN SCHEMA public, lab FROM nurse;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC;
 GRANT SELECT ON visits, measures, measures_2024, measures_2025, measures_2025_a, measures_2025_b, items, ledger, tickets, open_patients,
-    nested, contacts, wards, barrier, editable, ruled, noted, chain, totals TO nurse;
+    nested, contacts, wards, domains, heavy, barrier, editable, ruled, noted, chain, totals TO nurse;
 GRANT SELECT (id) ON changes, numbers TO nurse;
 GRANT SELECT (id, name, email, phone, born, weight, blood, tags, aliases, contact, prefs, history, photo, home, stay, seen, handle, score, note,
     ward, active, created_at, initial, search), UPDATE (name, ward, note) ON patients TO nurse;
