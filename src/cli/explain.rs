@@ -16,7 +16,7 @@ use crate::engine::verdict::Verdict;
 use crate::model::catalog::SearchPath;
 use crate::policy::snapshot::{Snapshot, today};
 use crate::policy::subject::Subject;
-use crate::policy::view::{Effect, SubjectView};
+use crate::policy::view::{Effect, Predicates, SubjectView};
 
 /// Judges one statement and prints every stage.
 ///
@@ -128,7 +128,7 @@ impl Explained<'_> {
             for (attnum, rule) in &rules.columns {
                 let effect = match &rule.effect {
                     Effect::Allow => continue,
-                    Effect::Mask(mask) => format!("mask {}", mask.name),
+                    Effect::Mask(mask) => format!("mask {}{}", mask.name, conditions(&rule.predicates)),
                     Effect::Deny => "deny".to_owned(),
                 };
                 let name = relation.column_by_number(*attnum).map_or("?", |column| &*column.name);
@@ -206,6 +206,15 @@ impl Explained<'_> {
             "warnings": notices,
             "sent": self.sent(),
         })
+    }
+}
+
+/// What conditions see of a masked column, where that is not its masked value.
+fn conditions(predicates: &Predicates) -> String {
+    match predicates {
+        Predicates::Masked => String::new(),
+        Predicates::Equality => " (equality with constants sees the value)".to_owned(),
+        Predicates::Deny(reason) => format!(" (closed to conditions by rule {})", reason.rule),
     }
 }
 

@@ -255,6 +255,10 @@ fn wrong_options_are_told_with_what_was_meant() {
          whole or its parts.)"
     );
     assert_eq!(
+        told("{json: {paths: {\"$.a\\0b\": keep}}}"),
+        "m:1:17: error: PostgreSQL holds no text with a zero byte"
+    );
+    assert_eq!(
         told("{json: {paths: []}}"),
         "m:1:16: error: `paths` must be a mapping of paths to `keep`, `keep_tree` or a mask (for example {json: {paths: \
          {$.city: keep, $.mail: email}}})"

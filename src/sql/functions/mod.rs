@@ -318,8 +318,7 @@ const DEFINITIONS: &[&str] = &[
     "pg_get_viewdef",
 ];
 
-/// Functions that make rows of their arguments, wherever they are called. Those of them that tell structure only, and
-/// have no argument that could be a protected value, are left out.
+/// Functions that make rows of their arguments, wherever they are called.
 const MAKE_ROWS: &[&str] = &[
     "aclexplode",
     "generate_series",
@@ -340,9 +339,13 @@ const MAKE_ROWS: &[&str] = &[
     "jsonb_path_query_tz",
     "jsonb_populate_recordset",
     "jsonb_to_recordset",
+    "pg_extension_update_paths",
+    "pg_get_publication_tables",
     "pg_options_to_table",
     "pg_partition_ancestors",
     "pg_partition_tree",
+    "pg_snapshot_xip",
+    "pg_tablespace_databases",
     "regexp_matches",
     "regexp_split_to_table",
     "string_to_table",

@@ -158,8 +158,7 @@ impl Resolver<'_> {
         for name in &when.columns {
             self.name_column(name, target, written);
         }
-        let values = self.exprs(&when.values, Some(&chain), Clause::Output);
-        self.depend(&values.sources);
+        self.exprs(&when.values, Some(&chain), Clause::Output);
         match when.action {
             MergeAction::Delete => self.out.deletes.push(target),
             MergeAction::Insert => {

@@ -93,18 +93,28 @@ impl RawColumns {
         Ok(())
     }
 
-    /// Whether a reference may reach a raw column other than by its name: by a star, by the whole row, or by a function
-    /// that is called behind a point.
-    pub(super) fn reached_by(&self, fields: &[&str], star: bool) -> bool {
-        let carriers = || self.levels.iter().flat_map(|level| &level.carriers);
-        match (fields, star) {
-            ([], _) => self.levels.last().is_some_and(|level| !level.carriers.is_empty()),
-            ([.., row], true) => carriers().any(|carrier| carrier.name == *row),
-            ([row], false) => carriers().any(|carrier| carrier.name == *row),
-            ([.., row, column], false) => {
-                carriers().any(|carrier| carrier.name == *row && !carrier.columns.iter().any(|known| known == column))
-            }
+    /// Whether a star may show a raw column: a bare one that of its own FROM list.
+    pub(super) fn starred(&self, qualifier: &[&str]) -> bool {
+        match qualifier {
+            [] => self.levels.last().is_some_and(|level| !level.carriers.is_empty()),
+            [.., row] => self.carriers().any(|carrier| carrier.name == *row),
         }
+    }
+
+    /// Whether a name may reach a raw column other than by that column's own: as the whole row, or as a function that is
+    /// called on it behind a point.
+    pub(super) fn named(&self, fields: &[&str]) -> bool {
+        match fields {
+            [] => false,
+            [row] => self.carriers().any(|carrier| carrier.name == *row),
+            [.., row, column] => self
+                .carriers()
+                .any(|carrier| carrier.name == *row && !carrier.columns.iter().any(|known| known == column)),
+        }
+    }
+
+    fn carriers(&self) -> impl Iterator<Item = &Carrier> {
+        self.levels.iter().flat_map(|level| &level.carriers)
     }
 }
 

@@ -341,8 +341,9 @@ impl<'a> Visitor<'a> for Checker<'_> {
         if place.is_some_and(|place| self.is_generated_expression(place)) {
             return Ok(());
         }
-        let star = fields.len() < column.fields().len();
-        if !self.raw.reached_by(&fields, star) && !self.reaches_target(column) {
+        let is_star = fields.len() < column.fields().len();
+        let shows_raw = if is_star { self.raw.starred(&fields) } else { self.raw.named(&fields) };
+        if !shows_raw && !self.reaches_target(column) {
             return Ok(());
         }
         Err(objection(ObjectionKind::ProtectedColumn, &name, place))

@@ -86,6 +86,10 @@ fn read(node: &Node, problems: &mut Problems<'_>) -> Option<Arc<dyn Mask>> {
 
 /// Adds one path.
 fn add(root: &mut Place, entry: &Entry, problems: &mut Problems<'_>) -> Option<()> {
+    if entry.key.contains(HOLE) {
+        problems.error(&entry.key_span, "PostgreSQL holds no text with a zero byte");
+        return None;
+    }
     let steps = match path::parse(&entry.key) {
         Ok(steps) => steps,
         Err(why) => {
