@@ -74,15 +74,15 @@ impl Owner {
 /// Puts what is left of a definition's text in the place of the call of `name` that starts there.
 pub(super) fn redact(text: &Text<'_>, (name, start): (&str, u32), splicer: &mut Splicer<'_>) -> Result<(), Objection> {
     let call = Call::at(text, start).ok_or_else(|| Objection::not_understood("a call without parentheses"))?;
+    if functions::tells_source(name) {
+        return show_own(&call, (name, start), splicer);
+    }
     let protected = protected(text);
     if protected.as_ref().is_some_and(Vec::is_empty) {
         return match call.is_qualified {
             true => Ok(()),
             false => splicer.insert_before(start, "pg_catalog.".to_owned()).map_err(misfit),
         };
-    }
-    if functions::tells_source(name) {
-        return show_own(&call, (name, start), splicer);
     }
     let (Some(owner), Some(arguments), Some(protected)) = (Owner::of(name), &call.arguments, protected) else {
         let prefix = if call.is_qualified { "" } else { "pg_catalog." };

@@ -107,7 +107,7 @@ impl Protection {
         let mut opaque = HashMap::new();
         system::close(catalog, &mut enforced, &mut opaque);
         let defined = views::spread(database, applied, &mut enforced, &mut opaque);
-        system::show_clear_definitions(catalog, &mut enforced, &opaque);
+        system::show_clear_definitions(catalog, &mut enforced, opaque.keys().chain(&defined));
         Self { defined, ..Self::of(enforced, shadow, opaque, family) }
     }
 

@@ -86,8 +86,13 @@ pub(super) fn close(catalog: &Catalog, decisions: &mut Decisions, opaque: &mut H
 }
 
 /// Shows the definitions that belong to relations of which nothing is protected; to be called when all others are settled.
-pub(super) fn show_clear_definitions(catalog: &Catalog, decisions: &mut Decisions, opaque: &HashMap<Oid, Arc<str>>) {
-    let touched: HashSet<Oid> = decisions.keys().map(|id| id.relation).chain(opaque.keys().copied()).collect();
+/// `others` are relations that are not protected by a decision on a column.
+pub(super) fn show_clear_definitions<'o>(
+    catalog: &Catalog,
+    decisions: &mut Decisions,
+    others: impl Iterator<Item = &'o Oid>,
+) {
+    let touched: HashSet<Oid> = decisions.keys().map(|id| id.relation).chain(others.copied()).collect();
     let of_users = |oid: Oid| catalog.relation(oid).filter(|relation| !relation.is_system());
     let mut protected: Vec<&Arc<Relation>> = touched.into_iter().filter_map(of_users).collect();
     if protected.len() > MANY_RELATIONS {
