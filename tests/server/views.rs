@@ -21,8 +21,7 @@ const OBJECTS: &str = "
     GRANT SELECT ON ALL TABLES IN SCHEMA public TO support;
     GRANT UPDATE (name), DELETE ON contacts TO support;";
 
-/// Closed although the twin shows them: what is shown depends on more than the masked value can tell without the view's
-/// own text.
+/// What these show depends on more than whether a value is NULL.
 const CLOSED: &str = "CREATE VIEW at_example AS SELECT id FROM customers WHERE email LIKE '%@example.com';
     CREATE VIEW has_provider AS SELECT payment_id FROM payments WHERE provider_ref IS NOT NULL;
     GRANT SELECT ON at_example, has_provider TO support;";
@@ -95,12 +94,14 @@ async fn views_show_what_they_would_show_of_masked_tables() {
 
 #[tokio::test]
 async fn what_depends_on_more_than_the_masked_value_is_closed() {
-    let Some((shop, _)) = prepared("closed_views") else { return };
+    let Some((shop, shadow)) = prepared("views_closed") else { return };
     shop.sql(CLOSED);
+    shadow.sql(CLOSED);
     let (proxy, _policies) = shop.proxy();
-    let seen = shop.via(&proxy, "support").await;
-    // The mask of email keeps NULL, but not what LIKE compares; that of provider_ref does not even keep NULL.
-    for sql in ["SELECT * FROM at_example", "SELECT * FROM has_provider"] {
-        assert_eq!(answer(&seen, sql).await, Err("42501".to_owned()), "{sql}");
-    }
+    let (seen, stored) = (shop.via(&proxy, "support").await, shadow.direct("support").await);
+    // The query of this view cannot stand for it: its reader may not read all columns of the table.
+    assert_eq!(answer(&seen, "SELECT * FROM at_example").await, Err("42501".to_owned()));
+    // That of this one can, and the mask does not keep NULL.
+    let sql = "SELECT count(*) FROM has_provider";
+    assert_eq!(answer(&seen, sql).await, answer(&stored, sql).await);
 }
