@@ -59,6 +59,7 @@ impl Admission for Allowed<'_> {
     fn call(&self, schema: Option<&str>, name: &str, constants: &[Option<Constant>]) -> bool {
         match (schema, Sensitive::of(name)) {
             (Some("pg_catalog"), Some(Sensitive::SetConfig)) => settings::call(constants, Some(self.catalog)).is_ok(),
+            (Some("pg_catalog"), Some(Sensitive::Rewrite)) => constants.len() == 3,
             (Some("pg_catalog"), Some(Sensitive::NextVal)) => {
                 sequences::admitted(self.catalog, self.view, constants.first().and_then(Option::as_ref))
             }

@@ -69,6 +69,9 @@ fn call(
                     return Err(refused("set_config"));
                 }
             }
+            // With two arguments, the second is a query to be run.
+            Sensitive::Rewrite if function.constants.len() == 3 => {}
+            Sensitive::Rewrite => return Err(refused("ts_rewrite")),
             Sensitive::NextVal if outlives(kind) => return Err(refused("nextval")),
             Sensitive::NextVal => sequences::qualify(text, catalog, function, splicer)?,
         }
@@ -109,6 +112,8 @@ fn call(
 pub(super) enum Sensitive {
     SetConfig,
     NextVal,
+    /// `ts_rewrite`, by how many arguments it has.
+    Rewrite,
 }
 
 /// Which of them a call is.
@@ -127,6 +132,7 @@ impl Sensitive {
         match name {
             "set_config" => Some(Self::SetConfig),
             "nextval" => Some(Self::NextVal),
+            "ts_rewrite" => Some(Self::Rewrite),
             _ => None,
         }
     }

@@ -84,20 +84,15 @@ pub(super) fn redact(text: &Text<'_>, (name, start): (&str, u32), splicer: &mut 
     if functions::tells_source(name) {
         return show_own(&call, (name, start), splicer);
     }
-    let typed = |arguments: &Vec<Argument>| {
-        let mut places = arguments.iter().enumerate();
-        places.all(|(at, argument)| argument.untyped.is_none() || type_of(name, at).is_some())
-    };
-    let arguments = call.arguments.as_ref().filter(|arguments| typed(arguments));
-    let (Some(owner), Some(arguments), Some(protected)) = (Owner::of(name), arguments, protected) else {
+    let (Some(owner), Some(arguments), Some(protected)) = (Owner::of(name), &call.arguments, protected) else {
         let prefix = if call.is_qualified { "" } else { "pg_catalog." };
         splicer.insert_before(start, format!("(SELECT {DEFINITION_BEFORE}{prefix}")).map_err(misfit)?;
         return splicer.insert_after(call.close.end, format!("{DEFINITION_AFTER} AS {name})")).map_err(misfit);
     };
     for (at, argument) in arguments.iter().enumerate() {
-        if let (Some(span), Some(ty)) = (argument.untyped, type_of(name, at)) {
+        if let Some(span) = argument.untyped {
             splicer.insert_before(span.start, "CAST(".to_owned()).map_err(misfit)?;
-            splicer.insert_after(span.end, format!(" AS pg_catalog.{ty})")).map_err(misfit)?;
+            splicer.insert_after(span.end, format!(" AS pg_catalog.{})", type_of(name, at))).map_err(misfit)?;
         }
     }
     let names = ["a", "b", "c"].get(..arguments.len()).unwrap_or_default();
@@ -157,13 +152,14 @@ struct Argument {
     untyped: Option<Span>,
 }
 
-/// The type of an argument, where all functions of that name agree on it.
-fn type_of(function: &str, at: usize) -> Option<&'static str> {
+/// The type that an argument without one of its own is given.
+fn type_of(function: &str, at: usize) -> &'static str {
     match (function, at) {
-        ("pg_get_viewdef", _) => None,
-        (_, 0) => Some("oid"),
-        ("pg_get_indexdef", 1) => Some("int4"),
-        _ => Some("bool"),
+        // Of two functions the server takes the one for a text.
+        ("pg_get_viewdef", 0) => "text",
+        (_, 0) => "oid",
+        ("pg_get_indexdef", 1) => "int4",
+        _ => "bool",
     }
 }
 

@@ -156,7 +156,7 @@ pub struct Relation {
     pub parents: Vec<Oid>,
     /// The query of a view or materialised view with every name qualified: `pg_get_viewdef` under an empty search path.
     pub definition: Option<Box<str>>,
-    /// Has a rewrite rule other than a view's own `_RETURN`, or an INSTEAD OF trigger.
+    /// Has a rewrite rule other than a view's own `_RETURN`. A trigger is none: it runs when its table is written, as INSTEAD OF for a view.
     pub has_rules: bool,
     /// `pg_class.reloftype`'s row type: the `pg_type` row of this relation's composite type.
     pub row_type: Oid,
@@ -266,6 +266,8 @@ pub struct CastFunction {
     pub schema: Box<str>,
     /// `proname`.
     pub name: Box<str>,
+    /// `castcontext` is implicit or assignment: it is made where the text has no cast.
+    pub unasked: bool,
 }
 
 /// A role and what it is a member of.

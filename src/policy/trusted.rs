@@ -151,11 +151,15 @@ pub fn runs_safe_code(catalog: &Catalog, safe: &SafeFunctions, ty: &UserType) ->
     !ty.has_unclear_check
         && (is_computing(ty.extension.as_deref(), "c")
             || ty.runs.iter().all(|function| is_safe(catalog, safe, function)))
-        && cast_function(catalog, safe, ty.oid).is_none()
+        && untrusted_casts(catalog, safe, ty.oid).next().is_none()
 }
 
-/// A function that nobody trusts and that the server may call for a value of this type, by a cast.
-pub fn cast_function<'c>(catalog: &'c Catalog, safe: &SafeFunctions, ty: Oid) -> Option<&'c CastFunction> {
-    let mut casts = catalog.casts.iter().filter(|cast| cast.ty == ty);
-    casts.find(|cast| !function(catalog, safe, &cast.schema, &cast.name))
+/// Casts from or to a type whose functions nobody trusts.
+pub fn untrusted_casts<'c>(
+    catalog: &'c Catalog,
+    safe: &SafeFunctions,
+    ty: Oid,
+) -> impl Iterator<Item = &'c CastFunction> {
+    let casts = catalog.casts.iter().filter(move |cast| cast.ty == ty);
+    casts.filter(|cast| !function(catalog, safe, &cast.schema, &cast.name))
 }

@@ -366,7 +366,13 @@ impl<J: Judge> Conversation<J> {
                 splice.drop(length);
                 response::put_sanitised(splice.insert(), b'E', frame.body, text);
             }
-            _ => splice.pass(length),
+            _ => match text {
+                Text::AsSent => splice.pass(length),
+                Text::Rewritten { position } => {
+                    splice.drop(length);
+                    response::put_moved(splice.insert(), b'E', frame.body, position);
+                }
+            },
         }
         self.dialogue.fail(sqlstate, &self.judge);
     }

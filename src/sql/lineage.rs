@@ -144,7 +144,7 @@ fn asks_only_for_null(text: &str, tokens: &[Token], resolved: &Resolved, id: Col
 fn casts_of(catalog: &Catalog, relation: Oid) -> impl Iterator<Item = QualifiedName> {
     let columns = catalog.relation(relation).map_or(&[][..], |relation| &relation.columns);
     let concerns = |ty: Oid| columns.iter().any(|column| column.ty.oid == ty);
-    let casts = catalog.casts.iter().filter(move |cast| concerns(cast.ty));
+    let casts = catalog.casts.iter().filter(move |cast| cast.unasked && concerns(cast.ty));
     casts.map(|cast| (cast.schema.to_string(), cast.name.to_string()))
 }
 

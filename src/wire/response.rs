@@ -157,6 +157,25 @@ pub fn put_sanitised(out: &mut BytesMut, tag: u8, body: &[u8], text: Text) {
     });
 }
 
+/// Appends an error or notice of the server as it came, but for the place that it points to.
+pub fn put_moved(out: &mut BytesMut, tag: u8, body: &[u8], position: Option<usize>) {
+    use bytes::BufMut;
+    super::frame::put(out, tag, |out| {
+        for (code, value) in Fields::new(body) {
+            let moved = position.map(|position| position.to_string());
+            let value = match (code, &moved) {
+                (b'P', Some(position)) => position.as_bytes(),
+                (b'P', None) => continue,
+                _ => value,
+            };
+            out.put_u8(code);
+            out.put_slice(value);
+            out.put_u8(0);
+        }
+        out.put_u8(0);
+    });
+}
+
 /// A text for an error whose own may not be shown: by condition where one is frequent, by class otherwise.
 pub fn generic_message(sqlstate: [u8; 5]) -> &'static str {
     match &sqlstate {

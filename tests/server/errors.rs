@@ -41,6 +41,23 @@ async fn errors_point_to_where_the_client_has_written() {
     assert_eq!(position, Some(tokio_postgres::error::ErrorPosition::Original(17)));
 }
 
+#[tokio::test]
+async fn so_they_do_where_only_a_retired_column_is_left_out() {
+    let Some(shop) = shop("positions_observed") else { return };
+    let policies = shop.policies();
+    policies.replace("contract.odcs.yaml", "phase: deprecated", "phase: sunset");
+    let proxy = shop.proxy_with(&policies, "");
+    let session = shop.via(&proxy, "shop_app").await;
+    let (text, before) = ("SELECT *, 'é', nothing FROM orders", session.value("SELECT count(*) FROM orders").await);
+    assert_eq!(position(&session, text).await, place(text, "nothing"));
+    let error = session.client.simple_query("SELECT *, 1 / (order_id - order_id) FROM orders").await.unwrap_err();
+    assert_eq!(
+        error.as_db_error().map(|error| (error.message(), error.routine())),
+        Some(("division by zero", Some("int48div")))
+    );
+    assert_eq!(session.value("SELECT count(*) FROM orders").await, before);
+}
+
 /// Login triggers are older servers' loss.
 #[tokio::test]
 async fn what_ends_a_session_before_it_begins_tells_no_values() {

@@ -102,7 +102,10 @@ pub(super) fn show_clear_definitions(catalog: &Catalog, decisions: &mut Decision
             let (Some(treatment), Some(decided)) = (columns.get(&column.name), decisions.get_mut(&id)) else {
                 continue;
             };
-            if let Some(parts) = clear.shown_part(*treatment, column) {
+            if let (Treatment::Definition(Some(_)) | Treatment::Tree(Some(_)), true) = (treatment, protected.is_empty())
+            {
+                decisions.remove(&id);
+            } else if let Some(parts) = clear.shown_part(*treatment, column) {
                 decided.effect = Effect::Mask(Arc::new(MaskExpression::new("system", parts)));
             }
         }

@@ -6,7 +6,7 @@ use tokio_postgres::Transaction;
 use crate::model::catalog::{CastFunction, UserFunction, UserOperator};
 use crate::sql::functions::known;
 use crate::upstream::connect::UpstreamError;
-use crate::upstream::rows::{oid, optional_text, text};
+use crate::upstream::rows::{get, oid, optional_text, text};
 
 /// Aggregates are all of language internal themselves: what counts is the language of the functions that do their work.
 const FUNCTIONS: &str = "
@@ -50,8 +50,8 @@ SELECT n.nspname::text AS schema, o.oprname::text AS name, coalesce(l.lanname::t
 /// Types that a cast concerns, and those that are built of them: arrays, domains, composite types. Between a type of the
 /// server and one of the users, it concerns the latter: no value of the other becomes or was one without its name or column.
 const CASTS: &str = "
-WITH RECURSIVE reached (ty, function) AS (
-    SELECT s.ty, c.castfunc
+WITH RECURSIVE reached (ty, function, unasked) AS (
+    SELECT s.ty, c.castfunc, c.castcontext <> 'e'
       FROM pg_catalog.pg_cast c
       JOIN pg_catalog.pg_proc p ON p.oid = c.castfunc AND p.pronamespace <> 'pg_catalog'::regnamespace
       JOIN pg_catalog.pg_language l ON l.oid = p.prolang
@@ -61,13 +61,13 @@ WITH RECURSIVE reached (ty, function) AS (
                 AND EXISTS (SELECT FROM pg_catalog.pg_depend d
                              WHERE d.classid = 'pg_catalog.pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'))
     UNION
-    SELECT t.oid, r.function
+    SELECT t.oid, r.function, r.unasked
       FROM reached r
       JOIN pg_catalog.pg_type t
         ON t.typbasetype = r.ty OR t.typelem = r.ty
         OR EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = t.typrelid AND t.typrelid <> 0 AND a.atttypid = r.ty)
 )
-SELECT r.ty AS ty, n.nspname::text AS schema, p.proname::text AS name
+SELECT r.ty AS ty, n.nspname::text AS schema, p.proname::text AS name, r.unasked AS unasked
   FROM reached r
   JOIN pg_catalog.pg_proc p ON p.oid = r.function
   JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
@@ -76,7 +76,12 @@ SELECT r.ty AS ty, n.nspname::text AS schema, p.proname::text AS name
 pub(super) async fn casts(transaction: &Transaction<'_>) -> Result<Vec<CastFunction>, UpstreamError> {
     let mut casts = Vec::new();
     for row in transaction.query(CASTS, &[]).await? {
-        casts.push(CastFunction { ty: oid(&row, "ty")?, schema: text(&row, "schema")?, name: text(&row, "name")? });
+        casts.push(CastFunction {
+            ty: oid(&row, "ty")?,
+            schema: text(&row, "schema")?,
+            name: text(&row, "name")?,
+            unasked: get(&row, "unasked")?,
+        });
     }
     Ok(casts)
 }

@@ -14,11 +14,9 @@ use crate::upstream::rows::{get, letter, oid, optional_text, text};
 pub(super) type Relations = HashMap<Oid, Relation>;
 
 /// Tables of other sessions' temporary schemas are left out: nobody else can name them.
-/// tgtype has the bit 64 for INSTEAD OF.
 const RELATIONS: &str = "
 SELECT c.oid AS oid, n.nspname::text AS schema, c.relname::text AS name, c.relkind::text AS kind, c.reltype AS row_type,
-       EXISTS (SELECT FROM pg_catalog.pg_rewrite r WHERE r.ev_class = c.oid AND r.rulename <> '_RETURN')
-       OR EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND (t.tgtype & 64) <> 0) AS has_rules,
+       EXISTS (SELECT FROM pg_catalog.pg_rewrite r WHERE r.ev_class = c.oid AND r.rulename <> '_RETURN') AS has_rules,
        pg_catalog.pg_get_userbyid(c.relowner)::text AS owner, c.relrowsecurity AS row_security,
        ARRAY(SELECT CASE a.grantee WHEN 0 THEN 'public' ELSE pg_catalog.pg_get_userbyid(a.grantee)::text END
                FROM pg_catalog.aclexplode(COALESCE(c.relacl, pg_catalog.acldefault('r', c.relowner))) a
