@@ -2,6 +2,7 @@
 //!
 //! Statement number n of a seed is always the same. A failing one is made smaller until nothing can be left out of it.
 
+mod aggregate;
 mod change;
 mod expr;
 mod query;
