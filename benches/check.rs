@@ -37,7 +37,14 @@ const STATEMENTS: &[(&str, &str)] = &[
 ];
 
 fn text(name: &str, attnum: i16) -> Column {
-    let ty = ColumnType { oid: Oid(25), typmod: -1, sql: "text".into(), base: BaseType::Text, collation: None };
+    let ty = ColumnType {
+        oid: Oid(25),
+        typmod: -1,
+        sql: "text".into(),
+        base: BaseType::Text,
+        collation: None,
+        masked_as: None,
+    };
     Column { name: name.into(), attnum, ty, not_null: false, generated_from: Vec::new() }
 }
 

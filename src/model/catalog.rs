@@ -70,6 +70,9 @@ pub struct ColumnType {
     pub base: BaseType,
     /// The collation as qualified SQL, where it is not the type's own default.
     pub collation: Option<Box<str>>,
+    /// What a masked value is instead, as SQL: the type below a domain with a CHECK, which a mask need not satisfy. Clients are
+    /// told of that type anyway.
+    pub masked_as: Option<Box<str>>,
 }
 
 /// The families of types that masks tell apart. Domains count as their base type.
@@ -247,8 +250,6 @@ pub struct UserType {
     /// A CHECK constraint runs when a value is made of it that calls more than computing functions of `pg_catalog`: its
     /// own, or that of a domain that it is built on.
     pub has_unclear_check: bool,
-    /// A domain with a CHECK constraint, or one that is built on such: not every value of the type below is one of it.
-    pub has_check: bool,
     /// Functions outside `pg_catalog` that run when a value of it is made or shown, of the types that it is built on as
     /// well: `schema` and `name`.
     pub runs: Vec<(Box<str>, Box<str>)>,

@@ -55,6 +55,13 @@ fn described(found: &TemporaryRelation, oid: Oid) -> Relation {
 }
 
 fn column(found: &TemporaryColumn, attnum: i16) -> Column {
-    let ty = ColumnType { oid: found.ty, typmod: -1, sql: "".into(), base: BaseType::Other, collation: None };
+    let ty = ColumnType {
+        oid: found.ty,
+        typmod: -1,
+        sql: "".into(),
+        base: BaseType::Other,
+        collation: None,
+        masked_as: None,
+    };
     Column { name: found.name.clone(), attnum, ty, not_null: false, generated_from: Vec::new() }
 }

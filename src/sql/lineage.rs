@@ -215,7 +215,14 @@ mod tests {
         let column = |(index, name): (usize, &&str)| Column {
             name: (*name).into(),
             attnum: i16::try_from(index).unwrap() + 1,
-            ty: ColumnType { oid: Oid(25), typmod: -1, sql: "text".into(), base: BaseType::Text, collation: None },
+            ty: ColumnType {
+                oid: Oid(25),
+                typmod: -1,
+                sql: "text".into(),
+                base: BaseType::Text,
+                collation: None,
+                masked_as: None,
+            },
             not_null: false,
             generated_from: Vec::new(),
         };

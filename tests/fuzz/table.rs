@@ -52,7 +52,14 @@ static CACHE: LazyLock<VerdictCache> = LazyLock::new(|| VerdictCache::new(1 << 2
 
 fn table(oid: Oid, name: &str, columns: &[&str]) -> Relation {
     let column = |(attnum, name): (i16, &&str)| {
-        let ty = ColumnType { oid: Oid(25), typmod: -1, sql: "text".into(), base: BaseType::Text, collation: None };
+        let ty = ColumnType {
+            oid: Oid(25),
+            typmod: -1,
+            sql: "text".into(),
+            base: BaseType::Text,
+            collation: None,
+            masked_as: None,
+        };
         Column { name: (*name).into(), attnum, ty, not_null: false, generated_from: Vec::new() }
     };
     Relation {

@@ -99,6 +99,7 @@ async fn column_type(client: &Client, table: &str) -> ColumnType {
         sql: sql.into(),
         base,
         collation: row.get::<_, Option<String>>(5).map(Into::into),
+        masked_as: None,
     }
 }
 

@@ -177,7 +177,6 @@ fn extend(catalog: &mut Catalog, line: &str) {
                 kind: words[1].chars().next().unwrap(),
                 array: Oid(0),
                 has_unclear_check: words.contains(&"check"),
-                has_check: words.contains(&"check"),
                 runs: Vec::new(),
                 extension: None,
             });

@@ -69,15 +69,29 @@ pub fn column_type(physical: &str) -> ColumnType {
     let known = KNOWN.iter().find(|(names, ..)| names.contains(&name.as_str()));
     let Some((_, oid, array_oid, sql, base)) = known else {
         let base = if array { BaseType::Array } else { BaseType::Other };
-        return ColumnType { oid: Oid(0), typmod: -1, sql: physical.trim().into(), base, collation: None };
+        return ColumnType {
+            oid: Oid(0),
+            typmod: -1,
+            sql: physical.trim().into(),
+            base,
+            collation: None,
+            masked_as: None,
+        };
     };
     let sql = with_modifier(sql, &modifier);
     let typmod = typmod(*oid, &modifier);
     if array {
         let sql = format!("{sql}[]").into();
-        return ColumnType { oid: Oid(*array_oid), typmod, sql, base: BaseType::Array, collation: None };
+        return ColumnType {
+            oid: Oid(*array_oid),
+            typmod,
+            sql,
+            base: BaseType::Array,
+            collation: None,
+            masked_as: None,
+        };
     }
-    ColumnType { oid: Oid(*oid), typmod, sql: sql.into(), base: *base, collation: None }
+    ColumnType { oid: Oid(*oid), typmod, sql: sql.into(), base: *base, collation: None, masked_as: None }
 }
 
 /// What a `logicalType` amounts to where no physical type is given.

@@ -9,7 +9,7 @@ use super::decision::{Decided, Decisions, add};
 use super::is_readable;
 use super::load::{Bundle, Group};
 use super::spread::Family;
-use crate::model::catalog::{Catalog, Column, ColumnId, Oid, Relation, is_system_schema};
+use crate::model::catalog::{Catalog, Column, ColumnId, Relation, is_system_schema};
 use crate::model::contract::{Entity, Field};
 use crate::model::lifecycle::Lifecycle;
 use crate::policy::mask::{MaskUse, PSEUDONYM_NAME, PSEUDONYM_SCHEMA, Strictness};
@@ -170,14 +170,14 @@ impl<'a> Applied<'a> {
         if rules.is_empty() {
             return;
         }
-        let place = Place { pseudonym: has_pseudonym(catalog), checked: checked_domains(catalog) };
+        let pseudonym = has_pseudonym(catalog);
         for relation in catalog.relations().filter(|relation| governable(relation)) {
             let near: Vec<&&Concern<'a>> = rules.iter().filter(|concern| self.is_near(concern, relation)).collect();
             for column in relation.columns.iter().filter(|_| !near.is_empty()) {
                 let id = ColumnId { relation: relation.oid, attnum: column.attnum };
                 for concern in &near {
                     if self.selects(concern, &relation.schema, &relation.name, &column.name)
-                        && let Some(decided) = concern.decide(column, &place)
+                        && let Some(decided) = concern.decide(column, pseudonym)
                     {
                         found(id, decided);
                     }
@@ -274,20 +274,15 @@ impl Concern<'_> {
         }
     }
 
-    fn decide(&self, column: &Column, place: &Place) -> Option<Decided> {
+    fn decide(&self, column: &Column, pseudonym: Pseudonym) -> Option<Decided> {
         match &self.rule.action {
             Action::Allow => None,
             Action::Deny => {
                 let omit_on_star = self.rule.on_star == OnStar::Omit;
                 Some(Decided { omit_on_star, ..Decided::deny(self.reason()) })
             }
-            Action::Mask(mask) if mask.needs_pseudonym() && place.pseudonym == Pseudonym::Missing => {
+            Action::Mask(mask) if mask.needs_pseudonym() && pseudonym == Pseudonym::Missing => {
                 let note = format!("the database has no function {PSEUDONYM_SCHEMA}.{PSEUDONYM_NAME}(text, text)");
-                Some(Decided::deny(Reason { note: Some(note.into()), ..self.reason() }))
-            }
-            // The error would tell which values break it.
-            Action::Mask(mask) if mask.strictness() < Strictness::Null && place.checked.contains(&column.ty.oid) => {
-                let note = format!("a masked value may break a CHECK of the domain {}", column.ty.sql);
                 Some(Decided::deny(Reason { note: Some(note.into()), ..self.reason() }))
             }
             Action::Mask(mask) => Some(self.mask(mask, column)),
@@ -303,17 +298,6 @@ impl Concern<'_> {
         };
         Decided::mask(mask, &column.ty, self.reason()).with_predicates(predicates)
     }
-}
-
-/// What masks must know of the database that they are for.
-struct Place {
-    pseudonym: Pseudonym,
-    /// Domains of which not every value of the type below is one.
-    checked: HashSet<Oid>,
-}
-
-fn checked_domains(catalog: &Catalog) -> HashSet<Oid> {
-    catalog.types.iter().filter(|ty| ty.kind == 'd' && ty.has_check).map(|ty| ty.oid).collect()
 }
 
 /// Whether the database can make pseudonyms.

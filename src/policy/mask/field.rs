@@ -67,7 +67,7 @@ impl<'a> Field<'a> {
 
     /// The type as SQL that reads the same under every search path.
     pub(super) fn type_name(&self) -> String {
-        qualify(&self.ty.sql)
+        qualify(self.ty.masked_as.as_deref().unwrap_or(&self.ty.sql))
     }
 
     pub(super) fn zone(&self) -> Zone {

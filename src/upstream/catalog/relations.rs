@@ -166,6 +166,7 @@ async fn columns(
                 sql: text(&row, "type_sql")?,
                 base: types.base(type_oid),
                 collation: optional_text(&row, "collation")?,
+                masked_as: types.below_check(type_oid),
             },
             not_null: get(&row, "not_null")?,
             generated_from: generated.remove(&(relation, attnum)).unwrap_or_default(),

@@ -14,6 +14,7 @@ const TYPES: &str = "
 SELECT t.oid AS oid, n.nspname::text AS schema, t.typname::text AS name, t.typtype::text AS kind,
        t.typcategory::text AS category, t.typbasetype AS base, t.typelem AS element, t.typarray AS array,
        EXISTS (SELECT FROM pg_catalog.pg_type a WHERE a.typarray = t.oid) AS is_array,
+       CASE WHEN t.typtype = 'd' THEN pg_catalog.format_type(t.typbasetype, t.typtypmod) END AS below,
        e.extname::text AS extension
   FROM pg_catalog.pg_type t
   JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
@@ -73,6 +74,8 @@ struct Type {
     kind: char,
     category: char,
     base: Oid,
+    /// The type that a domain is over, with its modifier, as SQL.
+    below: Option<Box<str>>,
     element: Oid,
     array: Oid,
     is_array: bool,
@@ -104,6 +107,7 @@ impl TypeTable {
                 kind: letter(&row, "kind")?,
                 category: letter(&row, "category")?,
                 base: oid(&row, "base")?,
+                below: optional_text(&row, "below")?,
                 element: oid(&row, "element")?,
                 array: oid(&row, "array")?,
                 is_array: get(&row, "is_array")?,
@@ -156,6 +160,19 @@ impl TypeTable {
         BaseType::Other
     }
 
+    /// The type at the bottom of a domain that has a CHECK somewhere, as SQL.
+    pub(super) fn below_check(&self, oid: Oid) -> Option<Box<str>> {
+        let mut at = self.types.get(&oid).filter(|entry| entry.kind == 'd')?;
+        let checked = self.built_on(oid).any(|part| part.check);
+        for _ in 0..self.types.len() {
+            match self.types.get(&at.base) {
+                Some(next) if next.kind == 'd' => at = next,
+                _ => return at.below.clone().filter(|_| checked),
+            }
+        }
+        None
+    }
+
     /// The types outside `pg_catalog`, without the array types that come with them and without what is temporary.
     pub(super) fn user_types(&self) -> Vec<UserType> {
         let wanted =
@@ -169,7 +186,6 @@ impl TypeTable {
                 kind: entry.kind,
                 array: entry.array,
                 has_unclear_check: self.built_on(*oid).any(|part| part.unclear_check),
-                has_check: self.built_on(*oid).any(|part| part.check),
                 runs: self.runs(*oid),
                 extension: entry.extension.clone(),
             })
@@ -258,6 +274,7 @@ mod tests {
             kind,
             category,
             base: Oid(0),
+            below: None,
             element: Oid(0),
             array: Oid(0),
             is_array: false,
@@ -290,6 +307,22 @@ mod tests {
         assert_eq!(table.base(Oid(103)), BaseType::Array);
         assert_eq!(table.base(Oid(104)), BaseType::Enum, "a user's type named text is not text");
         assert_eq!(table.base(Oid(9999)), BaseType::Other);
+    }
+
+    #[test]
+    fn what_a_check_need_not_hold_for_is_of_the_type_below() {
+        let mut table = table();
+        table.add(
+            Oid(110),
+            Type { below: Some("character varying(20)".into()), base: Oid(1043), ..entry("public", "a", 'd', 'S') },
+        );
+        table.add(
+            Oid(111),
+            Type { below: Some("public.a".into()), base: Oid(110), check: true, ..entry("public", "b", 'd', 'S') },
+        );
+        assert_eq!(table.below_check(Oid(111)).as_deref(), Some("character varying(20)"));
+        assert_eq!(table.below_check(Oid(110)), None);
+        assert_eq!(table.below_check(Oid(25)), None);
     }
 
     #[test]

@@ -151,7 +151,7 @@ fn shown(node: &Node, problems: &mut Problems<'_>) -> Option<Shown> {
 }
 
 fn text_type() -> ColumnType {
-    ColumnType { oid: Oid(25), typmod: -1, sql: "text".into(), base: BaseType::Text, collation: None }
+    ColumnType { oid: Oid(25), typmod: -1, sql: "text".into(), base: BaseType::Text, collation: None, masked_as: None }
 }
 
 impl Mask for Json {
