@@ -20,9 +20,11 @@
 //!                      engine::check       sql::lexer           tokens, caps, shape
 //!                                          sql::second_opinion  PostgreSQL's grammar: statements, kinds, places of names
 //!                                          sql::parse, lower    sqlparser's tree, lowered to names and scopes
+//!                                          sql::grammar         the same from PostgreSQL's tree, where sqlparser has none
+//!                                                               or sees other names
 //!                                          sql::resolve         names to numbers
 //!                                          engine::decide       what the subject's rules say
-//!                                          engine::rewrite      replacements
+//!                                          engine::rewrite      replacements; engine::expand for views
 //!                                          sql::splice          the final text
 //!                                          sql::second_opinion  the final text against allow-lists
 //!                      Verdict           one value back: Admit or Refuse
