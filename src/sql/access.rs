@@ -36,6 +36,10 @@ pub struct Resolution {
     pub bare: Vec<BareName>,
     /// RETURNING entries that take their name from a column within.
     pub inherited_names: Vec<InheritedOutput>,
+    /// Places of columns that stand alone as what pg_get_expr turns into text.
+    pub shown_trees: Vec<u32>,
+    /// Some join has an alias, under which columns have other names.
+    pub has_aliased_join: bool,
     /// Columns that are called like functions.
     pub column_calls: Vec<ColumnCall>,
     /// Fields taken from values: `(row).field`.

@@ -277,7 +277,10 @@ SELECT tablename FROM pg_stats WHERE schemaname = 'public' ORDER BY 1;
 SELECT count(attmissingval) + 1 / (CASE WHEN count(*) FILTER (WHERE atthasmissing) > count(attmissingval) THEN 0 ELSE 1 END) FROM pg_attribute;
 -- ~ sizes of indexes
 SELECT relpages FROM pg_class WHERE relname = 'customers_pkey';
--- ~ constants in expressions of protected tables
 SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef WHERE adrelid = 'customers'::regclass ORDER BY adnum;
--- ~ constants in expressions of protected tables, whatever relation is named
-SELECT pg_get_expr(adbin, 0) FROM pg_attrdef WHERE adrelid = 'customers'::regclass ORDER BY adnum;
+-- ~ constants in expressions as the server keeps them
+SELECT adbin FROM pg_attrdef WHERE adrelid = 'orders'::regclass ORDER BY adnum;
+-- ~ the same, beside their text
+SELECT adbin, pg_get_expr(adbin, adrelid) FROM pg_attrdef WHERE adrelid = 'orders'::regclass ORDER BY adnum;
+-- ~ the same, through the alias of a join
+SELECT j.adbin FROM (pg_attrdef d JOIN pg_class c ON c.oid = d.adrelid AND pg_get_expr(d.adbin, d.adrelid) <> '') AS j WHERE j.adrelid = 'orders'::regclass ORDER BY j.adnum;

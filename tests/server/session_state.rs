@@ -259,7 +259,7 @@ async fn locks_notifications_procedures_and_two_phases() {
 
 #[tokio::test]
 async fn a_dump_of_a_governed_user_is_a_masked_one() {
-    let Some(shop) = shop("dump_of_governed") else { return };
+    let Some(shop) = shop("dump_of_governed").filter(|shop| shop.cluster.can_be_dumped()) else { return };
     let policies = shop.policies();
     policies.replace("policy.yaml", "action: deny", "action: {mask: {\"null\": {}}}");
     let proxy = shop.proxy_with(&policies, "");

@@ -110,13 +110,27 @@ fn furnished(name: &str) -> Option<(Shop, Proxy)> {
     Some((shop, proxy))
 }
 
-/// The lines of one text that the other does not have.
+/// The lines of one text that the other does not have, however wide their columns are.
 fn difference(one: &str, other: &str) -> String {
+    let words = |line: &str| {
+        let words =
+            line.split_whitespace().filter(|word| !word.trim_matches(['-', '+', '|']).is_empty() || *word == "|");
+        words.collect::<Vec<_>>().join(" ")
+    };
     let only = |one: &str, other: &str, mark: &str| {
-        let missing = one.lines().filter(|line| !other.lines().any(|known| known == *line));
+        let known: Vec<_> = other.lines().map(words).collect();
+        let missing = one.lines().filter(|line| !known.contains(&words(line)));
         missing.fold(String::new(), |told, line| told + mark + line + "\n")
     };
     only(one, other, "  - ") + &only(other, one, "  + ")
+}
+
+/// Whether an answer differs in nothing but the literals that are left out of stored definitions.
+fn is_the_same(direct: &str, governed: &str) -> bool {
+    let told = difference(direct, governed);
+    // Or but for expressions as the server keeps them, which are NULL where they hold such a literal.
+    told.lines().filter(|line| line.starts_with("  + ")).all(|line| line.contains("****") || line.contains("\\N"))
+        && told.lines().filter(|line| line.starts_with("  - ")).all(|line| line.contains('\'') || line.contains('{'))
 }
 
 #[test]
@@ -129,7 +143,7 @@ fn psql_describes_what_there_is() {
             None => (line, false),
         };
         let (direct, governed) = (psql(&shop, shop.cluster.port(), command), psql(&shop, proxy.port(), command));
-        if (direct == governed) == closed {
+        if is_the_same(&direct, &governed) == closed && !(closed && direct != governed) {
             let _ = writeln!(wrong, "{line}\n{}", difference(&direct, &governed));
         }
     }
@@ -155,6 +169,7 @@ fn pg_dump_writes_the_schema() {
         let is_random = |line: &&str| !line.starts_with("\\restrict") && !line.starts_with("\\unrestrict");
         text.lines().filter(is_random).fold(String::new(), |all, line| all + line + "\n")
     };
+    // Literals in definitions of unprotected tables are left out as well: a protected value may stand in them.
     for arguments in
         [&["-t", "members", "-t", "events*", "-t", "orders", "-t", "plain_members", "-t", "tickets"][..], &[]]
     {
@@ -164,7 +179,7 @@ fn pg_dump_writes_the_schema() {
         let on_purpose = ["****", "$$$$", "CREATE SERVER far FOREIGN DATA WRAPPER nowhere;", "notes text DEFAULT ,"];
         let meant = |line: &str| on_purpose.iter().any(|part| line.contains(part));
         let wrong: Vec<_> = told.lines().filter(|line| line.starts_with("  +") && !meant(line)).collect();
-        assert!(wrong.is_empty() && (arguments.is_empty() || told.is_empty()), "{told}");
+        assert!(wrong.is_empty(), "{told}");
     }
 }
 
@@ -213,7 +228,7 @@ async fn what_tools_ask_is_answered() {
         let of = |error: tokio_postgres::Error| vec![Refused::of(&error).code];
         let expected = direct.simple(sql).await.unwrap_or_else(of);
         let found = governed.simple(sql).await.unwrap_or_else(of);
-        if (expected == found) == *closed {
+        if is_the_same(&expected.join("\n"), &found.join("\n")) == *closed && !(*closed && expected != found) {
             let _ = writeln!(wrong, "[{tool}] {sql}\n{}", difference(&expected.join("\n"), &found.join("\n")));
         }
         let (expected, found) = (described(&direct, sql).await, described(&governed, sql).await);

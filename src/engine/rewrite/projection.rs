@@ -6,6 +6,7 @@ use crate::engine::expand;
 use crate::engine::objection::Objection;
 use crate::model::catalog::{Column, Relation};
 use crate::model::ident::Ident;
+use crate::policy::system::TREE;
 use crate::policy::view::{ColumnRule, Effect, MaskExpression, Shown};
 use crate::sql::access::{RelationIndex, RelationRef};
 use crate::sql::lexer::Token;
@@ -18,7 +19,7 @@ impl Rewriter<'_, '_, '_, '_> {
     pub(super) fn wrap(&mut self, index: RelationIndex, mention: &RelationRef, relation: &Relation) -> Done {
         let (span, only) = self.with_only(mention.path.span())?;
         let raw = self.case.lookups.entries(index, relation);
-        let projection = self.projection(mention, relation, only, raw)?;
+        let projection = self.projection((index, mention), relation, only, raw)?;
         if let Some(sample) = mention.sample {
             return self.wrap_sampled(mention, relation, (span, sample.span), projection);
         }
@@ -58,7 +59,7 @@ impl Rewriter<'_, '_, '_, '_> {
     /// What the subject may see of a relation, as a subquery.
     fn projection(
         &self,
-        mention: &RelationRef,
+        (index, mention): (RelationIndex, &RelationRef),
         relation: &Relation,
         only: &'static str,
         raw: Vec<String>,
@@ -69,6 +70,9 @@ impl Rewriter<'_, '_, '_, '_> {
         let mut entries: Vec<String> = Vec::new();
         for column in &relation.columns {
             match self.case.rule(relation, column) {
+                Some(rule) if is_tree(rule) && self.only_as_text(index, column) => {
+                    entries.push(Ident::quoted(&column.name).to_string());
+                }
                 rule if self.shows_null(rule) => entries.push(null_entry(column)),
                 rule if is_omitted(rule) => {}
                 Some(rule) => match &rule.effect {
@@ -121,6 +125,40 @@ impl Rewriter<'_, '_, '_, '_> {
         Ok(Projection { text, generated })
     }
 
+    /// Whether a statement uses a column of a mention for nothing but to have pg_get_expr turn it into text, and to ask whether
+    /// it is NULL.
+    fn only_as_text(&self, index: RelationIndex, column: &Column) -> bool {
+        let resolution = self.case.resolution;
+        let mut uses = resolution
+            .columns
+            .iter()
+            .filter(|found| found.via == index && found.column.attnum == column.attnum)
+            .peekable();
+        let hidden = resolution.has_aliased_join
+            || resolution.stars.iter().any(|star| star.relations.contains(&index))
+            || resolution.whole_rows.iter().any(|row| row.via == index);
+        !hidden
+            && uses.peek().is_some()
+            && uses.all(|found| {
+                let span = found.path.span();
+                found.is_value && (resolution.shown_trees.contains(&span.start) || self.is_tested_for_null(span))
+            })
+    }
+
+    /// `column IS NULL` or `column IS NOT NULL`, where nothing else can be done with it first.
+    fn is_tested_for_null(&self, span: Span) -> bool {
+        const BEFORE: &[&str] = &["when", "and", "or", "where", "not", "on", "select"];
+        let first = self.tokens.partition_point(|token| token.start < span.start);
+        let after = self.tokens.partition_point(|token| token.start < span.end);
+        let is = |at: usize, word: &str| self.tokens.get(at).is_some_and(|token| token.is_word(self.text, word));
+        let before = first.checked_sub(1).and_then(|at| self.tokens.get(at)).is_some_and(|token| {
+            token.is_symbol(self.text, "(")
+                || token.is_symbol(self.text, ",")
+                || BEFORE.iter().any(|word| token.is_word(self.text, word))
+        });
+        before && is(after, "is") && (is(after + 1, "null") || is(after + 1, "not") && is(after + 2, "null"))
+    }
+
     /// Whether a column that is left out elsewhere stands there as NULL.
     fn shows_null(&self, rule: Option<&ColumnRule>) -> bool {
         self.case.denied == Denied::Null && rule.is_some_and(|rule| rule.effect == Effect::Deny && !is_hidden(rule))
@@ -133,7 +171,7 @@ impl Rewriter<'_, '_, '_, '_> {
         if !rules.is_some_and(|rules| rules.protects() || rules.columns.values().any(is_hidden)) {
             return self.replace(mention.path.span(), relation.qualified(), Generated::Plain);
         }
-        let projection = self.projection(mention, relation, "ONLY ", Vec::new())?;
+        let projection = self.projection((RelationIndex(0), mention), relation, "ONLY ", Vec::new())?;
         let list = match columns {
             [] => "*".to_owned(),
             names => names.iter().map(|name| name.ident.to_string()).collect::<Vec<_>>().join(", "),
@@ -227,6 +265,10 @@ fn wrapper(relation: usize, length: usize, ends: WrapperEnd) -> Generated {
 fn shifted(generated: Vec<(u32, Generated)>, by: usize) -> Vec<(u32, Generated)> {
     let by = u32::try_from(by).unwrap_or(u32::MAX);
     generated.into_iter().map(|(start, part)| (start.saturating_add(by), part)).collect()
+}
+
+fn is_tree(rule: &ColumnRule) -> bool {
+    matches!(&rule.effect, Effect::Mask(mask) if &*mask.name == TREE)
 }
 
 fn null_entry(column: &Column) -> String {

@@ -34,6 +34,9 @@ const CLOSED_RELATIONS: &[(&str, &str)] = &[
     ("pg_buffercache", "contents of memory"),
 ];
 
+/// The mask of expressions as the server keeps them. What `pg_get_expr` makes of them is redacted as text, so it may have them.
+pub const TREE: &str = "tree";
+
 /// Why a relation that the manifest does not list is closed.
 const NOT_LISTED: &str = "this version of pgcovenant does not know what it holds";
 
@@ -98,7 +101,10 @@ fn columns_of(relation: &Relation, columns: &HashMap<Box<str>, Treatment>, decis
         let decided = match columns.get(&column.name) {
             Some(Treatment::Open) => continue,
             None | Some(Treatment::Null) => Decided::mask(&MaskUse::null(), &column.ty, reason()),
-            Some(part) => Decided::generated(MaskExpression::new("system", shown_part(*part, column)), reason()),
+            Some(part) => {
+                let name = if *part == Treatment::Tree { TREE } else { "system" };
+                Decided::generated(MaskExpression::new(name, shown_part(*part, column)), reason())
+            }
         };
         add_decision(decisions, ColumnId { relation: relation.oid, attnum: column.attnum }, decided);
     }

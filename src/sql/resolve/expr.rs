@@ -29,6 +29,9 @@ impl Resolver<'_> {
                     return self.field_of_row(&row, &path.last, chain, place);
                 }
                 self.out.functions.push(path.clone());
+                if let ("pg_get_expr", Some(Expr::Column(tree))) = (path.last.as_str(), args.first()) {
+                    self.out.shown_trees.push(tree.span().start);
+                }
                 let value = self.exprs(args, chain, place.clause);
                 if functions::makes_rows(path.last.as_str()) {
                     self.depend(&value.sources);

@@ -29,6 +29,7 @@ impl Resolver<'_> {
                 let start = scope.columns.len();
                 self.join([left, right], constraint, scope, outer);
                 if let Some(alias) = alias {
+                    self.out.has_aliased_join = true;
                     hide_behind(alias, scope, first_item, start);
                 }
             }
