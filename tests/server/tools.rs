@@ -130,7 +130,10 @@ fn is_the_same(direct: &str, governed: &str) -> bool {
     let told = difference(direct, governed);
     // Or but for expressions as the server keeps them, which are NULL where they hold such a literal.
     told.lines().filter(|line| line.starts_with("  + ")).all(|line| line.contains("****") || line.contains("\\N"))
-        && told.lines().filter(|line| line.starts_with("  - ")).all(|line| line.contains('\'') || line.contains('{'))
+        && told.lines().filter(|line| line.starts_with("  - ")).all(|line| {
+            // An older psql asks for columns that a newer server has no more; its error keeps no hint in a governed session.
+            line.contains('\'') || line.contains('{') || line.starts_with("  - HINT:")
+        })
 }
 
 #[test]
