@@ -3,7 +3,7 @@
 //! A view is read with the rights of its owner, so what it shows is the raw value. Each of its columns therefore
 //! gets what its source gets. Where that is not all, since a column is computed from masked values or they decide which rows
 //! there are, the view is shown by its query, over what the subject may see of the relations in it: that is what the view
-//! would show if they held the masked values. Where its query may not stand for it ([`Walk::may_expand`]), a computed
+//! would show if they held the masked values. Where its query may not stand for it (`Walk::may_expand`), a computed
 //! column shows NULL, and a view whose rows depend on masked values is closed, as is one that cannot be understood.
 
 use std::collections::{HashMap, HashSet};

@@ -1,7 +1,7 @@
 //! From PostgreSQL's own tree to ours: the second way, for what sqlparser does not know.
 //!
 //! The tree of the server's grammar says where a name starts and not where it ends, so the places of names are completed
-//! from our tokens ([`places`]). A name must stand there as the tree has it, or the statement is not understood. What a
+//! from our tokens (`places`). A name must stand there as the tree has it, or the statement is not understood. What a
 //! match does not list is not understood either; the walk that checks the final text is another one, and the places of all
 //! names that it meets must be those that were found here.
 
