@@ -115,8 +115,8 @@ async fn accept(listener: Listener, shared: Arc<Shared>, mut closed: watch::Rece
 /// Finds a thread for a client that may say who it is.
 fn welcome(client: (Stream, Option<IpAddr>), shared: &Arc<Shared>, told: &Told) {
     let Some(stranger) = shared.places.stranger() else {
-        limits::turn_away_unheard(&client.0);
-        return shared.collaborators.recorder.connection_failed("too_many_strangers");
+        shared.collaborators.recorder.connection_failed("too_many_strangers");
+        return limits::turn_away_unheard(&client.0);
     };
     shared.workers.any().spawn(serve_one(Arc::clone(shared), client, stranger, told.clone()));
 }
@@ -134,9 +134,17 @@ async fn serve_one(
     }
     let limit = shared.collaborators.config.limits.login_timeout;
     let mut stopping = phase.clone();
-    let admitted = tokio::select! {
-        admitted = tokio::time::timeout(limit, Box::pin(admit(&shared, (stream, address), stranger))) => admitted,
-        _ = stopping.wait_for(|phase| *phase == Phase::Stopping) => return,
+    let admitted = {
+        let mut admission = Box::pin(admit(&shared, (stream, address), stranger));
+        let admitted = tokio::select! {
+            admitted = tokio::time::timeout(limit, &mut admission) => admitted,
+            _ = stopping.wait_for(|phase| *phase == Phase::Stopping) => return,
+        };
+        if admitted.is_err() {
+            // Counted before the connection closes, which the client can see.
+            recorder.connection_failed("login_timeout");
+        }
+        admitted
     };
     // What changed before the session began is news to it, too.
     phase.mark_changed();
@@ -149,9 +157,8 @@ async fn serve_one(
             recorder.session_opened(&session.subject);
             Box::pin(replicate(&shared, *session, phase)).await;
         }
-        Ok(Ok(None)) => {}
         Ok(Err(reason)) => recorder.connection_failed(reason),
-        Err(_) => recorder.connection_failed("login_timeout"),
+        Ok(Ok(None)) | Err(_) => {}
     }
 }
 

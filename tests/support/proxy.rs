@@ -192,6 +192,17 @@ impl Proxy {
         panic!("{name}{labels:?} is {}, not {at_least}\n{}", self.metric(name, labels), self.log());
     }
 
+    /// Waits until a metric has this value: what a client sees may come a moment before it is counted.
+    pub fn metric_becomes(&self, name: &str, labels: &[(&str, &str)], value: f64) {
+        for _ in 0..300 {
+            if self.metric(name, labels) == value {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert_eq!(self.metric(name, labels), value, "{name}{labels:?}\n{}", self.log());
+    }
+
     /// Runs another subcommand of the program: its exit code, standard output and standard error.
     pub fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
         let output = Command::new(binary())
