@@ -14,7 +14,7 @@ use crate::engine::refusal::Refusal;
 use crate::engine::report::{Report, StatementReport};
 use crate::engine::verdict::Verdict;
 use crate::model::catalog::SearchPath;
-use crate::policy::snapshot::{Snapshot, today};
+use crate::policy::snapshot::Snapshot;
 use crate::policy::subject::Subject;
 use crate::policy::view::{Effect, Predicates, SubjectView};
 
@@ -26,7 +26,7 @@ pub fn run(arguments: &Explain) -> anyhow::Result<ExitCode> {
     let input = Input::read(arguments.source.config.as_deref())?;
     let mut out = std::io::stdout().lock();
     let bundle = input.usable()?;
-    let snapshot = snapshot(bundle, arguments.on.unwrap_or_else(today));
+    let snapshot = snapshot(bundle, arguments.on)?;
     let mut subject = parse_subject(&arguments.subject)?;
     if subject.database.is_empty() {
         let mut databases = bundle.databases().into_iter();

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 use crate::config::{self, Config};
 use crate::model::contract;
@@ -100,13 +102,20 @@ impl Input {
     }
 }
 
-/// A snapshot without a server: every database as the contracts promise it.
-pub fn snapshot(bundle: &Arc<Bundle>, today: Date) -> Snapshot {
+/// A snapshot without a server, on that day or now: every database as the contracts promise it.
+///
+/// # Errors
+/// The day is beyond what can be reckoned with.
+pub fn snapshot(bundle: &Arc<Bundle>, day: Option<Date>) -> anyhow::Result<Snapshot> {
     let mut databases = HashMap::new();
     for name in bundle.databases() {
         let catalog = contract::to_catalog(bundle.contracts(), name);
         let lineages = lineage::of_views(&catalog);
         databases.insert(name.into(), Arc::new(Database { catalog: Arc::new(catalog), lineages }));
     }
-    Snapshot::on(today, 1, Arc::clone(bundle), databases)
+    let now = match day {
+        Some(day) => day.to_zoned(TimeZone::UTC)?.timestamp(),
+        None => Timestamp::now(),
+    };
+    Ok(Snapshot::at(now, 1, Arc::clone(bundle), databases))
 }

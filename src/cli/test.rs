@@ -28,8 +28,7 @@ pub fn run(arguments: &Test) -> anyhow::Result<ExitCode> {
     let input = Input::read(arguments.source.config.as_deref().or(arguments.path.as_deref()))?;
     let mut out = std::io::stdout().lock();
     let bundle = input.usable()?;
-    let today = arguments.on.unwrap_or_else(crate::policy::snapshot::today);
-    let snapshot = snapshot(bundle, today);
+    let snapshot = snapshot(bundle, arguments.on)?;
     let (mut passed, mut failed) = (0, 0);
     for (policy, contracts) in bundle.policies_with_contracts() {
         for test in &policy.tests {

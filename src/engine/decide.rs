@@ -9,7 +9,7 @@ use super::refusal::SqlState;
 use super::report::{Access, ColumnUse, Notice, Operation, Outcome, RelationUse};
 use crate::model::catalog::{Catalog, Column, ColumnId, Relation};
 use crate::model::ident::display_name;
-use crate::model::lifecycle::{Lifecycle, Phase};
+use crate::model::lifecycle::{Conduct, Lifecycle, Phase};
 use crate::policy::view::{ColumnRule, Effect, RelationRules, SubjectView};
 use crate::sql::access::{Clause, ColumnRef, RelationIndex, RelationRef, Resolution, Role, StarRef, WholeRowRef};
 use crate::sql::tree::{Name, Verb};
@@ -78,9 +78,14 @@ impl<'a> Case<'a> {
     }
 }
 
+/// What its lifecycle means for statements that name a column.
+fn conduct(rule: &ColumnRule) -> Conduct {
+    rule.lifecycle.as_ref().map_or(Conduct::Allowed, |lifecycle| lifecycle.conduct)
+}
+
 /// Whether a column is treated as dropped.
 pub(super) fn is_hidden(rule: &ColumnRule) -> bool {
-    rule.lifecycle.as_ref().is_some_and(|lifecycle| lifecycle.phase == Phase::Sunset)
+    conduct(rule) == Conduct::Gone
 }
 
 /// Whether a column is left out of what the subject sees of a relation.
@@ -134,6 +139,9 @@ impl Decider<'_, '_> {
             let Some(relation) = self.case.relation(mention).filter(|relation| !relation.is_temporary()) else {
                 continue;
             };
+            if let Some(lifecycle) = self.case.rules(mention).and_then(|rules| rules.lifecycle.clone()) {
+                self.retiring_relation(mention, relation, &lifecycle);
+            }
             let found = RelationUse {
                 relation: relation.oid,
                 schema: Arc::from(&*relation.schema),
@@ -146,12 +154,36 @@ impl Decider<'_, '_> {
         }
     }
 
+    /// A table on its way out; in the report it is a column without a name.
+    fn retiring_relation(&mut self, mention: &RelationRef, relation: &Relation, lifecycle: &Lifecycle) {
+        let start = mention.path.span().start;
+        if lifecycle.conduct >= Conduct::Refused {
+            self.object(Objection::retired_relation(&mention.path, lifecycle).at(start));
+        } else if lifecycle.conduct == Conduct::Warned {
+            self.warn(format!("table {}", relation.display()), "table", lifecycle);
+        }
+        let found = ColumnUse {
+            column: ColumnId { relation: relation.oid, attnum: 0 },
+            schema: Arc::from(&*relation.schema),
+            relation: Arc::from(&*relation.name),
+            name: Arc::from(""),
+            access: if mention.role == Role::Source { Access::Explicit } else { Access::Write },
+            outcome: if lifecycle.conduct >= Conduct::Refused { Outcome::Denied } else { Outcome::Clear },
+            rule: None,
+            phase: phase_label(lifecycle),
+            classification: None,
+        };
+        if !self.decision.columns.contains(&found) {
+            self.decision.columns.push(found);
+        }
+    }
+
     fn column(&mut self, reference: &ColumnRef) {
         let Some(relation) = self.case.relation_of(reference.via) else { return };
         let Some(column) = relation.column_by_number(reference.column.attnum) else { return };
         let Some(rule) = self.case.rule(relation, column) else { return };
         let offset = reference.path.span().start;
-        if is_hidden(rule) {
+        if conduct(rule) >= Conduct::Refused {
             self.object(retired(relation, column, reference, rule).at(offset));
             self.note(relation, column, rule, access(reference.clause));
             return;
@@ -167,7 +199,15 @@ impl Decider<'_, '_> {
     fn field(&mut self, mention: &RelationRef, field: &Name, row: &WholeRowRef) {
         let Some(relation) = self.case.relation(mention) else { return };
         let Some(column) = relation.column(field.as_str()) else { return };
-        let Some(rule) = self.case.rule(relation, column).filter(|rule| !is_hidden(rule)) else { return };
+        let Some(rule) = self.case.rule(relation, column) else { return };
+        if conduct(rule) >= Conduct::Refused {
+            let words = format!("column \"{}\" not found in data type {}", column.name, relation.name);
+            self.object(
+                Objection::new(SqlState::UndefinedColumn, words)
+                    .retired(rule.lifecycle.as_deref())
+                    .at(field.span.start),
+            );
+        }
         if self.case.view.governed && rule.effect == Effect::Deny {
             let objection = Objection::denied_column(&column.name, &relation.name, rule.reason.as_deref());
             self.object(objection.at(field.span.start));
@@ -217,19 +257,20 @@ impl Decider<'_, '_> {
                 .as_ref()
                 .map(|reason| Arc::from(&*reason.rule))
                 .or_else(|| rule.shadow.as_ref().map(|finding| Arc::from(&*finding.reason.rule))),
-            phase: rule.lifecycle.as_ref().and_then(|lifecycle| phase_label(lifecycle.phase)),
+            phase: rule.lifecycle.as_ref().and_then(|lifecycle| phase_label(lifecycle)),
             classification: rule.classification.clone(),
         };
-        if let Some(lifecycle) = rule.lifecycle.as_ref().filter(|lifecycle| lifecycle.phase == Phase::Deprecated) {
-            self.warn(relation, column, lifecycle);
+        if let Some(lifecycle) = rule.lifecycle.as_ref().filter(|lifecycle| lifecycle.conduct == Conduct::Warned) {
+            let what = format!("column {}.{}", relation.display(), display_name(&column.name));
+            self.warn(what, "column", lifecycle);
         }
         if !self.decision.columns.contains(&found) {
             self.decision.columns.push(found);
         }
     }
 
-    fn warn(&mut self, relation: &Relation, column: &Column, lifecycle: &Lifecycle) {
-        let message = format!("column {}.{} is deprecated", relation.display(), display_name(&column.name));
+    fn warn(&mut self, what: String, kind: &str, lifecycle: &Lifecycle) {
+        let message = format!("{what} is deprecated");
         if self.decision.notices.iter().any(|notice| notice.message == message) {
             return;
         }
@@ -241,7 +282,7 @@ impl Decider<'_, '_> {
             fingerprint: 0,
             message,
             detail: (!detail.is_empty()).then(|| detail.join(" ")),
-            hint: lifecycle.replaced_by.as_ref().map(|other| format!("Use column {} instead.", display_name(other))),
+            hint: lifecycle.replaced_by.as_ref().map(|other| format!("Use {kind} {} instead.", display_name(other))),
         });
     }
 }
@@ -255,16 +296,12 @@ fn retired(relation: &Relation, column: &Column, reference: &ColumnRef, rule: &C
         None => format!("column \"{}\" does not exist", column.name),
         Some(qualifier) => format!("column {}.{} does not exist", qualifier.as_str(), column.name),
     };
-    let objection = Objection::new(SqlState::UndefinedColumn, message);
-    let Some(lifecycle) = &rule.lifecycle else { return objection };
-    let instead =
-        lifecycle.replaced_by.as_ref().map(|other| format!(": use {}", display_name(other))).unwrap_or_default();
-    objection.hint(format!("The column is retired{instead}."))
+    Objection::new(SqlState::UndefinedColumn, message).retired(rule.lifecycle.as_deref())
 }
 
 fn outcome(rule: &ColumnRule, governed: bool, access: Access) -> Outcome {
     match (&rule.effect, &rule.shadow) {
-        (_, _) if is_hidden(rule) => Outcome::Denied,
+        (_, _) if conduct(rule) >= Conduct::Refused && access != Access::Star => Outcome::Denied,
         (_, _) if matches!(access, Access::Write | Access::Lookup) => Outcome::Clear,
         (Effect::Deny, _) if governed => Outcome::Denied,
         (Effect::Mask(_), _) if governed => Outcome::Masked,
@@ -274,12 +311,8 @@ fn outcome(rule: &ColumnRule, governed: bool, access: Access) -> Outcome {
     }
 }
 
-fn phase_label(phase: Phase) -> Option<&'static str> {
-    match phase {
-        Phase::Active => None,
-        Phase::Deprecated => Some("deprecated"),
-        Phase::Sunset => Some("sunset"),
-    }
+fn phase_label(lifecycle: &Lifecycle) -> Option<&'static str> {
+    (lifecycle.phase != Phase::Active).then(|| lifecycle.phase.as_str())
 }
 
 fn operation(role: Role) -> Operation {

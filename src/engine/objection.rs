@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::refusal::{Refusal, SqlState};
 use super::report::Report;
 use crate::model::ident::display_name;
+use crate::model::lifecycle::{Lifecycle, Phase};
 use crate::policy::view::Reason;
+use crate::sql::tree::Path;
 
 /// Why a statement is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +80,28 @@ impl Objection {
     pub(super) fn denied_relation(relation: &str, why: &str) -> Self {
         Self::new(SqlState::InsufficientPrivilege, format!("permission denied for relation {}", display_name(relation)))
             .detail(format!("The policy closes it to this user: {why}."))
+    }
+
+    /// What the server says of a table that is no more.
+    pub(super) fn retired_relation(path: &Path, lifecycle: &Lifecycle) -> Self {
+        let parts = path.qualifier.iter().chain(std::iter::once(&path.last));
+        let name = parts.map(|part| part.as_str()).collect::<Vec<_>>().join(".");
+        Self::no_such_relation(&name).retired(Some(lifecycle))
+    }
+
+    /// Why what is there is treated as dropped, and what to use instead.
+    pub(super) fn retired(self, lifecycle: Option<&Lifecycle>) -> Self {
+        let Some(lifecycle) = lifecycle else { return self };
+        let instead =
+            lifecycle.replaced_by.as_ref().map(|other| format!(": use {}", display_name(other))).unwrap_or_default();
+        let state = match (lifecycle.phase, &lifecycle.until) {
+            (Phase::Brownout, Some(until)) => format!("It is retired, and fails on purpose until {until}{instead}."),
+            (Phase::Restricted | Phase::Brownout, _) => format!("It is retired, and closed to new consumers{instead}."),
+            (Phase::Active | Phase::Deprecated | Phase::Sunset | Phase::Removed, _) => {
+                format!("It is retired{instead}.")
+            }
+        };
+        self.hint(state)
     }
 
     pub(super) fn denied_write(what: String) -> Self {

@@ -5,7 +5,9 @@
 
 pub mod activity;
 pub mod catalog;
+pub mod consumers;
 pub mod contract;
+pub mod glob;
 pub mod ident;
 pub mod lifecycle;
 pub mod reading;

@@ -30,7 +30,7 @@ pub enum ObserverError {
     },
 }
 
-/// A column on its way out, for `pgcovenant_deprecated_column_info`.
+/// A column or, with an empty name of the column, a table on its way out, for `pgcovenant_deprecated_column_info`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeprecatedColumn {
     /// The database.
@@ -41,7 +41,7 @@ pub struct DeprecatedColumn {
     pub relation: String,
     /// The column.
     pub column: String,
-    /// `deprecated` or `sunset`.
+    /// The phase that holds for everybody who is not told apart: `deprecated`, `sunset` …
     pub phase: &'static str,
     /// The planned date, empty if there is none.
     pub sunset: String,

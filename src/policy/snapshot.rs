@@ -4,12 +4,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use dashmap::DashMap;
+use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 use super::compile::{self, Bundle};
 use super::subject::Subject;
 use super::view::SubjectView;
 use crate::model::catalog::{Catalog, Oid};
+use crate::model::consumers::{Ledger, NoLedger};
 use crate::sql::lineage::ViewLineage;
 
 /// Views kept at once; beyond that they are compiled anew.
@@ -22,8 +25,10 @@ pub struct Snapshot {
     pub epoch: u64,
     /// Contracts and policies as loaded.
     pub bundle: Arc<Bundle>,
-    /// The day on which it holds, in UTC: exemptions end and lifecycles move by it.
-    pub today: Date,
+    /// The moment from which on it holds: exemptions end and lifecycles move by it.
+    pub now: Timestamp,
+    /// Who uses what, as far as has been seen.
+    pub ledger: Arc<dyn Ledger>,
     databases: HashMap<Box<str>, Arc<Database>>,
     views: DashMap<Subject, Arc<SubjectView>, foldhash::fast::RandomState>,
 }
@@ -37,15 +42,41 @@ pub struct Database {
     pub lineages: HashMap<Oid, ViewLineage>,
 }
 
+/// When, and by which record of usage, lifecycles and exemptions are judged.
+#[derive(Debug, Clone, Copy)]
+pub struct Occasion<'a> {
+    /// The moment.
+    pub now: Timestamp,
+    /// Who uses what.
+    pub ledger: &'a dyn Ledger,
+}
+
+impl Occasion<'_> {
+    /// The day of the moment, in UTC: every process of a fleet moves on at the same time.
+    pub fn today(&self) -> Date {
+        self.now.to_zoned(TimeZone::UTC).date()
+    }
+}
+
 impl Snapshot {
-    /// A snapshot over these catalogs, as of today.
+    /// A snapshot over these catalogs, as of now.
     pub fn new(epoch: u64, bundle: Arc<Bundle>, databases: HashMap<Box<str>, Arc<Database>>) -> Self {
-        Self::on(today(), epoch, bundle, databases)
+        Self::at(Timestamp::now(), epoch, bundle, databases)
     }
 
-    /// A snapshot over these catalogs, as of that day.
-    pub fn on(today: Date, epoch: u64, bundle: Arc<Bundle>, databases: HashMap<Box<str>, Arc<Database>>) -> Self {
-        Self { epoch, bundle, today, databases, views: DashMap::default() }
+    /// A snapshot over these catalogs, as of that moment.
+    pub fn at(now: Timestamp, epoch: u64, bundle: Arc<Bundle>, databases: HashMap<Box<str>, Arc<Database>>) -> Self {
+        Self { epoch, bundle, now, ledger: Arc::new(NoLedger), databases, views: DashMap::default() }
+    }
+
+    /// The same, with a record of usage.
+    pub fn with_ledger(self, ledger: Arc<dyn Ledger>) -> Self {
+        Self { ledger, ..self }
+    }
+
+    /// When, and by which record of usage, lifecycles and exemptions are judged.
+    pub fn occasion(&self) -> Occasion<'_> {
+        Occasion { now: self.now, ledger: &*self.ledger }
     }
 
     /// What is known of a database, if its catalog has been read.
@@ -55,7 +86,9 @@ impl Snapshot {
 
     /// Which columns of a database are denied because a mask does not work on them; one sentence each.
     pub fn unfit(&self, database: &str) -> Vec<String> {
-        self.database(database).map(|database| compile::unfit(&self.bundle, database, self.today)).unwrap_or_default()
+        self.database(database)
+            .map(|database| compile::unfit(&self.bundle, database, self.occasion()))
+            .unwrap_or_default()
     }
 
     /// All databases whose catalog has been read.
@@ -72,7 +105,7 @@ impl Snapshot {
             &self.bundle,
             self.database(&subject.database).map(|database| &**database),
             subject,
-            self.today,
+            self.occasion(),
         ));
         // Clients choose their application_name: it must not fill the memory.
         if self.views.len() >= MAX_VIEWS {
@@ -81,9 +114,4 @@ impl Snapshot {
         self.views.insert(subject.clone(), Arc::clone(&view));
         view
     }
-}
-
-/// The day that it is in UTC: every process of a fleet moves on at the same moment.
-pub fn today() -> Date {
-    jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date()
 }

@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use super::compile::Bundle;
 use super::snapshot::{Database, Snapshot};
 use crate::model::catalog::Catalog;
+use crate::model::consumers::Ledger;
 use crate::sql::lineage;
 
 /// Readers load without a lock; writers take turns.
@@ -21,6 +22,12 @@ impl SnapshotStore {
     /// A store that knows no database yet.
     pub fn new(bundle: Arc<Bundle>) -> Self {
         Self { current: ArcSwap::from_pointee(Snapshot::new(1, bundle, HashMap::new())), turn: Mutex::new(()) }
+    }
+
+    /// The same, with a record of usage.
+    pub fn with_ledger(bundle: Arc<Bundle>, ledger: Arc<dyn Ledger>) -> Self {
+        let first = Snapshot::new(1, bundle, HashMap::new()).with_ledger(ledger);
+        Self { current: ArcSwap::from_pointee(first), turn: Mutex::new(()) }
     }
 
     /// The snapshot in force.
@@ -65,22 +72,10 @@ impl SnapshotStore {
         self.swap(&old, Arc::clone(&old.bundle), databases)
     }
 
-    /// Moves on to a new day; returns the epoch in force, which is the old one on the same day.
-    pub fn advance_to(&self, today: jiff::civil::Date) -> u64 {
-        let _turn = self.take_turn();
-        let old = self.load();
-        if old.today == today {
-            return old.epoch;
-        }
-        let epoch = old.epoch + 1;
-        let next = Snapshot::on(today, epoch, Arc::clone(&old.bundle), old.databases().clone());
-        self.current.store(Arc::new(next));
-        epoch
-    }
-
     fn swap(&self, old: &Snapshot, bundle: Arc<Bundle>, databases: HashMap<Box<str>, Arc<Database>>) -> u64 {
         let epoch = old.epoch + 1;
-        self.current.store(Arc::new(Snapshot::new(epoch, bundle, databases)));
+        let next = Snapshot::new(epoch, bundle, databases).with_ledger(Arc::clone(&old.ledger));
+        self.current.store(Arc::new(next));
         epoch
     }
 

@@ -35,6 +35,8 @@ pub struct RelationRules {
     pub star_omits_denied: bool,
     /// How what the subject may see of it is made.
     pub shown: Shown,
+    /// Where the relation itself stands on its way out.
+    pub lifecycle: Option<Arc<Lifecycle>>,
 }
 
 /// How a relation is shown to a subject from whom something of it is protected.

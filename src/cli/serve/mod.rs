@@ -37,8 +37,11 @@ use certificates::Certificates;
 use policies::Policies;
 use watch::Watched;
 
-/// How often metrics are brought up to date and the day is looked at.
+/// How often metrics are brought up to date.
 const UPKEEP: Duration = Duration::from_secs(5);
+
+/// How often the clock is looked at, by which lifecycles move.
+const CLOCK: Duration = Duration::from_millis(500);
 
 /// Runs the proxy until it is told to stop.
 ///
@@ -173,7 +176,7 @@ fn background(store: &Arc<SnapshotStore>, observer: &Arc<Observer>, account: Opt
     });
 }
 
-/// Reads files again when they change, and policies when the day does.
+/// Reads files again when they change, and policies when the clock says so.
 fn follow_files(config: &Config, policies: &Arc<Policies>, certificates: &Arc<Certificates>) {
     if let Some(directory) = config.policies.clone() {
         let policies = Arc::clone(policies);
@@ -186,10 +189,10 @@ fn follow_files(config: &Config, policies: &Arc<Policies>, certificates: &Arc<Ce
     }
     let policies = Arc::clone(policies);
     tokio::spawn(async move {
-        let mut ticks = tokio::time::interval(UPKEEP);
+        let mut ticks = tokio::time::interval(CLOCK);
         loop {
             ticks.tick().await;
-            policies.follow_the_day();
+            policies.follow_the_clock();
         }
     });
 }

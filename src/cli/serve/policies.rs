@@ -3,14 +3,13 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use jiff::civil::Date;
+use jiff::Timestamp;
 
 use crate::model::lifecycle::Phase;
 use crate::model::source::{Severity, read_folder, render};
 use crate::observe::audit::PolicyVersion;
 use crate::observe::observer::{DeprecatedColumn, Observer};
 use crate::policy::compile::Bundle;
-use crate::policy::snapshot::today;
 use crate::policy::store::SnapshotStore;
 
 /// The folder of contracts and policies, and where they go.
@@ -18,15 +17,15 @@ pub(super) struct Policies {
     folder: Option<PathBuf>,
     store: Arc<SnapshotStore>,
     observer: Arc<Observer>,
-    /// The day that lifecycles and exemptions were last judged by.
-    day: Mutex<Date>,
+    /// The moment by which lifecycles and exemptions were last judged.
+    judged: Mutex<Timestamp>,
     /// Held from reading to swapping: of two reloads at once the one that has read older files must not come last.
     turn: Mutex<()>,
 }
 
 impl Policies {
     pub(super) fn new(folder: Option<PathBuf>, store: Arc<SnapshotStore>, observer: Arc<Observer>) -> Self {
-        Self { folder, store, observer, day: Mutex::new(today()), turn: Mutex::new(()) }
+        Self { folder, store, observer, judged: Mutex::new(Timestamp::now()), turn: Mutex::new(()) }
     }
 
     /// Reads the folder and swaps the snapshot. Files with errors change nothing and are reported.
@@ -73,13 +72,14 @@ impl Policies {
         self.observer.deprecated_columns(&deprecated(bundle));
     }
 
-    /// At midnight exemptions end and lifecycles move: the same files mean something else.
-    pub(super) fn follow_the_day(&self) {
-        let now = today();
-        let mut day = self.day.lock().unwrap_or_else(PoisonError::into_inner);
-        if *day != now {
-            *day = now;
-            let bundle = Arc::clone(&self.store.load().bundle);
+    /// At midnight exemptions end and lifecycles move, and brownouts have their own times: the same files mean
+    /// something else.
+    pub(super) fn follow_the_clock(&self) {
+        let now = Timestamp::now();
+        let bundle = Arc::clone(&self.store.load().bundle);
+        let mut judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner);
+        if bundle.next_change(*judged) <= now {
+            *judged = now;
             let epoch = self.store.replace_bundle(Arc::clone(&bundle));
             self.announce(&bundle, epoch);
         }
@@ -91,29 +91,27 @@ impl Policies {
     }
 }
 
-/// Columns on their way out, for every database of their contract.
+/// Columns and, with an empty name of the column, tables on their way out, for every database of their contract.
 fn deprecated(bundle: &Bundle) -> Vec<DeprecatedColumn> {
-    let today = today();
+    let now = Timestamp::now();
     let mut columns = Vec::new();
     for contract in bundle.contracts() {
         for database in contract.databases() {
             for (schema, entity) in contract.entities_in(database) {
-                for field in &entity.fields {
-                    let Some(lifecycle) = field.retirement.as_ref().map(|retirement| retirement.on(today)) else {
+                let fields = entity.fields.iter().map(|field| (&*field.name, &field.retirement));
+                for (column, retirement) in fields.chain(std::iter::once(("", &entity.retirement))) {
+                    let Some(retirement) = retirement else { continue };
+                    let phase = retirement.phase_at(now);
+                    if phase == Phase::Active {
                         continue;
-                    };
-                    let phase = match lifecycle.phase {
-                        Phase::Active => continue,
-                        Phase::Deprecated => "deprecated",
-                        Phase::Sunset => "sunset",
-                    };
+                    }
                     columns.push(DeprecatedColumn {
                         database: database.to_owned(),
                         schema: schema.to_owned(),
                         relation: entity.name.to_string(),
-                        column: field.name.to_string(),
-                        phase,
-                        sunset: lifecycle.sunset.map(String::from).unwrap_or_default(),
+                        column: column.to_owned(),
+                        phase: phase.as_str(),
+                        sunset: retirement.sunset.map(|day| day.to_string()).unwrap_or_default(),
                     });
                 }
             }

@@ -2,9 +2,10 @@
 //!
 //! The published JSON Schema of the version decides whether a document is valid (`schema`); what is valid is then
 //! read into plain values. Our own extension lives in `customProperties` and is read with strict keys:
-//! `pgcovenantLifecycle` of a property, and `pgcovenantFunctions` of the contract.
+//! `pgcovenantLifecycle` of a property or an object, and `pgcovenantFunctions` of the contract.
 
 mod catalog;
+mod lifecycle;
 mod read;
 mod schema;
 pub mod types;
@@ -15,7 +16,7 @@ pub use read::read;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::lifecycle::{Lifecycle, Phase};
+use super::lifecycle::Retirement;
 use super::source::SourceFile;
 
 /// One contract.
@@ -67,6 +68,8 @@ pub struct Entity {
     pub tags: Vec<Box<str>>,
     /// The columns.
     pub fields: Vec<Field>,
+    /// What the contract says of its retirement.
+    pub retirement: Option<Retirement>,
 }
 
 /// A column as promised.
@@ -88,44 +91,6 @@ pub struct Field {
     pub retirement: Option<Retirement>,
     /// Where the property stands in the file.
     pub span: Range<usize>,
-}
-
-/// `pgcovenantLifecycle` as written. The phase in force depends on the day.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Retirement {
-    /// The phase, where it is given: then dates do not move it.
-    pub phase: Option<Phase>,
-    /// First day of the deprecation.
-    pub since: Option<jiff::civil::Date>,
-    /// First day on which the column counts as dropped.
-    pub sunset: Option<jiff::civil::Date>,
-    /// The column to use instead.
-    pub replaced_by: Option<Box<str>>,
-    /// Why.
-    pub reason: Option<Box<str>>,
-}
-
-impl Retirement {
-    /// The lifecycle on that day. A phase that is written stays until it is edited; without one the dates decide.
-    pub fn on(&self, today: jiff::civil::Date) -> Lifecycle {
-        let by_date = || {
-            if self.sunset.is_some_and(|day| day <= today) {
-                Phase::Sunset
-            } else if self.since.is_none_or(|day| day <= today) {
-                Phase::Deprecated
-            } else {
-                Phase::Active
-            }
-        };
-        let text = |day: Option<jiff::civil::Date>| day.map(|day| day.to_string().into_boxed_str());
-        Lifecycle {
-            phase: self.phase.unwrap_or_else(by_date),
-            since: text(self.since),
-            sunset: text(self.sunset),
-            replaced_by: self.replaced_by.clone(),
-            reason: self.reason.clone(),
-        }
-    }
 }
 
 impl Contract {

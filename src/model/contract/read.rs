@@ -3,9 +3,9 @@
 //! Only what decides something here is read; the rest of the standard is the business of other tools. Our own
 //! extension is read with strict keys, since the standard's schema lets any value pass there.
 
-use super::{Contract, Entity, EntityKind, Field, Place, Retirement, schema, types};
-use crate::model::lifecycle::Phase;
-use crate::model::source::{Entry, Fields, Node, Problems, Value, date, list, nearest, non_empty, parse};
+use super::lifecycle::{self, Of};
+use super::{Contract, Entity, EntityKind, Field, Place, schema, types};
+use crate::model::source::{Entry, Node, Problems, Value, list, nearest, non_empty, parse};
 
 /// Names of `customProperties` with this beginning are ours; others belong to other tools.
 const PREFIX: &str = "pgcovenant";
@@ -57,7 +57,6 @@ fn places(document: &Node, problems: &mut Problems<'_>) -> Vec<Place> {
 fn entities(document: &Node, problems: &mut Problems<'_>) -> Vec<Entity> {
     let mut entities: Vec<Entity> = Vec::new();
     for node in document.get("schema").map_or(&[][..], Node::items) {
-        ours(node, &[], "an object", problems);
         let Some(written) = text(node, "physicalName").or_else(|| text(node, "name")) else { continue };
         let (schema, name) = match written.split_once('.') {
             Some((schema, name)) => (Some(schema.into()), name.into()),
@@ -68,11 +67,13 @@ fn entities(document: &Node, problems: &mut Problems<'_>) -> Vec<Entity> {
             Some(_) | None => EntityKind::Table,
         };
         let fields = fields(node, problems);
+        let retirement = ours(node, &[LIFECYCLE], "an object", problems)
+            .and_then(|entry| lifecycle::read(&entry.node, Of::Table, problems));
         if entities.iter().any(|other| other.schema == schema && other.name == name) {
             problems.error(&node.span, format!("the relation `{name}` is described twice"));
             continue;
         }
-        entities.push(Entity { schema, name, kind, tags: tags(node), fields });
+        entities.push(Entity { schema, name, kind, tags: tags(node), fields, retirement });
     }
     entities
 }
@@ -105,7 +106,7 @@ fn fields(object: &Node, problems: &mut Problems<'_>) -> Vec<Field> {
             classification: node.get("classification").and_then(Node::as_str).map(Into::into),
             tags: tags(node),
             retirement: ours(node, &[LIFECYCLE], "a property", problems)
-                .and_then(|entry| retirement(&entry.node, problems)),
+                .and_then(|entry| lifecycle::read(&entry.node, Of::Column, problems)),
             span,
         });
     }
@@ -133,7 +134,7 @@ fn ours<'n>(node: &'n Node, known: &[&str], what: &str, problems: &mut Problems<
         if !known.contains(&word) {
             let help = match nearest(word, [LIFECYCLE, FUNCTIONS]) {
                 Some(meant) if meant != word => format!("did you mean `{meant}`?"),
-                _ => format!("{LIFECYCLE} belongs to a property, {FUNCTIONS} to the contract."),
+                _ => format!("{LIFECYCLE} belongs to a property or an object, {FUNCTIONS} to the contract."),
             };
             problems.error_with(&name.span, format!("{what} has no extension `{word}`"), help);
         } else if found.is_some() {
@@ -161,41 +162,4 @@ fn functions(document: &Node, problems: &mut Problems<'_>) -> Vec<(Box<str>, Box
         }
     }
     functions
-}
-
-fn retirement(node: &Node, problems: &mut Problems<'_>) -> Option<Retirement> {
-    let mut fields = Fields::of(node, "pgcovenantLifecycle", problems)?;
-    let phase = fields.optional("phase").and_then(|node| phase(node, problems));
-    let since = fields.optional("since").and_then(|node| date(node, problems));
-    let sunset_node = fields.optional("sunset");
-    let sunset = sunset_node.and_then(|node| date(node, problems));
-    let replaced_by = fields.optional("replacedBy").and_then(|node| non_empty(node, problems)).map(Into::into);
-    let reason = fields.optional("reason").and_then(|node| non_empty(node, problems)).map(Into::into);
-    if fields.optional("phase").is_none() && since.is_none() && sunset.is_none() {
-        problems.error(fields.span(), "pgcovenantLifecycle needs a `phase`, or a date `since` or `sunset`");
-    }
-    if let (Some(since), Some(sunset), Some(node)) = (since, sunset, sunset_node)
-        && sunset < since
-    {
-        problems.error(&node.span, "the sunset is before the deprecation");
-    }
-    fields.finish(problems);
-    Some(Retirement { phase, since, sunset, replaced_by, reason })
-}
-
-fn phase(node: &Node, problems: &mut Problems<'_>) -> Option<Phase> {
-    let word = non_empty(node, problems)?;
-    match word.as_str() {
-        "active" => Some(Phase::Active),
-        "deprecated" => Some(Phase::Deprecated),
-        "sunset" => Some(Phase::Sunset),
-        _ => {
-            let help = match nearest(&word, ["active", "deprecated", "sunset"]) {
-                Some(meant) => format!("did you mean `{meant}`?"),
-                None => "possible phases: active, deprecated, sunset".to_owned(),
-            };
-            problems.error_with(&node.span, format!("there is no phase `{word}`"), help);
-            None
-        }
-    }
 }

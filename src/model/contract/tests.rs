@@ -1,7 +1,5 @@
 //! Contracts as people write them, right and wrong.
 
-use jiff::civil::date;
-
 use super::*;
 use crate::model::catalog::{BaseType, RelationKind};
 use crate::model::source::Problems;
@@ -111,7 +109,7 @@ fn our_extension_has_strict_keys() {
     );
     assert_eq!(
         read_text(&custom("{since: 2026-02-01, sunset: 2026-01-31}")).1,
-        ["c.odcs.yaml:10:101: error: the sunset is before the deprecation"]
+        ["c.odcs.yaml:10:101: error: `sunset` is before `since`"]
     );
     let misspelt =
         with("v3.1.0", "  - {name: c, customProperties: [{property: pgcovenantLifecycel, value: {phase: sunset}}]}");
@@ -162,22 +160,4 @@ fn names_of_relations_may_carry_their_schema() {
     assert_eq!((schema, &*entity.name, &*entity.fields[0].name), ("sales", "t_1", "c_1"));
     let twice = with("v3.1.0", "  - {name: c}\n  - {name: d, physicalName: c}");
     assert_eq!(read_text(&twice).1, ["c.odcs.yaml:11:12: error: the column `c` is described twice"]);
-}
-
-#[test]
-fn a_written_phase_stays_and_dates_move_an_unwritten_one() {
-    let retirement = |phase| Retirement {
-        phase,
-        since: Some(date(2026, 1, 15)),
-        sunset: Some(date(2026, 5, 15)),
-        replaced_by: None,
-        reason: None,
-    };
-    let by_date = retirement(None);
-    assert_eq!(by_date.on(date(2026, 1, 14)).phase, Phase::Active);
-    assert_eq!(by_date.on(date(2026, 1, 15)).phase, Phase::Deprecated);
-    assert_eq!(by_date.on(date(2026, 5, 14)).phase, Phase::Deprecated);
-    assert_eq!(by_date.on(date(2026, 5, 15)).phase, Phase::Sunset);
-    assert_eq!(retirement(Some(Phase::Deprecated)).on(date(2030, 1, 1)).phase, Phase::Deprecated);
-    assert_eq!(retirement(Some(Phase::Sunset)).on(date(2020, 1, 1)).since.as_deref(), Some("2026-01-15"));
 }

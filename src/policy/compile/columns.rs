@@ -3,29 +3,29 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use jiff::civil::Date;
-
 use super::decision::{Decided, Decisions, add};
 use super::is_readable;
 use super::load::{Bundle, Group};
 use super::spread::Family;
 use crate::model::catalog::{Catalog, Column, ColumnId, Relation, is_system_schema};
-use crate::model::contract::{Entity, Field};
-use crate::model::lifecycle::Lifecycle;
+use crate::model::consumers::Used;
+use crate::model::contract::Entity;
+use crate::model::lifecycle::{Lifecycle, Retirement, Who};
 use crate::policy::mask::{MaskUse, PSEUDONYM_NAME, PSEUDONYM_SCHEMA, Strictness};
 use crate::policy::rule::{Action, Glob, Mode, OnStar, Policy, Predicates, Rule, Unmodelled, WriteGrant};
+use crate::policy::snapshot::Occasion;
 use crate::policy::subject::Subject;
 use crate::policy::view::{self, Effect, Reason};
 
 /// The part of a bundle that is about one subject in its database.
 pub(super) struct Applied<'a> {
-    user: &'a str,
+    who: Who<'a>,
     database: &'a str,
     groups: Vec<&'a Group>,
     rules: Vec<Concern<'a>>,
     grants: Vec<&'a WriteGrant>,
     entities: HashMap<(&'a str, &'a str), Vec<(&'a Group, &'a Entity)>>,
-    today: Date,
+    occasion: Occasion<'a>,
 }
 
 /// A rule that is about the subject.
@@ -35,22 +35,16 @@ struct Concern<'a> {
     rule: &'a Rule,
 }
 
-/// What the contract says of a column, apart from rules.
-#[derive(Debug, Default)]
-pub(super) struct Facts {
-    pub(super) lifecycle: Option<Lifecycle>,
-    pub(super) classification: Option<Arc<str>>,
-}
-
 impl<'a> Applied<'a> {
     /// The name of the subject.
     pub(super) fn user(&self) -> &'a str {
-        self.user
+        self.who.user
     }
 
-    pub(super) fn new(bundle: &'a Bundle, subject: &'a Subject, today: Date) -> Self {
-        let mut applied = Self::over(bundle, &subject.database, today, &|rule| rule.concerns(subject, today));
-        applied.user = &subject.user;
+    pub(super) fn new(bundle: &'a Bundle, subject: &'a Subject, occasion: Occasion<'a>) -> Self {
+        let today = occasion.today();
+        let mut applied = Self::over(bundle, &subject.database, occasion, &|rule| rule.concerns(subject, today));
+        applied.who = Who { application: &subject.application, user: &subject.user };
         for policy in applied.groups.iter().flat_map(|group| &group.policies) {
             applied.grants.extend(policy.writes.iter().filter(|grant| grant.concerns(subject, today)));
         }
@@ -58,18 +52,25 @@ impl<'a> Applied<'a> {
     }
 
     /// The same for everybody: every rule counts, and nothing may be written.
-    pub(super) fn for_everybody(bundle: &'a Bundle, database: &'a str, today: Date) -> Self {
-        Self::over(bundle, database, today, &|_| true)
+    pub(super) fn for_everybody(bundle: &'a Bundle, database: &'a str, occasion: Occasion<'a>) -> Self {
+        Self::over(bundle, database, occasion, &|_| true)
     }
 
-    fn over(bundle: &'a Bundle, database: &'a str, today: Date, concerns: &dyn Fn(&Rule) -> bool) -> Self {
+    fn over(bundle: &'a Bundle, database: &'a str, occasion: Occasion<'a>, concerns: &dyn Fn(&Rule) -> bool) -> Self {
         let groups: Vec<&Group> = bundle
             .groups
             .iter()
             .filter(|group| group.contracts.iter().any(|contract| contract.covers(database)))
             .collect();
-        let mut applied =
-            Self { user: "", database, groups, rules: Vec::new(), grants: Vec::new(), entities: HashMap::new(), today };
+        let mut applied = Self {
+            who: Who { application: "", user: "" },
+            database,
+            groups,
+            rules: Vec::new(),
+            grants: Vec::new(),
+            entities: HashMap::new(),
+            occasion,
+        };
         for group in applied.groups.clone() {
             for (schema, entity) in group.contracts.iter().flat_map(|contract| contract.entities_in(database)) {
                 applied.entities.entry((schema, &entity.name)).or_default().push((group, entity));
@@ -248,19 +249,36 @@ impl<'a> Applied<'a> {
         relations.any(|relation| self.entities.contains_key(&(&*relation.schema, &*relation.name)))
     }
 
-    /// What the contracts say of a column of these relations: a partition and the tables that it is a part of.
-    pub(super) fn facts<'r>(&self, relations: impl Iterator<Item = &'r Relation>, column: &str) -> Facts {
-        let mut facts = Facts::default();
-        for relation in relations {
+    /// The classification of a column of these relations: a partition and the tables that it is a part of.
+    pub(super) fn classification<'r>(
+        &self,
+        mut relations: impl Iterator<Item = &'r Relation>,
+        column: &str,
+    ) -> Option<Arc<str>> {
+        relations.find_map(|relation| {
             let known = self.entities.get(&(&*relation.schema, &*relation.name)).into_iter().flatten();
-            let fields = known.flat_map(|(_, entity)| &entity.fields).filter(|field| &*field.name == column);
-            for Field { retirement, classification, .. } in fields {
-                let lifecycle = retirement.as_ref().map(|retirement| retirement.on(self.today));
-                facts.lifecycle = facts.lifecycle.or(lifecycle);
-                facts.classification = facts.classification.or_else(|| classification.clone());
-            }
-        }
-        facts
+            let mut fields = known.flat_map(|(_, entity)| &entity.fields).filter(|field| &*field.name == column);
+            fields.find_map(|field| field.classification.clone())
+        })
+    }
+
+    /// What the contracts say of the retirement of a relation, of itself and by column.
+    pub(super) fn retirements<'s>(
+        &'s self,
+        relation: &'s Relation,
+    ) -> impl Iterator<Item = (Option<&'s str>, &'s Retirement)> {
+        let known = self.entities.get(&(&*relation.schema, &*relation.name)).into_iter().flatten();
+        known.flat_map(|(_, entity)| {
+            let fields = entity.fields.iter();
+            let columns = fields.filter_map(|field| Some((Some(&*field.name), field.retirement.as_ref()?)));
+            entity.retirement.iter().map(|retirement| (None, retirement)).chain(columns)
+        })
+    }
+
+    /// Where something stands for this subject now.
+    pub(super) fn lifecycle(&self, retirement: &Retirement, relation: &Relation, column: Option<&str>) -> Lifecycle {
+        let used = Used { database: self.database, schema: &relation.schema, relation: &relation.name, column };
+        retirement.at(self.occasion.now, self.who, &|day| self.occasion.ledger.was_known(used, self.who, day))
     }
 }
 

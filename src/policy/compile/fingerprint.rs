@@ -33,7 +33,8 @@ pub(super) fn of(view: &SubjectView, database: &str) -> u64 {
 }
 
 fn relation(rules: &RelationRules, hasher: &mut DefaultHasher) {
-    let RelationRules { columns, opaque, star_omits_denied, shown } = rules;
+    let RelationRules { columns, opaque, star_omits_denied, shown, lifecycle } = rules;
+    lifecycle.hash(hasher);
     opaque.hash(hasher);
     star_omits_denied.hash(hasher);
     shown.hash(hasher);

@@ -5,6 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
 use crate::model::contract::{self, Contract, types};
 use crate::model::source::{self, Diagnostic, Node, Problems, Severity, SourceFile, nearest, parse};
 use crate::policy::mask::{PSEUDONYM_NAME, PSEUDONYM_SCHEMA, Unsuited};
@@ -102,6 +105,19 @@ impl Bundle {
     /// Whom to ask about a policy: `metadata.owner` of the one of that name.
     pub fn owner(&self, policy: &str) -> Option<&str> {
         self.policies().find(|known| &*known.name == policy)?.owner.as_deref()
+    }
+
+    /// The next moment after `now` at which the same files mean something else: a day begins, a brownout begins or ends.
+    pub fn next_change(&self, now: Timestamp) -> Timestamp {
+        let entities = self.contracts().flat_map(|contract| &contract.entities);
+        let retirements = entities.flat_map(|entity| {
+            entity.retirement.iter().chain(entity.fields.iter().filter_map(|field| field.retirement.as_ref()))
+        });
+        let edge = retirements.filter_map(|retirement| retirement.next_change(now)).min();
+        let tomorrow = now.to_zoned(TimeZone::UTC).tomorrow().and_then(|day| day.start_of_day());
+        // Without a tomorrow, at the end of time, nothing changes any more.
+        let midnight = tomorrow.map_or(Timestamp::MAX, |day| day.timestamp());
+        edge.map_or(midnight, |edge| edge.min(midnight))
     }
 
     /// The databases that contracts are about, each once.

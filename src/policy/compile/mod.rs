@@ -8,6 +8,7 @@
 mod columns;
 mod decision;
 mod fingerprint;
+mod lifecycles;
 mod load;
 mod spread;
 mod views;
@@ -17,25 +18,22 @@ pub use load::Bundle;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use jiff::civil::Date;
-
 use self::columns::Applied;
 pub(in crate::policy) use self::decision::{Decided, Decisions, add as add_decision};
-use super::snapshot::Database;
+use super::snapshot::{Database, Occasion};
 use super::subject::Subject;
 use super::system;
 use super::view::{ColumnRule, Effect, Predicates, Reason, RelationRules, ShadowFinding, Shown, SubjectView, Writes};
 use crate::model::catalog::{Catalog, ColumnId, Oid, Relation, RelationKind};
-use crate::model::lifecycle::{Lifecycle, Phase};
 
 /// Classifications that are not worth counting access to.
 const NOT_SENSITIVE: &[&str] = &["public", "internal"];
 
-/// The rules of `subject` in `database`, on that day.
+/// The rules of `subject` in `database`, on that occasion.
 ///
 /// Without a database, that is before its catalog has been read, only whether the subject is governed can be told.
-pub fn view(bundle: &Bundle, database: Option<&Database>, subject: &Subject, today: Date) -> SubjectView {
-    let applied = Applied::new(bundle, subject, today);
+pub fn view(bundle: &Bundle, database: Option<&Database>, subject: &Subject, occasion: Occasion<'_>) -> SubjectView {
+    let applied = Applied::new(bundle, subject, occasion);
     let catalog = database.map(|database| &*database.catalog);
     let mut view = SubjectView { functions: applied.functions(catalog), ..SubjectView::default() };
     view.governed = applied.governs(catalog);
@@ -43,12 +41,13 @@ pub fn view(bundle: &Bundle, database: Option<&Database>, subject: &Subject, tod
         let protection = Protection::new(&applied, database, view.governed);
         for relation in database.catalog.relations() {
             if !protection.touches(relation)
+                && !protection.lifecycles.touches(relation.oid)
                 && !applied.knows_any(protection.family.with_ancestors(&database.catalog, relation))
             {
                 continue;
             }
             let rules = protection.rules(relation, &applied, &database.catalog);
-            if !rules.columns.is_empty() || rules.protects() {
+            if !rules.columns.is_empty() || rules.protects() || rules.lifecycle.is_some() {
                 view.relations.insert(relation.oid, Arc::new(rules));
             }
         }
@@ -62,9 +61,9 @@ pub fn view(bundle: &Bundle, database: Option<&Database>, subject: &Subject, tod
 
 /// What the owner of a policy should know of a database: which columns are denied because the mask that a rule names for
 /// them does not work there, and why. One sentence each.
-pub fn unfit(bundle: &Bundle, database: &Database, today: Date) -> Vec<String> {
+pub fn unfit(bundle: &Bundle, database: &Database, occasion: Occasion<'_>) -> Vec<String> {
     let catalog = &database.catalog;
-    let applied = Applied::for_everybody(bundle, &catalog.database, today);
+    let applied = Applied::for_everybody(bundle, &catalog.database, occasion);
     let mut found: Vec<String> = applied
         .unfit(catalog)
         .into_iter()
@@ -89,16 +88,18 @@ struct Protection {
     defined: HashSet<Oid>,
     touched: HashSet<Oid>,
     family: spread::Family,
+    lifecycles: lifecycles::Lifecycles,
 }
 
 impl Protection {
     fn new(applied: &Applied<'_>, database: &Database, governed: bool) -> Self {
         let catalog = &database.catalog;
         let family = spread::Family::new(catalog);
+        let lifecycles = lifecycles::Lifecycles::new(applied, database, &family);
         let mut shadow = applied.decide_shadow(catalog);
         spread::over_family(&mut shadow, catalog, &family);
         if !governed {
-            return Self::of(Decisions::new(), shadow, HashMap::new(), family);
+            return Self::of(Decisions::new(), shadow, HashMap::new(), (family, lifecycles));
         }
         let mut enforced = applied.decide_enforced(catalog);
         spread::over_family(&mut enforced, catalog, &family);
@@ -107,13 +108,18 @@ impl Protection {
         let mut opaque = HashMap::new();
         system::close(catalog, &mut enforced, &mut opaque);
         let defined = views::spread(database, applied, &mut enforced, &mut opaque);
-        Self { defined, ..Self::of(enforced, shadow, opaque, family) }
+        Self { defined, ..Self::of(enforced, shadow, opaque, (family, lifecycles)) }
     }
 
-    fn of(enforced: Decisions, shadow: Decisions, opaque: HashMap<Oid, Arc<str>>, family: spread::Family) -> Self {
+    fn of(
+        enforced: Decisions,
+        shadow: Decisions,
+        opaque: HashMap<Oid, Arc<str>>,
+        (family, lifecycles): (spread::Family, lifecycles::Lifecycles),
+    ) -> Self {
         let columns = enforced.keys().chain(shadow.keys()).map(|id| id.relation);
         let touched = columns.chain(opaque.keys().copied()).collect();
-        Self { enforced, shadow, opaque, defined: HashSet::new(), touched, family }
+        Self { enforced, shadow, opaque, defined: HashSet::new(), touched, family, lifecycles }
     }
 
     /// Whether anything was decided about the relation or its columns.
@@ -126,6 +132,7 @@ impl Protection {
         if self.defined.contains(&relation.oid) {
             rules.shown = Shown::Definition;
         }
+        rules.lifecycle = self.lifecycles.of_relation(relation.oid);
         let mut denied = Vec::new();
         for column in &relation.columns {
             let id = ColumnId { relation: relation.oid, attnum: column.attnum };
@@ -133,22 +140,27 @@ impl Protection {
             if let Some(decided) = enforced.filter(|decided| decided.effect == Effect::Deny) {
                 denied.push(decided.omit_on_star);
             }
-            let facts = applied.facts(self.family.with_ancestors(catalog, relation), &column.name);
-            let rule = self.column_rule(id, enforced, facts);
+            let classification = applied.classification(self.family.with_ancestors(catalog, relation), &column.name);
+            let rule = self.column_rule(id, enforced, classification);
             rules.columns.extend(rule.map(|rule| (column.attnum, rule)));
         }
         rules.star_omits_denied = !denied.is_empty() && denied.iter().all(|omit| *omit);
         rules
     }
 
-    fn column_rule(&self, id: ColumnId, enforced: Option<&Decided>, facts: columns::Facts) -> Option<ColumnRule> {
+    fn column_rule(
+        &self,
+        id: ColumnId,
+        enforced: Option<&Decided>,
+        classification: Option<Arc<str>>,
+    ) -> Option<ColumnRule> {
         let rule = ColumnRule {
             effect: enforced.map_or(Effect::Allow, |decided| decided.effect.clone()),
             predicates: self.predicates(id, enforced),
             reason: enforced.map(|decided| Arc::clone(&decided.reason)),
             shadow: self.shadow_finding(id, enforced),
-            lifecycle: facts.lifecycle.filter(|lifecycle: &Lifecycle| lifecycle.phase != Phase::Active).map(Arc::new),
-            classification: facts.classification.filter(|word| !NOT_SENSITIVE.contains(&&*word.to_lowercase())),
+            lifecycle: self.lifecycles.of_column(id),
+            classification: classification.filter(|word| !NOT_SENSITIVE.contains(&&*word.to_lowercase())),
         };
         let silent = rule.effect == Effect::Allow
             && rule.shadow.is_none()

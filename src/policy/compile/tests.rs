@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
-use jiff::civil::date;
+use jiff::civil::{Date, date};
 use proptest::prelude::*;
 
 use super::*;
 use crate::model::catalog::{Column, ColumnType, UserFunction};
+use crate::model::consumers::NoLedger;
 use crate::model::contract::{to_catalog, types::column_type};
 use crate::model::reading::Reading;
 use crate::model::source::SourceFile;
@@ -17,6 +18,14 @@ use crate::sql::lineage::{Derivation, Lineage, ViewLineage};
 const CONTRACT: &str = include_str!("../../../policies/shop/contract.odcs.yaml");
 const POLICY: &str = include_str!("../../../policies/shop/policy.yaml");
 const TODAY: Date = date(2026, 11, 21);
+
+fn on(today: Date) -> Occasion<'static> {
+    Occasion { now: today.to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp(), ledger: &NoLedger }
+}
+
+fn view(bundle: &Bundle, database: Option<&Database>, subject: &Subject, today: Date) -> SubjectView {
+    super::view(bundle, database, subject, on(today))
+}
 
 fn policy(rules: &str) -> String {
     format!("apiVersion: pgcovenant/v1\nkind: Policy\nmetadata: {{name: p, version: 1}}\nrules:\n{rules}\n")
@@ -473,7 +482,7 @@ fn what_does_not_work_in_a_database_is_told() {
     retype("notes", column_type("bigint"));
     live.insert(customers);
     assert_eq!(
-        unfit(&bundle, &database(live.clone(), HashMap::new()), TODAY),
+        unfit(&bundle, &database(live.clone(), HashMap::new()), on(TODAY)),
         [
             "public.customers.email is denied instead of masked by rule \"h\" of policy \"p\": the database has no function pgcovenant.pseudonym(text, text)",
             "public.customers.phone is denied instead of masked by rule \"n\" of policy \"p\": the mask `redact` does not work on the type bigint",

@@ -5,12 +5,11 @@
 //! away everything. `allow` is the weakest of all: it never lifts a mask or a denial of another rule, it only makes
 //! a column known that the contract does not describe.
 
-mod glob;
 mod read;
 mod selector;
 mod who;
 
-pub use glob::Glob;
+pub use crate::model::glob::Glob;
 pub use read::read;
 pub use selector::{NamePattern, RelationPattern, Selector};
 pub use who::{Audience, Exemption, Match};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::glob::Glob;
+use super::Glob;
 use super::selector::{NamePattern, RelationPattern, Selector};
 use super::who::{Audience, Exemption, Match};
 use super::{Action, Expectation, Mode, OnStar, Policy, PolicyTest, Predicates, Rule, Unmodelled, WriteGrant};

@@ -1,6 +1,6 @@
 //! Which columns a rule is about.
 
-use super::glob::Glob;
+use super::Glob;
 use crate::model::contract::{Entity, Field};
 
 /// Columns by tag, by name, or by classification: one hit is enough.

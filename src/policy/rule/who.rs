@@ -2,7 +2,7 @@
 
 use ipnet::IpNet;
 
-use super::glob::Glob;
+use super::Glob;
 use crate::policy::subject::Subject;
 
 /// Whom a rule is about.
