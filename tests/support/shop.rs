@@ -110,6 +110,12 @@ impl Shop {
         sql::connect(proxy.port(), user, &self.database).await
     }
 
+    /// A session through a proxy, of an application that calls itself so.
+    pub async fn application(&self, proxy: &Proxy, user: &str, application: &str) -> Session {
+        let mut settings = sql::settings(proxy.port(), user, &self.database);
+        sql::try_connect_with(settings.application_name(application)).await.expect("a session")
+    }
+
     /// A session with the server itself.
     pub async fn direct(&self, user: &str) -> Session {
         sql::connect(self.cluster.port(), user, &self.database).await

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{ErrorPosition, SqlState};
 use tokio_postgres::{AsyncMessage, Client, Config, NoTls, SimpleQueryMessage};
 
 /// A session and the notices that it has received.
@@ -35,7 +35,12 @@ pub fn settings(port: u16, user: &str, database: &str) -> Config {
 
 /// A session, or the error that the server, or the proxy, answered with.
 pub async fn try_connect(port: u16, user: &str, database: &str) -> Result<Session, tokio_postgres::Error> {
-    let (client, mut connection) = settings(port, user, database).connect(NoTls).await?;
+    try_connect_with(&settings(port, user, database)).await
+}
+
+/// A session with these settings, or the error.
+pub async fn try_connect_with(settings: &Config) -> Result<Session, tokio_postgres::Error> {
+    let (client, mut connection) = settings.connect(NoTls).await?;
     let notices = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&notices);
     tokio::spawn(async move {
@@ -116,6 +121,8 @@ pub struct Refused {
     pub detail: Option<String>,
     /// HINT.
     pub hint: Option<String>,
+    /// Where in the text, in characters from one.
+    pub position: Option<u32>,
 }
 
 impl Refused {
@@ -127,6 +134,10 @@ impl Refused {
             message: answer.message().to_owned(),
             detail: answer.detail().map(str::to_owned),
             hint: answer.hint().map(str::to_owned),
+            position: match answer.position() {
+                Some(ErrorPosition::Original(at)) => Some(*at),
+                Some(ErrorPosition::Internal { .. }) | None => None,
+            },
         }
     }
 

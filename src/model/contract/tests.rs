@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::catalog::{BaseType, RelationKind};
+use crate::model::lifecycle::{Phase, Redirect, RedirectedWrites, Retirement, Who};
 use crate::model::source::Problems;
 
 const SHOP: &str = include_str!("../../../policies/shop/contract.odcs.yaml");
@@ -160,4 +161,83 @@ fn names_of_relations_may_carry_their_schema() {
     assert_eq!((schema, &*entity.name, &*entity.fields[0].name), ("sales", "t_1", "c_1"));
     let twice = with("v3.1.0", "  - {name: c}\n  - {name: d, physicalName: c}");
     assert_eq!(read_text(&twice).1, ["c.odcs.yaml:11:12: error: the column `c` is described twice"]);
+}
+
+/// The retirement of a column and what was found wrong with it.
+fn retirement(value: &str) -> (Option<Retirement>, Vec<String>) {
+    let property = format!(
+        "  - {{name: c, customProperties: [{{property: pgcovenantLifecycle, value: {value}}}]}}\n  - {{name: d}}"
+    );
+    let (contract, found) = read_text(&with("v3.1.0", &property));
+    (contract.and_then(|mut contract| contract.entities.remove(0).fields.remove(0).retirement), found)
+}
+
+#[test]
+fn the_whole_way_out_can_be_written_down() {
+    let (found, problems) = retirement(
+        "{since: 2026-01-15, restricted: 2026-03-01, sunset: 2026-05-15, replacedBy: d, redirect: read, dualWrite: true, \
+         brownouts: [{from: 2026-04-01T10:00:00Z, until: 2026-04-01T10:30:00Z}, \
+         {daily: '10:00-10:15', days: [tuesday], first: 2026-04-02, last: 2026-04-30}], \
+         exempt: [{application: 'report*', expires: 2026-06-01}], consumers: [{user: etl, phase: sunset}], \
+         known: [{application: billing, user: app}], reason: split by carrier}",
+    );
+    assert_eq!(problems, [""; 0]);
+    let found = found.unwrap();
+    assert_eq!(found.redirect, Some(Redirect { to: "d".into(), reads: true, writes: RedirectedWrites::Both }));
+    assert_eq!(found.brownouts.len(), 2);
+    let who = Who { application: "reports", user: "app" };
+    assert!(found.exempt.iter().all(|exemption| exemption.person.is(who)));
+    assert!(found.known.unwrap().iter().all(|person| !person.is(who)));
+    assert_eq!(found.consumers.first().map(|(_, phase)| *phase), Some(Phase::Sunset));
+}
+
+#[test]
+fn what_cannot_be_on_the_way_out_is_told() {
+    for (value, expected) in [
+        ("{restricted: 2026-03-01, sunset: 2026-02-01}", "10:106: error: `sunset` is before `restricted`"),
+        ("{phase: brownout}", "10:73: error: the phase `brownout` needs `brownouts`: the windows in which it fails"),
+        ("{phase: active, redirect: read}", "10:89: error: `redirect` needs `replacedBy`"),
+        (
+            "{phase: active, replacedBy: d, redirect: reads}",
+            "10:114: error: there is no redirection `reads` (did you mean `read`?)",
+        ),
+        ("{phase: active, exempt: [{application: x}]}", "10:99: error: an exemption needs the key `expires`"),
+        (
+            "{phase: active, exempt: [{expires: 2026-01-01}]}",
+            "10:98: error: a consumer needs an `application` or a `user`",
+        ),
+        ("{phase: active, brownouts: [{daily: '11:00-10:00'}]}", "10:109: error: the brownout ends before it begins"),
+        (
+            "{phase: active, brownouts: [{daily: noon}]}",
+            "10:109: error: `noon` is no time of the day (Write it as 10:00-10:15, in UTC.)",
+        ),
+        (
+            "{phase: active, brownouts: [{daily: '10:00-11:00', days: [tusday]}]}",
+            "10:131: error: there is no day of the week `tusday` (did you mean `tuesday`?)",
+        ),
+        (
+            "{phase: active, brownouts: [{from: today, until: 2026-01-01T00:00:00Z}]}",
+            "10:108: error: `today` is no moment (Write it as 2026-01-31T10:00:00Z.)",
+        ),
+    ] {
+        let (_, problems) = retirement(value);
+        assert_eq!(problems, [format!("c.odcs.yaml:{expected}")], "{value}");
+    }
+}
+
+#[test]
+fn a_table_can_be_on_its_way_out() {
+    let table = |value: &str| {
+        with("v3.1.0", "  - {name: c}").replace(
+            "- name: t\n",
+            &format!("- name: t\n  customProperties: [{{property: pgcovenantLifecycle, value: {value}}}]\n"),
+        )
+    };
+    let contract = read_text(&table("{phase: sunset, replacedBy: t_2}")).0.unwrap();
+    assert_eq!(contract.entities[0].retirement.as_ref().unwrap().phase, Some(Phase::Sunset));
+    assert_eq!(
+        read_text(&table("{phase: sunset, replacedBy: t_2, redirect: read}")).1.len(),
+        1,
+        "a table cannot be redirected"
+    );
 }

@@ -9,6 +9,7 @@ use super::*;
 use crate::model::catalog::{Column, ColumnType, UserFunction};
 use crate::model::consumers::NoLedger;
 use crate::model::contract::{to_catalog, types::column_type};
+use crate::model::lifecycle::Conduct;
 use crate::model::reading::Reading;
 use crate::model::source::SourceFile;
 use crate::policy::mask::{MaskUse, Strictness};
@@ -627,4 +628,34 @@ proptest! {
             prop_assert_eq!(&combined.4, least);
         }
     }
+}
+
+#[test]
+fn the_same_files_mean_something_else_at_midnight_and_at_the_edges_of_brownouts() {
+    let lifecycle = "phase: deprecated\n              since: 2026-01-15\n";
+    assert!(CONTRACT.contains(lifecycle));
+    let windows =
+        "since: 2026-01-15\n              brownouts: [{from: 2026-04-01T10:00:00Z, until: 2026-04-01T10:30:00Z}]\n";
+    let files = [
+        SourceFile::new("shop/contract.odcs.yaml", &CONTRACT.replace(lifecycle, windows)),
+        SourceFile::new("shop/policy.yaml", POLICY),
+    ];
+    let bundle = Bundle::from_sources(&files).0.unwrap();
+    let next = |now: &str| bundle.next_change(now.parse().unwrap()).to_string();
+    assert_eq!(next("2026-03-31T08:00:00Z"), "2026-04-01T00:00:00Z");
+    assert_eq!(next("2026-04-01T00:00:00Z"), "2026-04-01T10:00:00Z");
+    assert_eq!(next("2026-04-01T10:00:00Z"), "2026-04-01T10:30:00Z");
+    assert_eq!(next("2026-04-01T10:30:00Z"), "2026-04-02T00:00:00Z");
+
+    let database = database(catalog(&bundle), HashMap::new());
+    let eta = id(&database.catalog, "orders", "estimated_delivery");
+    let conduct = |now: &str| {
+        let occasion = Occasion { now: now.parse().unwrap(), ledger: &NoLedger };
+        let view = super::view(&bundle, Some(&database), &subject("admin"), occasion);
+        view.rule(eta).and_then(|rule| rule.lifecycle.as_ref()).map(|lifecycle| lifecycle.conduct)
+    };
+    assert_eq!(conduct("2026-01-14T23:00:00Z"), None);
+    assert_eq!(conduct("2026-04-01T09:00:00Z"), Some(Conduct::Warned));
+    assert_eq!(conduct("2026-04-01T10:15:00Z"), Some(Conduct::Refused));
+    assert_eq!(conduct("2027-06-30T00:00:00Z"), Some(Conduct::Gone));
 }
