@@ -204,7 +204,7 @@ impl Decider<'_, '_> {
             let words = format!("column \"{}\" not found in data type {}", column.name, relation.name);
             self.object(
                 Objection::new(SqlState::UndefinedColumn, words)
-                    .retired(rule.lifecycle.as_deref())
+                    .retired("column", rule.lifecycle.as_deref())
                     .at(field.span.start),
             );
         }
@@ -296,7 +296,7 @@ fn retired(relation: &Relation, column: &Column, reference: &ColumnRef, rule: &C
         None => format!("column \"{}\" does not exist", column.name),
         Some(qualifier) => format!("column {}.{} does not exist", qualifier.as_str(), column.name),
     };
-    Objection::new(SqlState::UndefinedColumn, message).retired(rule.lifecycle.as_deref())
+    Objection::new(SqlState::UndefinedColumn, message).retired("column", rule.lifecycle.as_deref())
 }
 
 fn outcome(rule: &ColumnRule, governed: bool, access: Access) -> Outcome {

@@ -86,19 +86,23 @@ impl Objection {
     pub(super) fn retired_relation(path: &Path, lifecycle: &Lifecycle) -> Self {
         let parts = path.qualifier.iter().chain(std::iter::once(&path.last));
         let name = parts.map(|part| part.as_str()).collect::<Vec<_>>().join(".");
-        Self::no_such_relation(&name).retired(Some(lifecycle))
+        Self::no_such_relation(&name).retired("table", Some(lifecycle))
     }
 
     /// Why what is there is treated as dropped, and what to use instead.
-    pub(super) fn retired(self, lifecycle: Option<&Lifecycle>) -> Self {
+    pub(super) fn retired(self, what: &str, lifecycle: Option<&Lifecycle>) -> Self {
         let Some(lifecycle) = lifecycle else { return self };
         let instead =
             lifecycle.replaced_by.as_ref().map(|other| format!(": use {}", display_name(other))).unwrap_or_default();
         let state = match (lifecycle.phase, &lifecycle.until) {
-            (Phase::Brownout, Some(until)) => format!("It is retired, and fails on purpose until {until}{instead}."),
-            (Phase::Restricted | Phase::Brownout, _) => format!("It is retired, and closed to new consumers{instead}."),
+            (Phase::Brownout, Some(until)) => {
+                format!("The {what} is retired, and fails on purpose until {until}{instead}.")
+            }
+            (Phase::Restricted | Phase::Brownout, _) => {
+                format!("The {what} is retired, and closed to new consumers{instead}.")
+            }
             (Phase::Active | Phase::Deprecated | Phase::Sunset | Phase::Removed, _) => {
-                format!("It is retired{instead}.")
+                format!("The {what} is retired{instead}.")
             }
         };
         self.hint(state)
