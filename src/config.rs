@@ -3,6 +3,7 @@
 pub mod auth;
 pub mod file;
 pub mod network;
+pub mod state;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -37,6 +38,8 @@ pub struct Config {
     pub auth: auth::Auth,
     /// File for audit records, JSON lines.
     pub audit: Option<PathBuf>,
+    /// Where the record of usage is kept; in memory only if nothing is said.
+    pub state: Option<state::State>,
     /// Bounds.
     pub limits: Limits,
 }

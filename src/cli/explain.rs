@@ -229,7 +229,7 @@ fn refusal_text(refusal: &Refusal) -> String {
 }
 
 fn statement_text(text: &mut String, number: usize, statement: &StatementReport) {
-    let StatementReport { operation, fingerprint, relations, columns, unanalysed } = statement;
+    let StatementReport { operation, fingerprint, relations, columns, unanalysed, touched: _ } = statement;
     _ = writeln!(text, "statement  {number}: {}, shape {fingerprint:016x}", operation.as_str());
     if let Some(why) = unanalysed {
         _ = writeln!(text, "           not analysed: {why}");
@@ -253,7 +253,7 @@ fn statement_text(text: &mut String, number: usize, statement: &StatementReport)
 }
 
 fn statement_json(statement: &StatementReport) -> Value {
-    let StatementReport { operation, fingerprint, relations, columns, unanalysed } = statement;
+    let StatementReport { operation, fingerprint, relations, columns, unanalysed, touched: _ } = statement;
     let relations: Vec<_> = relations
         .iter()
         .map(|used| json!({"schema": *used.schema, "name": *used.name, "operation": used.operation.as_str()}))

@@ -5,6 +5,7 @@ pub mod explain;
 pub mod input;
 pub mod serve;
 pub mod test;
+pub mod usage;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::judge;
 use super::objection::Objection;
 use super::refusal::{Refusal, SqlState};
-use super::report::{Effects, Operation, Report, StatementReport};
+use super::report::{Blind, Effects, Operation, Report, StatementReport, Touched, Touches};
 use super::temporary::Own;
 use super::verdict::{Admitted, Verdict};
 use crate::model::catalog::{Catalog, SearchPath};
@@ -52,7 +52,10 @@ impl Plan {
             .report
             .statements
             .iter()
-            .map(|statement| 128 + statement.relations.len() * 96 + statement.columns.len() * 160)
+            .map(|statement| {
+                let touched = statement.touched.uses.len() * size_of::<Touched>() + statement.touched.shape.len();
+                128 + statement.relations.len() * 96 + statement.columns.len() * 160 + touched
+            })
             .sum();
         splices + statements
     }
@@ -88,7 +91,8 @@ pub fn check(snapshot: &Snapshot, facts: &Facts<'_>, sql: &str) -> Verdict {
 
 /// Finds out what to do with a text of this shape.
 pub(super) fn plan(snapshot: &Snapshot, facts: &Facts<'_>, sql: &str, tokens: &[Token]) -> Result<Plan, Box<Refusal>> {
-    let shared = snapshot.database(facts.database).map(|database| &*database.catalog);
+    let database = snapshot.database(facts.database);
+    let (shared, lineages) = (database.map(|known| &*known.catalog), database.map(|known| &known.lineages));
     if let Some(number) = reads_otherwise(shared, tokens) {
         if !facts.view.governed {
             return Ok(Plan { splices: Vec::new(), report: unanalysed("lexer") });
@@ -117,7 +121,7 @@ pub(super) fn plan(snapshot: &Snapshot, facts: &Facts<'_>, sql: &str, tokens: &[
         let (path, copy) = (own.path(searched), own.catalog(shared));
         let facts = Facts { search_path: path.as_ref(), ..*facts };
         let catalog = copy.as_ref().or(shared);
-        let case = judge::Text { sql, tokens, facts: &facts, catalog, earlier: report.effects, own: &own };
+        let case = judge::Text { sql, tokens, facts: &facts, catalog, lineages, earlier: report.effects, own: &own };
         let (found, objection) = judge::statement(&case, statement, &mut splicer);
         merge_effects(&mut report.effects, found.effects);
         own.follow(&found, shared, searched);
@@ -184,6 +188,7 @@ fn unanalysed(why: &'static str) -> Arc<Report> {
             relations: Vec::new(),
             columns: Vec::new(),
             unanalysed: Some(why),
+            touched: Touches { blind: Blind::Wholly, ..Touches::default() },
         }],
         ..Report::default()
     })

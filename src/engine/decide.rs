@@ -326,7 +326,7 @@ fn operation(role: Role) -> Operation {
     }
 }
 
-fn access(clause: Clause) -> Access {
+pub(super) fn access(clause: Clause) -> Access {
     match clause {
         Clause::Output => Access::Explicit,
         Clause::Filter => Access::Filter,

@@ -55,6 +55,7 @@ pub(super) fn query(case: &Case<'_>, view: &Relation) -> Result<Expanded, Object
         tokens: &tokens,
         facts: &facts,
         catalog: Some(case.catalog),
+        lineages: None,
         earlier: Effects::default(),
         own: &Own::default(),
     };

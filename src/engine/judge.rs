@@ -8,8 +8,8 @@ use super::lookups::Lookups;
 use super::objection::Objection;
 use super::reading::{self, Reading, Unread};
 use super::refusal::SqlState;
-use super::report::{Effects, Notice, RelationUse, StatementReport};
-use super::{calls, predicates, rewrite, session, temporary, unknown, writes};
+use super::report::{Effects, Notice, RelationUse, StatementReport, Touches};
+use super::{calls, predicates, rewrite, session, temporary, touched, unknown, writes};
 use crate::model::catalog::{Catalog, SearchPath, is_system_schema};
 use crate::policy::trusted;
 use crate::sql::access::RelationRef;
@@ -25,6 +25,8 @@ pub(super) struct Text<'a> {
     pub tokens: &'a [Token],
     pub facts: &'a Facts<'a>,
     pub catalog: Option<&'a Catalog>,
+    /// Where the columns of its views come from.
+    pub lineages: Option<&'a touched::Lineages>,
     /// What the statements before it, in the same text, do to the session.
     pub earlier: Effects,
     /// The temporary tables of the session, as those statements leave them.
@@ -55,12 +57,14 @@ pub(super) fn statement(
             relations: Vec::new(),
             columns: Vec::new(),
             unanalysed: None,
+            touched: Touches::default(),
         },
         notices: Vec::new(),
         effects: session::effects(outline, text.facts.view),
         changes: Vec::new(),
     };
     let objection = judge(text, outline, tokens, &mut found, splicer).err();
+    touched::describe(text, outline, tokens, &mut found.report);
     for notice in &mut found.notices {
         notice.fingerprint = fingerprint;
     }
@@ -82,6 +86,7 @@ fn judge(
     let Form::Query(around) = form else {
         found.report.relations = text.named_relations(outline);
         found.report.unanalysed = kind::blind_spot(&outline.kind);
+        found.report.touched = touched::outlined(text, outline, tokens, &found.report.relations);
         // The arguments of EXECUTE are expressions that the server evaluates.
         if !governed {
             return Ok(());
@@ -104,6 +109,7 @@ fn judge(
         Err(unread) => {
             found.report.unanalysed = Some(unread.reason());
             found.report.relations = text.named_relations(outline);
+            found.report.touched = touched::outlined(text, outline, tokens, &found.report.relations);
             return Ok(());
         }
     };
@@ -120,6 +126,7 @@ fn judge(
         denied: Denied::LeftOut,
         depth: 0,
     };
+    found.report.touched = touched::resolved(&case, text.lineages);
     let decision = decide::decide(&case);
     found.report.relations = decision.relations;
     found.report.columns = decision.columns;

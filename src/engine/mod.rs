@@ -23,6 +23,7 @@ mod sequences;
 mod session;
 mod settings;
 mod temporary;
+mod touched;
 mod unknown;
 pub mod unreadable;
 pub mod verdict;

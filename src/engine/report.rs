@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::catalog::{ColumnId, Oid};
+use crate::model::catalog::{ColumnId, Oid, Relation};
 
 /// What was understood of one text.
 #[derive(Debug, Clone, Default)]
@@ -54,6 +54,44 @@ pub struct StatementReport {
     pub columns: Vec<ColumnUse>,
     /// Why it could not be analysed in full; such statements of observed sessions pass and are counted by this reason.
     pub unanalysed: Option<&'static str>,
+    /// Everything that it touches, for the record of usage.
+    pub touched: Touches,
+}
+
+/// What a statement touches, whether or not a rule is about it.
+#[derive(Debug, Clone, Default)]
+pub struct Touches {
+    /// Columns and relations, each once per access. System and temporary relations are left out.
+    pub uses: Arc<[Touched]>,
+    /// The normalised text, literals and comments out; empty where nothing is touched.
+    pub shape: Arc<str>,
+    /// What may be touched beside them.
+    pub blind: Blind,
+}
+
+/// One column, or a relation as such, in one role of a statement.
+#[derive(Debug, Clone)]
+pub struct Touched {
+    /// The relation.
+    pub relation: Arc<Relation>,
+    /// The column; 0 stands for the relation as such.
+    pub attnum: i16,
+    /// How it is used.
+    pub access: Access,
+    /// The view, or the partition, that the statement names in its place.
+    pub via: Option<Arc<Relation>>,
+}
+
+/// What a statement may touch that is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Blind {
+    /// Nothing.
+    #[default]
+    No,
+    /// Any column of the relations that it touches.
+    Within,
+    /// Anything.
+    Wholly,
 }
 
 /// The verb of a statement: label `operation` of the metrics, lower case.

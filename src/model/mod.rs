@@ -13,3 +13,4 @@ pub mod lifecycle;
 pub mod reading;
 pub mod source;
 pub mod temporary;
+pub mod usage;

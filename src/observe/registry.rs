@@ -118,4 +118,12 @@ metrics! {
     TABLE_INDEX_ROWS = Counter "pgcovenant_table_index_rows_total" ["datname", "schemaname", "relname"] "Live rows fetched by index scans as the server counts them, since the proxy watches.";
     /// Index scans by index.
     INDEX_SCANS = Counter "pgcovenant_index_scans_total" ["datname", "schemaname", "relname", "indexrelname"] "Scans of the index as the server counts them, since the proxy watches.";
+    /// Flushes of usage.
+    USAGE_FLUSHES = Counter "pgcovenant_usage_flushes_total" ["result"] "Attempts to bring recorded usage to its store, or, without one, to memory.";
+    /// Usage that waits.
+    USAGE_PENDING = Gauge "pgcovenant_usage_pending" [] "Counts of usage that wait for the store, as of the last attempt.";
+    /// The last flush.
+    USAGE_FLUSH_TIMESTAMP = Gauge "pgcovenant_usage_last_flush_timestamp_seconds" [] "Unix time of the last successful flush of usage.";
+    /// Usage that is not told apart.
+    USAGE_MERGED = Counter "pgcovenant_usage_merged_total" [] "Uses that were counted for the application __other__ because memory is bounded.";
 }

@@ -9,7 +9,7 @@ use super::event::{Decision, Event, Recorder};
 use super::metrics::Caps;
 use super::observer::{DeprecatedColumn, Observer};
 use super::registry::METRICS;
-use crate::engine::report::{Access, ColumnUse, Operation, Outcome, RelationUse, Report, StatementReport};
+use crate::engine::report::{Access, ColumnUse, Operation, Outcome, RelationUse, Report, StatementReport, Touches};
 use crate::model::activity::{Activity, IndexActivity, TableActivity};
 use crate::model::catalog::{ColumnId, Oid};
 use crate::policy::subject::Subject;
@@ -46,7 +46,8 @@ fn column(name: &str, outcome: Outcome) -> ColumnUse {
 }
 
 fn statement(relations: Vec<RelationUse>, columns: Vec<ColumnUse>) -> StatementReport {
-    StatementReport { operation: Operation::Select, fingerprint: 0xabc, relations, columns, unanalysed: None }
+    let touched = Touches::default();
+    StatementReport { operation: Operation::Select, fingerprint: 0xabc, relations, columns, unanalysed: None, touched }
 }
 
 fn event(statements: Vec<StatementReport>, decision: Decision) -> Event {
@@ -88,6 +89,7 @@ fn report_everything(observer: &Observer) {
     observer.certificates_refused();
     observer.upstream_reached();
     observer.upstream_lost();
+    observer.usage_flushed(Ok(()));
     observer.deprecated_columns(&[DeprecatedColumn {
         database: "shop".into(),
         schema: "public".into(),

@@ -54,6 +54,7 @@ impl Judge for Fake {
                     relations: Vec::new(),
                     columns: Vec::new(),
                     unanalysed: None,
+                    touched: Default::default(),
                 })
                 .into_iter()
                 .collect(),
