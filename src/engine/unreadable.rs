@@ -40,7 +40,7 @@ pub fn check_unreadable(view: &SubjectView, unreadable: Unreadable) -> Verdict {
             unanalysed: Some(unreadable.reason()),
         }],
         effects: Effects { search_path_may_change: true, ..Effects::default() },
-        notices: Vec::new(),
+        ..Report::default()
     });
     if !view.governed {
         return Verdict::Admit(Admitted::unchanged(report));

@@ -62,6 +62,7 @@ impl Judge for Fake {
                 temporary_may_change: sql.contains("temp"),
                 ddl: sql.contains("create"),
                 names_unknown: sql.contains("unheard"),
+                ..Effects::default()
             },
             ..Report::default()
         };

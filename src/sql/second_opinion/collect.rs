@@ -119,6 +119,7 @@ fn named_by_utility<'a>(tree: &mut Tree<'a, '_, Collector>, node: Node<'a>) -> R
     }
     let relation = match node {
         Node::RenameStmt(rename) => rename.relation(),
+        Node::AlterObjectSchemaStmt(moved) => moved.relation(),
         Node::CreateTrigStmt(trigger) => trigger.relation(),
         Node::RuleStmt(rule) => rule.relation(),
         Node::RefreshMatViewStmt(refresh) => refresh.relation(),
