@@ -118,4 +118,6 @@ metrics! {
     TABLE_INDEX_ROWS = Counter "pgcovenant_table_index_rows_total" ["datname", "schemaname", "relname"] "Live rows fetched by index scans as the server counts them, since the proxy watches.";
     /// Index scans by index.
     INDEX_SCANS = Counter "pgcovenant_index_scans_total" ["datname", "schemaname", "relname", "indexrelname"] "Scans of the index as the server counts them, since the proxy watches.";
+    /// Changes of the structure.
+    DDL_STATEMENTS = Counter "pgcovenant_ddl_statements_total" ["datname", "command", "action"] "Statements that change the structure of the database or its rights, by command and whether they were allowed or refused.";
 }
