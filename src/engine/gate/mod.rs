@@ -174,8 +174,19 @@ fn depends(rules: &Rules, ddl: &Ddl, report: &mut Report) {
         Thing::Relation(named) | Thing::Index(named) | Thing::Type(named) => named.schema.is_none(),
         Thing::Schema(_) | Thing::OwnedBy(_) => false,
     };
-    let searched =
-        |change: &Change| unqualified(change) && (change.action != Action::Create || !rules.closed_by.is_empty());
+    let searched = |change: &Change| {
+        let asked = match change.action {
+            Action::Create => !rules.closed_by.is_empty(),
+            Action::Other => !rules.closed_by.is_empty() || rules.frozen.is_some(),
+            Action::Drop { .. }
+            | Action::Rename
+            | Action::SetSchema
+            | Action::DropColumn { .. }
+            | Action::RenameColumn { .. }
+            | Action::AlterColumnType { .. } => true,
+        };
+        asked && unqualified(change)
+    };
     let waits = ddl.nature == Nature::Blocking && rules.lock_timeout.is_some();
     let depends = &mut report.effects.depends;
     depends.on_session |= waits || ddl.changes.iter().any(searched);
