@@ -115,7 +115,7 @@ fn judge(
     };
     let Some(catalog) = text.catalog else { return Ok(()) };
     let resolution = resolved.resolution;
-    found.effects.names_unknown = governed && unknown::is_named(catalog, outline, &resolution);
+    found.effects.names_unknown = unknown::is_named(catalog, outline, &resolution);
     let lookups = Lookups::of(catalog, text.facts.view, &resolution, outline);
     let case = Case {
         catalog,

@@ -8,6 +8,7 @@ mod decide;
 mod expand;
 mod definitions;
 pub mod function_call;
+mod gate;
 mod judge;
 mod kind;
 mod lookups;

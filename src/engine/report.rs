@@ -13,6 +13,19 @@ pub struct Report {
     pub effects: Effects,
     /// Warnings for the client, to be sent once per session and statement shape.
     pub notices: Vec<Notice>,
+    /// Warnings about changes of the structure, to be sent every time.
+    pub cautions: Vec<Notice>,
+    /// What the statements change of the structure, in order; of temporary tables nothing is told.
+    pub ddl: Vec<DdlReport>,
+}
+
+/// What one statement changes of the structure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DdlReport {
+    /// The command, as its tag names it.
+    pub command: &'static str,
+    /// What it is done to, by full names as far as they are known, such as `public.orders.status`.
+    pub objects: Vec<String>,
 }
 
 /// Consequences of a text for the session's own state.
@@ -26,6 +39,19 @@ pub struct Effects {
     pub ddl: bool,
     /// It names something that the catalog does not have: somebody may have created it a moment ago.
     pub names_unknown: bool,
+    /// It changes the structure, and the verdict holds only for now: it is never remembered.
+    pub judged_anew: bool,
+    /// The verdict depends on what the session would have to be asked for.
+    pub depends: Depends,
+}
+
+/// What of an observed session a verdict on a change of the structure depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Depends {
+    /// Where it looks names up, and whether it has a `lock_timeout`.
+    pub on_session: bool,
+    /// It is to be given a `lock_timeout` of so many milliseconds where it has none.
+    pub lock_timeout: Option<u32>,
 }
 
 /// A warning 01P01 about a deprecated column.

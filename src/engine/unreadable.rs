@@ -41,7 +41,7 @@ pub fn check_unreadable(view: &SubjectView, unreadable: Unreadable) -> Verdict {
             touched: Touches { blind: Blind::Wholly, ..Touches::default() },
         }],
         effects: Effects { search_path_may_change: true, ..Effects::default() },
-        notices: Vec::new(),
+        ..Report::default()
     });
     if !view.governed {
         return Verdict::Admit(Admitted::unchanged(report));

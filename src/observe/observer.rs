@@ -317,6 +317,11 @@ impl Recorder for Observer {
             let operation = if event.decision == Decision::Deny { Operation::Utility } else { Operation::Empty };
             self.metrics.statement(&database, operation, event.decision);
         }
+        for change in &event.report.ddl {
+            let action = if event.decision == Decision::Deny { "refused" } else { "allowed" };
+            let values = [&*database.name, change.command, action];
+            self.metrics.counter(&registry::DDL_STATEMENTS, &values).increment(1);
+        }
         self.cost(&database, event);
         self.failure(&database, event);
         self.usage.record(event);

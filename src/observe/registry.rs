@@ -126,4 +126,6 @@ metrics! {
     USAGE_FLUSH_TIMESTAMP = Gauge "pgcovenant_usage_last_flush_timestamp_seconds" [] "Unix time of the last successful flush of usage.";
     /// Usage that is not told apart.
     USAGE_MERGED = Counter "pgcovenant_usage_merged_total" [] "Uses that were counted for the application __other__ because memory is bounded.";
+    /// Changes of the structure.
+    DDL_STATEMENTS = Counter "pgcovenant_ddl_statements_total" ["datname", "command", "action"] "Statements that change the structure of the database or its rights, by command and whether they were allowed or refused.";
 }

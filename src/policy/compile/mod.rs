@@ -6,6 +6,7 @@
 //! in which the engine asks.
 
 mod columns;
+mod ddl;
 mod decision;
 mod fingerprint;
 mod lifecycles;
@@ -13,6 +14,7 @@ mod load;
 mod spread;
 mod views;
 
+pub use ddl::Described;
 pub use load::Bundle;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -55,6 +57,7 @@ pub fn view(bundle: &Bundle, database: Option<&Database>, subject: &Subject, occ
             view.writes = writes(&applied, &database.catalog);
         }
     }
+    view.ddl = ddl::of(bundle, subject, occasion);
     view.fingerprint = fingerprint::of(&view, &subject.database);
     view
 }
