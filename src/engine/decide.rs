@@ -1,5 +1,6 @@
 //! What the rules of the subject say about the references of one statement.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::check::Facts;
@@ -11,8 +12,10 @@ use crate::model::catalog::{Catalog, Column, ColumnId, Relation};
 use crate::model::ident::display_name;
 use crate::model::lifecycle::{Conduct, Lifecycle, Phase};
 use crate::policy::view::{ColumnRule, Effect, RelationRules, SubjectView};
-use crate::sql::access::{Clause, ColumnRef, RelationIndex, RelationRef, Resolution, Role, StarRef, WholeRowRef};
-use crate::sql::tree::{Name, Verb};
+use crate::sql::access::{
+    Clause, ColumnRef, RelationIndex, RelationRef, Resolution, Role, StarRef, Unresolved, WholeRowRef,
+};
+use crate::sql::tree::{Name, Path, Verb};
 
 /// The decision on one statement.
 #[derive(Debug, Default)]
@@ -38,6 +41,8 @@ pub(super) struct Case<'a> {
     pub depth: u8,
     /// Comparisons that see a masked column itself.
     pub lookups: &'a Lookups,
+    /// Where relations stand that a projection replaces.
+    pub wrapped: &'a BTreeSet<u32>,
 }
 
 /// What a projection shows in place of denied columns.
@@ -66,11 +71,9 @@ impl<'a> Case<'a> {
         self.view.relations.get(&mention.relation?).map(|rules| &**rules)
     }
 
-    /// Whether a relation in FROM must be replaced by a projection of what the subject may see.
+    /// Whether a relation in FROM is replaced by a projection of what the subject sees.
     pub(super) fn is_wrapped(&self, mention: &RelationRef) -> bool {
-        mention.role == Role::Source
-            && self.view.governed
-            && self.rules(mention).is_some_and(|rules| rules.protects() || rules.columns.values().any(is_hidden))
+        mention.role == Role::Source && self.wrapped.contains(&mention.path.span().start)
     }
 
     pub(super) fn rule(&self, relation: &Relation, column: &Column) -> Option<&'a ColumnRule> {
@@ -99,6 +102,9 @@ pub(super) fn decide(case: &Case<'_>) -> Decision {
     decider.relations();
     for column in &case.resolution.columns {
         decider.column(column);
+    }
+    for name in &case.resolution.unresolved {
+        decider.unresolved(name);
     }
     for star in &case.resolution.stars {
         decider.star(star);
@@ -184,7 +190,7 @@ impl Decider<'_, '_> {
         let Some(rule) = self.case.rule(relation, column) else { return };
         let offset = reference.path.span().start;
         if conduct(rule) >= Conduct::Refused {
-            self.object(retired(relation, column, reference, rule).at(offset));
+            self.object(retired(relation, column, (&reference.path, reference.clause), rule).at(offset));
             self.note(relation, column, rule, access(reference.clause));
             return;
         }
@@ -193,6 +199,24 @@ impl Decider<'_, '_> {
         }
         let looks_up = self.case.lookups.is_raw(reference);
         self.note(relation, column, rule, if looks_up { Access::Lookup } else { access(reference.clause) });
+    }
+
+    /// A name that nothing explains, and that a column which counts as dropped would have explained.
+    fn unresolved(&mut self, name: &Unresolved) {
+        let reachable: &[RelationIndex] = match (&name.of, name.path.qualifier.is_empty()) {
+            (Some(of), _) => std::slice::from_ref(of),
+            (None, true) => &name.visible,
+            (None, false) => return,
+        };
+        let found = reachable.iter().find_map(|index| {
+            let relation = self.case.relation_of(*index)?;
+            let column = relation.column(name.path.last.as_str())?;
+            let rule = self.case.rule(relation, column).filter(|rule| is_hidden(rule))?;
+            Some((relation, column, rule))
+        });
+        let Some((relation, column, rule)) = found else { return };
+        self.object(retired(relation, column, (&name.path, name.clause), rule).at(name.path.span().start));
+        self.note(relation, column, rule, access(name.clause));
     }
 
     /// `(row).column` reaches one column.
@@ -288,9 +312,9 @@ impl Decider<'_, '_> {
 }
 
 /// What the server would say of a dropped column, with a hint that it would not have.
-fn retired(relation: &Relation, column: &Column, reference: &ColumnRef, rule: &ColumnRule) -> Objection {
-    let message = match reference.path.qualifier.last() {
-        _ if reference.clause.is_write() => {
+fn retired(relation: &Relation, column: &Column, (path, clause): (&Path, Clause), rule: &ColumnRule) -> Objection {
+    let message = match path.qualifier.last() {
+        _ if clause.is_write() => {
             format!("column \"{}\" of relation \"{}\" does not exist", column.name, relation.name)
         }
         None => format!("column \"{}\" does not exist", column.name),
