@@ -103,8 +103,11 @@ pub(super) fn decide(case: &Case<'_>) -> Decision {
     for column in &case.resolution.columns {
         decider.column(column);
     }
+    // The server stops at the first name that it cannot explain, whether or not a retired column would explain it.
     for name in &case.resolution.unresolved {
-        decider.unresolved(name);
+        if !decider.unresolved(name) {
+            break;
+        }
     }
     for star in &case.resolution.stars {
         decider.star(star);
@@ -185,12 +188,13 @@ impl Decider<'_, '_> {
     }
 
     fn column(&mut self, reference: &ColumnRef) {
-        let Some(relation) = self.case.relation_of(reference.via) else { return };
+        let Some(mention) = self.case.mention(reference.via) else { return };
+        let Some(relation) = self.case.relation(mention) else { return };
         let Some(column) = relation.column_by_number(reference.column.attnum) else { return };
         let Some(rule) = self.case.rule(relation, column) else { return };
         let offset = reference.path.span().start;
         if conduct(rule) >= Conduct::Refused {
-            self.object(retired(relation, column, (&reference.path, reference.clause), rule).at(offset));
+            self.object(retired((mention, relation), column, (&reference.path, reference.clause), rule));
             self.note(relation, column, rule, access(reference.clause));
             return;
         }
@@ -201,22 +205,24 @@ impl Decider<'_, '_> {
         self.note(relation, column, rule, if looks_up { Access::Lookup } else { access(reference.clause) });
     }
 
-    /// A name that nothing explains, and that a column which counts as dropped would have explained.
-    fn unresolved(&mut self, name: &Unresolved) {
+    /// Whether a name that nothing explains would have been explained by a column which counts as dropped.
+    fn unresolved(&mut self, name: &Unresolved) -> bool {
         let reachable: &[RelationIndex] = match (&name.of, name.path.qualifier.is_empty()) {
             (Some(of), _) => std::slice::from_ref(of),
             (None, true) => &name.visible,
-            (None, false) => return,
+            (None, false) => return false,
         };
         let found = reachable.iter().find_map(|index| {
-            let relation = self.case.relation_of(*index)?;
+            let mention = self.case.mention(*index)?;
+            let relation = self.case.relation(mention)?;
             let column = relation.column(name.path.last.as_str())?;
             let rule = self.case.rule(relation, column).filter(|rule| is_hidden(rule))?;
-            Some((relation, column, rule))
+            Some((mention, relation, column, rule))
         });
-        let Some((relation, column, rule)) = found else { return };
-        self.object(retired(relation, column, (&name.path, name.clause), rule).at(name.path.span().start));
+        let Some((mention, relation, column, rule)) = found else { return false };
+        self.object(retired((mention, relation), column, (&name.path, name.clause), rule));
         self.note(relation, column, rule, access(name.clause));
+        true
     }
 
     /// `(row).column` reaches one column.
@@ -225,11 +231,11 @@ impl Decider<'_, '_> {
         let Some(column) = relation.column(field.as_str()) else { return };
         let Some(rule) = self.case.rule(relation, column) else { return };
         if conduct(rule) >= Conduct::Refused {
-            let words = format!("column \"{}\" not found in data type {}", column.name, relation.name);
+            let words = format!("column {}.{} does not exist", row.path.last.as_str(), column.name);
             self.object(
                 Objection::new(SqlState::UndefinedColumn, words)
                     .retired("column", rule.lifecycle.as_deref())
-                    .at(field.span.start),
+                    .at(row.path.span().start),
             );
         }
         if self.case.view.governed && rule.effect == Effect::Deny {
@@ -312,15 +318,23 @@ impl Decider<'_, '_> {
 }
 
 /// What the server would say of a dropped column, with a hint that it would not have.
-fn retired(relation: &Relation, column: &Column, (path, clause): (&Path, Clause), rule: &ColumnRule) -> Objection {
+fn retired(
+    (mention, relation): (&RelationRef, &Relation),
+    column: &Column,
+    (path, clause): (&Path, Clause),
+    rule: &ColumnRule,
+) -> Objection {
+    let copied = matches!(mention.role, Role::CopyTo | Role::CopyFrom);
     let message = match path.qualifier.last() {
-        _ if clause.is_write() => {
+        _ if clause.is_write() || copied => {
             format!("column \"{}\" of relation \"{}\" does not exist", column.name, relation.name)
         }
         None => format!("column \"{}\" does not exist", column.name),
         Some(qualifier) => format!("column {}.{} does not exist", qualifier.as_str(), column.name),
     };
-    Objection::new(SqlState::UndefinedColumn, message).retired("column", rule.lifecycle.as_deref())
+    let objection = Objection::new(SqlState::UndefinedColumn, message).retired("column", rule.lifecycle.as_deref());
+    // COPY does not say where.
+    if copied { objection } else { objection.at(path.span().start) }
 }
 
 fn outcome(rule: &ColumnRule, governed: bool, access: Access) -> Outcome {

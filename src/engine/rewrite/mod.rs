@@ -7,6 +7,7 @@
 mod projection;
 mod rows;
 mod stars;
+mod writes;
 
 use super::decide::{Case, is_hidden};
 use super::lookups::raw_name;
@@ -14,6 +15,7 @@ use super::objection::Objection;
 use super::retired;
 use crate::model::catalog::{Column, Relation};
 use crate::model::ident::Ident;
+use crate::model::lifecycle::RedirectedWrites;
 use crate::policy::view::Effect;
 use crate::sql::access::{ColumnRef, RelationIndex, RelationRef, Role};
 use crate::sql::lexer::Token;
@@ -43,7 +45,7 @@ pub(super) fn rewrite(case: &Case<'_>, text: &str, tokens: &[Token], splicer: &m
     for grouping in &case.resolution.groupings {
         rewriter.grouping(grouping)?;
     }
-    rewriter.implicit_inserts()
+    rewriter.written()
 }
 
 /// Adds the replacement of COPY … TO.
@@ -95,7 +97,7 @@ pub(super) fn retire(case: &Case<'_>, text: &str, tokens: &[Token], splicer: &mu
     for grouping in &case.resolution.groupings {
         rewriter.grouping(grouping)?;
     }
-    rewriter.implicit_inserts()
+    rewriter.written()
 }
 
 struct Rewriter<'a, 'c, 's, 't> {
@@ -149,12 +151,32 @@ impl Rewriter<'_, '_, '_, '_> {
         let (Role::Target(_), Some(relation)) = (mention.role, self.case.relation(mention)) else { return Ok(()) };
         let Some(column) = relation.column_by_number(reference.column.attnum) else { return Ok(()) };
         let qualifier = reference.path.qualifier.last().unwrap_or_else(|| mention.visible_name());
+        if let Some(source) = self.proposed(mention, relation, column, qualifier) {
+            let field = format!("{}.{}", qualifier.ident, Ident::quoted(&source.name));
+            return self.replace(reference.path.span(), converted(&field, source, column), Generated::Plain);
+        }
         let Some((value, generated)) = self.target_value(relation, column, &qualifier.ident) else { return Ok(()) };
         self.replace(reference.path.span(), value, generated)?;
         if reference.names_output {
             self.name_output(reference.path.span(), &column.name)?;
         }
         Ok(())
+    }
+
+    /// The column of a proposed row, `excluded`, that has got the value written for another one.
+    fn proposed<'r>(
+        &self,
+        mention: &RelationRef,
+        relation: &'r Relation,
+        column: &Column,
+        qualifier: &Name,
+    ) -> Option<&'r Column> {
+        let is_proposed = qualifier.as_str() == "excluded" && qualifier.ident != mention.visible_name().ident;
+        let redirect = retired::redirect(self.case.view, relation, column)
+            .filter(|redirect| is_proposed && redirect.writes == RedirectedWrites::Replacement)?;
+        let masked = self.case.view.governed
+            && self.case.rule(relation, column).is_some_and(|rule| rule.effect != Effect::Allow);
+        relation.column(&redirect.to).filter(|_| !masked)
     }
 
     /// What stands for a column of a target instead of its name.

@@ -115,33 +115,6 @@ impl Rewriter<'_, '_, '_, '_> {
         self.splicer.insert_after(grouping.insert_at, added).map_err(misfit)
     }
 
-    /// INSERT without a column list, where a column counts as dropped: the remaining ones are named.
-    pub(super) fn implicit_inserts(&mut self) -> Done {
-        for insert in &self.case.resolution.implicit_inserts {
-            let (Some(relation), Some(width)) = (self.case.relation_of(insert.relation), insert.width) else {
-                continue;
-            };
-            let hidden = |column: &&Column| self.case.rule(relation, column).is_some_and(is_hidden);
-            if !relation.columns.iter().any(|column| hidden(&column)) {
-                continue;
-            }
-            let names: Vec<_> = relation
-                .columns
-                .iter()
-                .filter(|column| !hidden(column))
-                .take(width)
-                .map(|column| Ident::quoted(&column.name).to_string())
-                .collect();
-            let Some(place) = insert.insert_at else {
-                let why = "an INSERT without a column list counts a column that is treated as dropped";
-                return Err(Objection::not_understood(why));
-            };
-            let list = format!(" ({})", names.join(", "));
-            self.splicer.insert_after(place, list).map_err(misfit)?;
-        }
-        Ok(())
-    }
-
     /// The columns of a relation by the names that the statement knows them by: a list behind the alias names the first ones
     /// anew. Those that count as dropped have none.
     fn names_in_statement<'r>(&self, mention: &RelationRef, relation: &'r Relation) -> Vec<(&'r Column, Ident)> {
