@@ -19,6 +19,7 @@ mod reading;
 mod recent;
 pub mod refusal;
 pub mod report;
+mod retired;
 mod rewrite;
 mod sequences;
 mod session;

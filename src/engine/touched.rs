@@ -41,6 +41,13 @@ pub(super) fn resolved(case: &Case<'_>, lineages: Option<&Lineages>) -> Touches 
             found.column(relation, reference.column.attnum, access);
         }
     }
+    // Whoever still names what counts as dropped is refused, and still uses it.
+    for name in &resolution.unresolved {
+        let Some((relation, column, _)) = case.meant(name) else { continue };
+        if let Some(relation) = case.catalog.relation(relation.oid) {
+            found.column(relation, column.attnum, decide::access(name.clause));
+        }
+    }
     stars(case, &mut found);
     for row in &resolution.whole_rows {
         whole_row(case, row, &mut found);
