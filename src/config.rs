@@ -1,6 +1,7 @@
 //! How this process is set up: the checked form of `pgcovenant.yaml`.
 
 pub mod auth;
+pub mod drift;
 pub mod file;
 pub mod network;
 
@@ -37,6 +38,8 @@ pub struct Config {
     pub auth: auth::Auth,
     /// File for audit records, JSON lines.
     pub audit: Option<PathBuf>,
+    /// Comparing databases with their contracts.
+    pub drift: drift::Drift,
     /// Bounds.
     pub limits: Limits,
 }

@@ -46,6 +46,7 @@ impl Reader<'_, '_> {
         let auth = fields.optional("auth").and_then(|node| auth::read(node, self.base, self.problems));
         let audit = fields.optional("audit").and_then(|node| self.audit(node));
         let limits = fields.optional("limits").and_then(|node| self.limits(node)).unwrap_or_default();
+        let drift = fields.optional("drift").and_then(|node| self.drift(node)).unwrap_or_default();
         if let Some(entry) = fields.entry("state") {
             let help = "Usage is kept in memory and in the metrics.";
             self.problems.warn(&entry.key_span, "`state` is not used by this version", help);
@@ -79,6 +80,7 @@ impl Reader<'_, '_> {
             tls,
             auth: auth.unwrap_or_default(),
             audit,
+            drift,
             limits,
         })
     }
@@ -237,7 +239,7 @@ impl Reader<'_, '_> {
     }
 
     /// A time span that may be `0s`.
-    fn pause(&mut self, node: &Node) -> Option<Duration> {
+    pub(super) fn pause(&mut self, node: &Node) -> Option<Duration> {
         self.time(node, Duration::ZERO)
     }
 

@@ -118,4 +118,10 @@ metrics! {
     TABLE_INDEX_ROWS = Counter "pgcovenant_table_index_rows_total" ["datname", "schemaname", "relname"] "Live rows fetched by index scans as the server counts them, since the proxy watches.";
     /// Index scans by index.
     INDEX_SCANS = Counter "pgcovenant_index_scans_total" ["datname", "schemaname", "relname", "indexrelname"] "Scans of the index as the server counts them, since the proxy watches.";
+    /// Differences between contracts and databases.
+    DRIFT_ITEMS = Gauge "pgcovenant_drift_items" ["datname", "relname", "kind", "severity"] "Differences between the contracts and the database; relname is empty for what is of the whole database.";
+    /// When they were last compared.
+    DRIFT_LAST_CHECK = Gauge "pgcovenant_drift_last_check_timestamp_seconds" ["datname"] "Unix time at which the database was last compared with its contracts.";
+    /// How far migrations have come.
+    SCHEMA_VERSION_INFO = Gauge "pgcovenant_schema_version_info" ["datname", "tool", "schema_version", "state"] "Always 1; the version that the history table of a migration tool says, and how its worst migration is.";
 }

@@ -1,5 +1,6 @@
 //! Who may do what with the data; pure.
 
+pub mod bypass;
 pub mod compile;
 pub mod mask;
 pub mod rule;
