@@ -2,6 +2,7 @@
 
 pub mod bypass;
 pub mod compile;
+pub mod draft;
 pub mod mask;
 pub mod rule;
 pub mod snapshot;
