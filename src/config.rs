@@ -1,6 +1,7 @@
 //! How this process is set up: the checked form of `pgcovenant.yaml`.
 
 pub mod auth;
+pub mod drift;
 pub mod file;
 pub mod network;
 pub mod state;
@@ -40,6 +41,8 @@ pub struct Config {
     pub audit: Option<PathBuf>,
     /// Where the record of usage is kept; in memory only if nothing is said.
     pub state: Option<state::State>,
+    /// Comparing databases with their contracts.
+    pub drift: drift::Drift,
     /// Bounds.
     pub limits: Limits,
 }

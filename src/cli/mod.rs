@@ -1,7 +1,9 @@
 //! One file per subcommand. Each returns its exit code: 0 fine, 1 problems found, 2 could not run.
 
 pub mod check;
+pub mod drift;
 pub mod explain;
+pub mod init;
 pub mod input;
 pub mod serve;
 pub mod test;
@@ -37,6 +39,10 @@ pub enum Command {
     Test(Test),
     /// Show how a statement is understood, what is decided about it and why, and the SQL that is sent.
     Explain(Explain),
+    /// Compare databases with their contracts. Exit code 0: nothing at or above --fail-on, 1: something, 2: cannot run.
+    Drift(Drift),
+    /// Write a first contract and a policy that only observes, from a database.
+    Init(Init),
 }
 
 /// Which files to read.
@@ -104,6 +110,79 @@ pub struct Explain {
     pub sql: String,
 }
 
+/// Arguments of `drift`.
+#[derive(Debug, Args)]
+pub struct Drift {
+    /// Which files to read.
+    #[command(flatten)]
+    pub source: Source,
+    /// Only this database; all that contracts are about otherwise.
+    #[arg(long, value_name = "NAME")]
+    pub database: Option<String>,
+    /// How to report.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: DriftFormat,
+    /// From which severity on the exit code is 1.
+    #[arg(long, value_enum, default_value_t)]
+    pub fail_on: FailOn,
+}
+
+/// How to report drift.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum DriftFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+    /// For a pull request.
+    Markdown,
+}
+
+/// From which severity on drift is a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum FailOn {
+    /// A promise of a contract is false.
+    #[default]
+    Breaking,
+    /// Something is open or unknown that should not be.
+    Risky,
+    /// Anything.
+    Cosmetic,
+    /// Nothing.
+    Never,
+}
+
+/// Arguments of `init`.
+#[derive(Debug, Args)]
+#[command(after_help = "Without --config, the password is read from the environment variable PGPASSWORD.")]
+pub struct Init {
+    /// A configuration file whose upstream and service account are used.
+    #[arg(short, long, value_name = "FILE", env = "PGCOVENANT_CONFIG", conflicts_with_all = ["host", "port", "user"])]
+    pub config: Option<PathBuf>,
+    /// The server.
+    #[arg(long, env = "PGHOST", default_value = "127.0.0.1")]
+    pub host: String,
+    /// Its port.
+    #[arg(long, env = "PGPORT", default_value_t = 5432)]
+    pub port: u16,
+    /// The role that asks; it needs no right but to connect.
+    #[arg(long, env = "PGUSER", default_value = "pgcovenant")]
+    pub user: String,
+    /// The database.
+    #[arg(long, env = "PGDATABASE", value_name = "NAME")]
+    pub database: String,
+    /// A schema to describe; may be given several times.
+    #[arg(long, value_name = "NAME", default_value = "public")]
+    pub schema: Vec<String>,
+    /// Where the files go.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub out: PathBuf,
+    /// Overwrite files.
+    #[arg(long)]
+    pub force: bool,
+}
+
 /// How to report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Format {
@@ -121,6 +200,8 @@ pub fn run(cli: Cli, serve: impl FnOnce(Serve) -> anyhow::Result<ExitCode>) -> E
         Command::Check(arguments) => check::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Drift(arguments) => drift::run(&arguments),
+        Command::Init(arguments) => init::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {
         let mut stderr = std::io::stderr();

@@ -47,6 +47,7 @@ impl Reader<'_, '_> {
         let audit = fields.optional("audit").and_then(|node| self.audit(node));
         let limits = fields.optional("limits").and_then(|node| self.limits(node)).unwrap_or_default();
         let state = fields.optional("state").and_then(|node| self.state(node));
+        let drift = fields.optional("drift").and_then(|node| self.drift(node)).unwrap_or_default();
         if reuse_port && listen.iter().flatten().any(|listen| matches!(listen, Listen::Abstract(_))) {
             let at = document.entry("reuse_port").map_or(0..1, |entry| entry.key_span.clone());
             let help = "Use a socket in a directory, or a TCP port.";
@@ -77,6 +78,7 @@ impl Reader<'_, '_> {
             auth: auth.unwrap_or_default(),
             audit,
             state,
+            drift,
             limits,
         })
     }
@@ -235,7 +237,7 @@ impl Reader<'_, '_> {
     }
 
     /// A time span that may be `0s`.
-    fn pause(&mut self, node: &Node) -> Option<Duration> {
+    pub(super) fn pause(&mut self, node: &Node) -> Option<Duration> {
         self.time(node, Duration::ZERO)
     }
 

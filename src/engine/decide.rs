@@ -77,17 +77,21 @@ impl<'a> Case<'a> {
     }
 
     /// The column that counts as dropped, and that a name would mean if it did not.
-    pub(super) fn meant(&self, name: &Unresolved) -> Option<(&'a Relation, &'a Column, &'a ColumnRule)> {
+    pub(super) fn meant(
+        &self,
+        name: &Unresolved,
+    ) -> Option<(&'a RelationRef, &'a Relation, &'a Column, &'a ColumnRule)> {
         let reachable: &[RelationIndex] = match (&name.of, name.path.qualifier.is_empty()) {
             (Some(of), _) => std::slice::from_ref(of),
             (None, true) => &name.visible,
             (None, false) => return None,
         };
         reachable.iter().find_map(|index| {
-            let relation = self.relation_of(*index)?;
+            let mention = self.mention(*index)?;
+            let relation = self.relation(mention)?;
             let column = relation.column(name.path.last.as_str())?;
             let rule = self.rule(relation, column).filter(|rule| is_hidden(rule))?;
-            Some((relation, column, rule))
+            Some((mention, relation, column, rule))
         })
     }
 
@@ -222,19 +226,7 @@ impl Decider<'_, '_> {
 
     /// Whether a name that nothing explains would have been explained by a column which counts as dropped.
     fn unresolved(&mut self, name: &Unresolved) -> bool {
-        let reachable: &[RelationIndex] = match (&name.of, name.path.qualifier.is_empty()) {
-            (Some(of), _) => std::slice::from_ref(of),
-            (None, true) => &name.visible,
-            (None, false) => return false,
-        };
-        let found = reachable.iter().find_map(|index| {
-            let mention = self.case.mention(*index)?;
-            let relation = self.case.relation(mention)?;
-            let column = relation.column(name.path.last.as_str())?;
-            let rule = self.case.rule(relation, column).filter(|rule| is_hidden(rule))?;
-            Some((mention, relation, column, rule))
-        });
-        let Some((mention, relation, column, rule)) = found else { return false };
+        let Some((mention, relation, column, rule)) = self.case.meant(name) else { return false };
         self.object(retired((mention, relation), column, (&name.path, name.clause), rule));
         self.note(relation, column, rule, access(name.clause));
         true

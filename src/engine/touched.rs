@@ -43,7 +43,7 @@ pub(super) fn resolved(case: &Case<'_>, lineages: Option<&Lineages>) -> Touches 
     }
     // Whoever still names what counts as dropped is refused, and still uses it.
     for name in &resolution.unresolved {
-        let Some((relation, column, _)) = case.meant(name) else { continue };
+        let Some((_, relation, column, _)) = case.meant(name) else { continue };
         if let Some(relation) = case.catalog.relation(relation.oid) {
             found.column(relation, column.attnum, decide::access(name.clause));
         }

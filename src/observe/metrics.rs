@@ -1,5 +1,6 @@
 //! The series behind the registry: handles are made on first use and kept, so that counting is a look-up and an addition.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -99,6 +100,10 @@ pub struct Metrics {
 struct Infos {
     policies: Vec<String>,
     deprecated: Vec<String>,
+    /// Counts of drift, by database.
+    drift: BTreeMap<Arc<str>, Vec<(String, usize)>>,
+    /// How far migrations have come, by database.
+    versions: BTreeMap<Arc<str>, Vec<String>>,
 }
 
 impl std::fmt::Debug for Metrics {
@@ -331,6 +336,20 @@ impl Metrics {
         self.infos().deprecated = columns.iter().map(series).collect();
     }
 
+    /// Replaces what is said of the drift of one database: relation, kind and severity with their count, and tool,
+    /// version and state of its migrations.
+    pub fn set_drift(&self, database: &Arc<str>, items: &[([&str; 3], usize)], versions: &[[&str; 3]]) {
+        let item = |([relation, kind, severity], count): &([&str; 3], usize)| {
+            (labels::render(registry::DRIFT_ITEMS.labels, &[database, relation, kind, severity]), *count)
+        };
+        let version = |[tool, version, state]: &[&str; 3]| {
+            labels::render(registry::SCHEMA_VERSION_INFO.labels, &[database, tool, &labels::clean(version), state])
+        };
+        let mut infos = self.infos();
+        infos.drift.insert(Arc::clone(database), items.iter().map(item).collect());
+        infos.versions.insert(Arc::clone(database), versions.iter().map(version).collect());
+    }
+
     /// Everything in the text exposition format, version 0.0.4.
     pub fn render(&self) -> String {
         let mut text = self.handle.render();
@@ -340,6 +359,13 @@ impl Metrics {
             let infos = self.infos();
             render_info(&registry::POLICY_INFO, &infos.policies, &mut text);
             render_info(&registry::DEPRECATED_COLUMN_INFO, &infos.deprecated, &mut text);
+            render_info(
+                &registry::SCHEMA_VERSION_INFO,
+                &infos.versions.values().flatten().cloned().collect::<Vec<_>>(),
+                &mut text,
+            );
+            let drift = infos.drift.values().flatten().map(|(labels, count)| (labels.as_str(), *count));
+            render_gauges(&registry::DRIFT_ITEMS, drift, &mut text);
         }
         for family in [&self.statement_duration, &self.table_duration, &self.overhead] {
             family.render(&mut text);
@@ -407,14 +433,21 @@ fn key(metric: &Metric, values: &[&str]) -> Key {
 }
 
 fn render_info(metric: &Metric, series: &[String], into: &mut String) {
-    if series.is_empty() {
+    render_gauges(metric, series.iter().map(|labels| (labels.as_str(), 1)), into);
+}
+
+fn render_gauges<'a>(metric: &Metric, series: impl Iterator<Item = (&'a str, usize)>, into: &mut String) {
+    let mut series = series.peekable();
+    if series.peek().is_none() {
         return;
     }
     labels::render_head(metric, into);
-    for labels in series {
+    for (labels, value) in series {
         into.push_str(metric.name);
         into.push('{');
         into.push_str(labels);
-        into.push_str("} 1\n");
+        into.push_str("} ");
+        into.push_str(&value.to_string());
+        into.push('\n');
     }
 }

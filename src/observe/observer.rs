@@ -1,5 +1,6 @@
 //! The recorder of the running proxy: turns events into series and audit records.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,6 +15,8 @@ use super::registry;
 use super::usage::Usage;
 use crate::engine::report::{ColumnUse, Operation, Outcome, StatementReport};
 use crate::model::activity::Activity;
+use crate::model::drift::Finding;
+use crate::model::migrations::History;
 use crate::policy::subject::Subject;
 
 /// Why recording cannot begin.
@@ -186,6 +189,32 @@ impl Observer {
         rows.dedup();
         let rows: Vec<_> = rows.iter().map(|(d, s, r, c, phase, sunset)| [&**d, s, r, c, phase, sunset]).collect();
         self.metrics.set_deprecated(&rows);
+    }
+
+    /// A database was compared with its contracts at that moment.
+    pub fn drift(&self, database: &str, findings: &[Finding], histories: &[History], now: jiff::Timestamp) {
+        let name = Arc::clone(&self.metrics.database(database).name);
+        let mut counts: BTreeMap<(Arc<str>, &str, &str), usize> = BTreeMap::new();
+        for finding in findings {
+            let relation: Arc<str> = match &*finding.relation {
+                "" => "".into(),
+                relation => {
+                    let [_, relation] = self.metrics.relation(Guarded::Relation, database, &finding.schema, relation);
+                    relation
+                }
+            };
+            *counts.entry((relation, finding.kind.as_str(), finding.severity.as_str())).or_default() += 1;
+        }
+        let items: Vec<_> = counts
+            .iter()
+            .map(|((relation, kind, severity), count)| ([&**relation, *kind, *severity], *count))
+            .collect();
+        let versions: Vec<_> = histories
+            .iter()
+            .map(|history| [history.tool.as_str(), &*history.version, history.state.as_str()])
+            .collect();
+        self.metrics.set_drift(&name, &items, &versions);
+        self.metrics.gauge(&registry::DRIFT_LAST_CHECK, &[&name]).set(now.as_second() as f64);
     }
 
     /// A catalog was read, or could not be.

@@ -128,4 +128,10 @@ metrics! {
     USAGE_MERGED = Counter "pgcovenant_usage_merged_total" [] "Uses that were counted for the application __other__ because memory is bounded.";
     /// Changes of the structure.
     DDL_STATEMENTS = Counter "pgcovenant_ddl_statements_total" ["datname", "command", "action"] "Statements that change the structure of the database or its rights, by command and whether they were allowed or refused.";
+    /// Differences between contracts and databases.
+    DRIFT_ITEMS = Gauge "pgcovenant_drift_items" ["datname", "relname", "kind", "severity"] "Differences between the contracts and the database; relname is empty for what is of the whole database.";
+    /// When they were last compared.
+    DRIFT_LAST_CHECK = Gauge "pgcovenant_drift_last_check_timestamp_seconds" ["datname"] "Unix time at which the database was last compared with its contracts.";
+    /// How far migrations have come.
+    SCHEMA_VERSION_INFO = Gauge "pgcovenant_schema_version_info" ["datname", "tool", "schema_version", "state"] "Always 1; the version that the history table of a migration tool says, and how its worst migration is.";
 }

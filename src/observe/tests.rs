@@ -14,6 +14,8 @@ use crate::engine::report::{
 };
 use crate::model::activity::{Activity, IndexActivity, TableActivity};
 use crate::model::catalog::{ColumnId, Oid};
+use crate::model::drift::{Finding, Kind, Severity};
+use crate::model::migrations::{History, HistoryTable, Tool, summarise};
 use crate::policy::subject::Subject;
 
 const GOLDEN: &str = include_str!("../../tests/golden/metrics.txt");
@@ -109,6 +111,7 @@ fn report_everything(observer: &Observer) {
         phase: "deprecated",
         sunset: "2026-05-15".into(),
     }]);
+    observer.drift("shop", &drift(), &histories(), jiff::Timestamp::UNIX_EPOCH);
     observer.activity(&Activity {
         database: "shop".into(),
         tables: vec![TableActivity {
@@ -127,6 +130,49 @@ fn report_everything(observer: &Observer) {
             rows: 4,
         }],
     });
+}
+
+fn drift() -> Vec<Finding> {
+    let finding = Finding {
+        kind: Kind::MissingColumn,
+        severity: Severity::Breaking,
+        database: "shop".into(),
+        schema: "public".into(),
+        relation: "customers".into(),
+        column: Some("fax".into()),
+        expected: None,
+        found: None,
+        message: "public.customers.fax is promised and not there".to_owned(),
+        help: String::new(),
+    };
+    let other = Finding { column: Some("phone".into()), ..finding.clone() };
+    let role = Finding { kind: Kind::GrantBypass, relation: "".into(), column: None, ..finding.clone() };
+    vec![finding, other, role]
+}
+
+fn histories() -> Vec<History> {
+    let table = HistoryTable { schema: "public".into(), name: "h".into(), tool: Tool::Flyway, has_lock: false };
+    vec![summarise(&table, &[], true)]
+}
+
+#[test]
+fn drift_is_counted_by_table_and_goes_when_it_is_gone() {
+    let (observer, _folder) = observer(Caps::default());
+    observer.drift("shop", &drift(), &histories(), jiff::Timestamp::UNIX_EPOCH);
+    let text = observer.render();
+    let found = series(&text);
+    let item =
+        r#"pgcovenant_drift_items{datname="shop",relname="customers",kind="missing_column",severity="breaking"}"#;
+    assert_eq!(found.get(item), Some(&"2"), "{text}");
+    let role = r#"pgcovenant_drift_items{datname="shop",relname="",kind="grant_bypass",severity="breaking"}"#;
+    assert_eq!(found.get(role), Some(&"1"), "{text}");
+    let version =
+        r#"pgcovenant_schema_version_info{datname="shop",tool="flyway",schema_version="unknown",state="in_progress"}"#;
+    assert_eq!(found.get(version), Some(&"1"), "{text}");
+    observer.drift("shop", &[], &[], jiff::Timestamp::UNIX_EPOCH);
+    let text = observer.render();
+    assert!(!text.contains("drift_items") && !text.contains("schema_version_info"), "{text}");
+    assert!(text.contains("pgcovenant_drift_last_check_timestamp_seconds{datname=\"shop\"} 0"), "{text}");
 }
 
 fn observer(caps: Caps) -> (Observer, tempfile::TempDir) {

@@ -1,6 +1,8 @@
 //! Who may do what with the data; pure.
 
+pub mod bypass;
 pub mod compile;
+pub mod draft;
 pub mod mask;
 pub mod rule;
 pub mod snapshot;

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -79,6 +80,8 @@ struct Kept {
     turn: Arc<tokio::sync::Mutex<()>>,
     /// DDL was seen.
     changed: Notify,
+    /// How often.
+    changes: AtomicU64,
     /// Something was named that is not known.
     asked: Notify,
     /// When the last reading began that is over.
@@ -164,8 +167,14 @@ impl CatalogKeeper {
     /// DDL was seen: the catalog is read again as soon as possible. Returns at once.
     pub fn changed(&self, database: &str) {
         if let Some(kept) = self.inner.lock().get(database) {
+            kept.changes.fetch_add(1, Ordering::Relaxed);
             kept.changed.notify_one();
         }
+    }
+
+    /// How often DDL was seen in a database that is kept.
+    pub fn changes(&self, database: &str) -> u64 {
+        self.inner.lock().get(database).map_or(0, |kept| kept.changes.load(Ordering::Relaxed))
     }
 
     /// Has the catalog read again soon: sooner where it is known to have changed. The future is over when a reading is that began
@@ -351,7 +360,7 @@ mod tests {
     use super::*;
     use crate::config::{Service, TlsMode, Upstream};
     use crate::policy::compile::Bundle;
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
     fn keeper(port: Option<u16>) -> (CatalogKeeper, Arc<AtomicUsize>) {
         let upstream = |port| Upstream {

@@ -7,6 +7,8 @@ pub mod connect;
 pub mod end_point;
 pub mod index_stats;
 pub mod keeper;
+pub mod structure;
 pub mod tls;
 pub mod verifiers;
+mod migrations;
 mod rows;

@@ -1,6 +1,7 @@
 //! `pgcovenant serve`: the one place where the rooms are wired to each other.
 
 mod certificates;
+mod drift;
 mod policies;
 mod signals;
 mod usage;
@@ -35,6 +36,7 @@ use crate::upstream::index_stats;
 use crate::upstream::keeper::{CatalogKeeper, Reading};
 use crate::upstream::verifiers::VerifierQuery;
 use certificates::Certificates;
+use drift::DriftWatch;
 use policies::Policies;
 use watch::Watched;
 
@@ -98,7 +100,9 @@ async fn serve(config: Config, bundle: Arc<Bundle>) -> anyhow::Result<()> {
     let keeper = Arc::new(keeper(&config, &store, &observer, account.clone()));
     let (server, vouching) = (Arc::clone(&certificates.server), Arc::clone(&certificates.vouching));
     let dialer = Dialer::new(&config.upstream, config.tcp, server, vouching);
-    background(&store, &observer, account);
+    let drift =
+        Arc::new(DriftWatch::new(config.drift.clone(), Arc::clone(&store), Arc::clone(&keeper), Arc::clone(&observer)));
+    background(&store, &observer, &drift, account);
     follow_files(&config, &policies, &certificates);
     let health = watch_server(dialer.clone(), &observer);
     for database in bundle.databases() {
@@ -119,7 +123,8 @@ async fn serve(config: Config, bundle: Arc<Bundle>) -> anyhow::Result<()> {
     })
     .await?;
     let draining = Arc::new(AtomicBool::new(false));
-    let readiness = Readiness { keeper, policies: Arc::clone(&policies), draining: Arc::clone(&draining), health };
+    let readiness =
+        Readiness { keeper, policies: Arc::clone(&policies), draining: Arc::clone(&draining), health, drift };
     let admin = admin(&config, &observer, readiness, phases.clone())?;
     for listener in proxy.listeners() {
         tracing::info!(address = %listener, "listening");
@@ -163,8 +168,15 @@ fn keeper(
 }
 
 /// Tasks that run beside the sessions for as long as the process lives.
-fn background(store: &Arc<SnapshotStore>, observer: &Arc<Observer>, account: Option<ServiceAccount>) {
+fn background(
+    store: &Arc<SnapshotStore>,
+    observer: &Arc<Observer>,
+    drift: &Arc<DriftWatch>,
+    account: Option<ServiceAccount>,
+) {
     if let Some(account) = account {
+        let (drift, for_drift) = (Arc::clone(drift), account.clone());
+        tokio::spawn(async move { drift.run(for_drift).await });
         let told = Arc::clone(observer);
         let sink = Arc::new(move |activity: &_| told.activity(activity));
         tokio::spawn(index_stats::run(account, Arc::clone(store), index_stats::INTERVAL, sink));
@@ -250,6 +262,7 @@ struct Readiness {
     policies: Arc<Policies>,
     draining: Arc<AtomicBool>,
     health: Arc<Health>,
+    drift: Arc<DriftWatch>,
 }
 
 impl Readiness {
@@ -270,6 +283,7 @@ impl Readiness {
                 reasons.push(NotReady { reason: "catalog", detail: format!("catalog of \"{database}\": {error}") });
             }
         }
+        reasons.extend(self.drift.reasons());
         reasons
     }
 }

@@ -2,10 +2,12 @@
 //!
 //! The published JSON Schema of the version decides whether a document is valid (`schema`); what is valid is then
 //! read into plain values. Our own extension lives in `customProperties` and is read with strict keys:
-//! `pgcovenantLifecycle` of a property or an object, and `pgcovenantFunctions` of the contract.
+//! `pgcovenantLifecycle` of a property or an object, `pgcovenantIndexes` and `pgcovenantViewDigest` of an object,
+//! `pgcovenantFunctions` and `pgcovenantSchemaVersion` of the contract.
 
 mod catalog;
 mod lifecycle;
+mod promises;
 mod read;
 mod schema;
 pub mod types;
@@ -17,6 +19,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::lifecycle::Retirement;
+use super::migrations::Tool;
 use super::source::SourceFile;
 
 /// One contract.
@@ -35,6 +38,19 @@ pub struct Contract {
     /// `schema.name` of functions outside `pg_catalog` that reveal nothing and may be called (`pgcovenantFunctions`);
     /// `*` in a part stands for anything.
     pub functions: Vec<(Box<str>, Box<str>)>,
+    /// How far migrations must have come (`pgcovenantSchemaVersion`).
+    pub schema_version: Option<ExpectedVersion>,
+}
+
+/// A version of the schema, as a migration tool counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExpectedVersion {
+    /// The tool; any that is found, if none is named.
+    pub tool: Option<Tool>,
+    /// The version.
+    pub version: Box<str>,
+    /// The digest over versions and checksums, where edited migrations must not go unnoticed.
+    pub digest: Option<Box<str>>,
 }
 
 /// A schema of a database.
@@ -70,6 +86,25 @@ pub struct Entity {
     pub fields: Vec<Field>,
     /// What the contract says of its retirement.
     pub retirement: Option<Retirement>,
+    /// What its columns refer to.
+    pub relationships: Vec<Relationship>,
+    /// The keys of its indexes (`pgcovenantIndexes`); none where the contract leaves them to the database.
+    pub indexes: Option<Vec<Vec<Box<str>>>>,
+    /// Of the query of a view (`pgcovenantViewDigest`).
+    pub view_digest: Option<Box<str>>,
+}
+
+/// Columns that refer to columns of another table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Relationship {
+    /// The columns that refer.
+    pub columns: Vec<Box<str>>,
+    /// The schema of the other table; the own one otherwise.
+    pub schema: Option<Box<str>>,
+    /// The other table.
+    pub table: Box<str>,
+    /// Its columns, in the same order.
+    pub to_columns: Vec<Box<str>>,
 }
 
 /// A column as promised.
@@ -79,10 +114,16 @@ pub struct Field {
     pub name: Box<str>,
     /// `physicalType`, or what `logicalType` amounts to.
     pub physical_type: Option<Box<str>>,
+    /// `logicalType`, where no physical type is given: any type of that family keeps the promise.
+    pub only_logical: Option<Box<str>>,
     /// `required`.
     pub required: bool,
+    /// `unique`.
+    pub unique: bool,
     /// Position in the primary key.
     pub primary_key: Option<i64>,
+    /// Position in the key of the partitions.
+    pub partition_key: Option<i64>,
     /// `classification`.
     pub classification: Option<Arc<str>>,
     /// `tags`.

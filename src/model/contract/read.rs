@@ -4,6 +4,7 @@
 //! extension is read with strict keys, since the standard's schema lets any value pass there.
 
 use super::lifecycle::{self, Of};
+use super::promises::{self, Names};
 use super::{Contract, Entity, EntityKind, Field, Place, schema, types};
 use crate::model::source::{Entry, Node, Problems, Value, list, nearest, non_empty, parse};
 
@@ -11,19 +12,24 @@ use crate::model::source::{Entry, Node, Problems, Value, list, nearest, non_empt
 const PREFIX: &str = "pgcovenant";
 const LIFECYCLE: &str = "pgcovenantLifecycle";
 const FUNCTIONS: &str = "pgcovenantFunctions";
+const SCHEMA_VERSION: &str = "pgcovenantSchemaVersion";
+const INDEXES: &str = "pgcovenantIndexes";
+const VIEW_DIGEST: &str = "pgcovenantViewDigest";
 
 /// The contract in a file; none if it has errors.
 pub fn read(problems: &mut Problems<'_>) -> Option<Contract> {
     let file = problems.file();
     let document = parse(file, problems)?;
     schema::validate(&document, problems);
+    let own = Extensions::of(&document, &[FUNCTIONS, SCHEMA_VERSION], "a contract", problems);
     let contract = Contract {
         id: text(&document, "id").unwrap_or_default(),
         version: text(&document, "version").unwrap_or_default(),
         file: file.clone(),
         places: places(&document, problems),
         entities: entities(&document, problems),
-        functions: functions(&document, problems),
+        functions: functions(own.get(FUNCTIONS), problems),
+        schema_version: own.get(SCHEMA_VERSION).and_then(|entry| promises::schema_version(&entry.node, problems)),
     };
     if contract.places.is_empty() {
         let at = document.entry("servers").map_or(0..1, |entry| entry.key_span.clone());
@@ -56,6 +62,7 @@ fn places(document: &Node, problems: &mut Problems<'_>) -> Vec<Place> {
 
 fn entities(document: &Node, problems: &mut Problems<'_>) -> Vec<Entity> {
     let mut entities: Vec<Entity> = Vec::new();
+    let names = Names::of(document);
     for node in document.get("schema").map_or(&[][..], Node::items) {
         let Some(written) = text(node, "physicalName").or_else(|| text(node, "name")) else { continue };
         let (schema, name) = match written.split_once('.') {
@@ -67,13 +74,17 @@ fn entities(document: &Node, problems: &mut Problems<'_>) -> Vec<Entity> {
             Some(_) | None => EntityKind::Table,
         };
         let fields = fields(node, problems);
-        let retirement = ours(node, &[LIFECYCLE], "an object", problems)
-            .and_then(|entry| lifecycle::read(&entry.node, Of::Table, problems));
+        let own = Extensions::of(node, &[LIFECYCLE, INDEXES, VIEW_DIGEST], "an object", problems);
+        let retirement = own.get(LIFECYCLE).and_then(|entry| lifecycle::read(&entry.node, Of::Table, problems));
+        let relationships = names.relationships(node, problems);
+        let indexes = own.get(INDEXES).map(|entry| promises::indexes(&entry.node, problems));
+        let view_digest = own.get(VIEW_DIGEST).and_then(|entry| non_empty(&entry.node, problems)).map(Into::into);
         if entities.iter().any(|other| other.schema == schema && other.name == name) {
             problems.error(&node.span, format!("the relation `{name}` is described twice"));
             continue;
         }
-        entities.push(Entity { schema, name, kind, tags: tags(node), fields, retirement });
+        let tags = tags(node);
+        entities.push(Entity { schema, name, kind, tags, fields, retirement, relationships, indexes, view_digest });
     }
     entities
 }
@@ -92,20 +103,25 @@ fn fields(object: &Node, problems: &mut Problems<'_>) -> Vec<Field> {
             continue;
         }
         warn_of_nested(node, problems);
-        let is_key = matches!(node.get("primaryKey").map(|node| &node.value), Some(Value::Boolean(true)));
-        let position = match node.get("primaryKeyPosition").map(|node| &node.value) {
+        let place = i64::try_from(fields.len()).unwrap_or(i64::MAX);
+        let position = |key: &str| match node.get(key).map(|node| &node.value) {
             Some(Value::Integer(position)) if *position > 0 => *position,
-            _ => i64::try_from(fields.len()).unwrap_or(i64::MAX),
+            _ => place,
         };
-        let logical = text(node, "logicalType").map(|logical| Box::from(types::of_logical(&logical)));
+        let logical = text(node, "logicalType");
+        let physical = text(node, "physicalType");
         fields.push(Field {
             name,
-            physical_type: text(node, "physicalType").or(logical),
-            required: matches!(node.get("required").map(|node| &node.value), Some(Value::Boolean(true))),
-            primary_key: is_key.then_some(position),
+            only_logical: logical.clone().filter(|_| physical.is_none()),
+            physical_type: physical.or_else(|| logical.map(|logical| types::of_logical(&logical).into())),
+            required: is_true(node, "required"),
+            unique: is_true(node, "unique"),
+            primary_key: is_true(node, "primaryKey").then(|| position("primaryKeyPosition")),
+            partition_key: is_true(node, "partitioned").then(|| position("partitionKeyPosition")),
             classification: node.get("classification").and_then(Node::as_str).map(Into::into),
             tags: tags(node),
-            retirement: ours(node, &[LIFECYCLE], "a property", problems)
+            retirement: Extensions::of(node, &[LIFECYCLE], "a property", problems)
+                .get(LIFECYCLE)
                 .and_then(|entry| lifecycle::read(&entry.node, Of::Column, problems)),
             span,
         });
@@ -125,32 +141,48 @@ fn warn_of_nested(node: &Node, problems: &mut Problems<'_>) {
     }
 }
 
-/// The value of our own custom property of a node. Reports one that has our prefix and does not belong here.
-fn ours<'n>(node: &'n Node, known: &[&str], what: &str, problems: &mut Problems<'_>) -> Option<&'n Entry> {
-    let mut found = None;
-    for custom in node.get("customProperties").map_or(&[][..], Node::items) {
-        let Some(name) = custom.get("property") else { continue };
-        let Some(word) = name.as_str().filter(|word| word.to_lowercase().starts_with(PREFIX)) else { continue };
-        if !known.contains(&word) {
-            let help = match nearest(word, [LIFECYCLE, FUNCTIONS]) {
-                Some(meant) if meant != word => format!("did you mean `{meant}`?"),
-                _ => format!("{LIFECYCLE} belongs to a property or an object, {FUNCTIONS} to the contract."),
-            };
-            problems.error_with(&name.span, format!("{what} has no extension `{word}`"), help);
-        } else if found.is_some() {
-            problems.error(&name.span, format!("`{word}` stands here twice"));
-        } else {
-            found = custom.entry("value");
-            if found.is_none() {
+fn is_true(node: &Node, key: &str) -> bool {
+    matches!(node.get(key).map(|node| &node.value), Some(Value::Boolean(true)))
+}
+
+/// Our own custom properties of a node.
+struct Extensions<'n>(Vec<(&'n str, &'n Entry)>);
+
+impl<'n> Extensions<'n> {
+    /// Reports those that have our prefix and do not belong here.
+    fn of(node: &'n Node, known: &[&str], what: &str, problems: &mut Problems<'_>) -> Self {
+        let mut found: Vec<(&str, &Entry)> = Vec::new();
+        for custom in node.get("customProperties").map_or(&[][..], Node::items) {
+            let Some(name) = custom.get("property") else { continue };
+            let Some(word) = name.as_str().filter(|word| word.to_lowercase().starts_with(PREFIX)) else { continue };
+            if !known.contains(&word) {
+                let all = [LIFECYCLE, FUNCTIONS, SCHEMA_VERSION, INDEXES, VIEW_DIGEST];
+                let help = match nearest(word, all) {
+                    Some(meant) if meant != word => format!("did you mean `{meant}`?"),
+                    _ => format!(
+                        "{LIFECYCLE} belongs to a property or an object, {INDEXES} and {VIEW_DIGEST} to an object, \
+                         {FUNCTIONS} and {SCHEMA_VERSION} to the contract."
+                    ),
+                };
+                problems.error_with(&name.span, format!("{what} has no extension `{word}`"), help);
+            } else if found.iter().any(|(other, _)| *other == word) {
+                problems.error(&name.span, format!("`{word}` stands here twice"));
+            } else if let Some(value) = custom.entry("value") {
+                found.push((word, value));
+            } else {
                 problems.error(&name.span, format!("`{word}` needs a `value`"));
             }
         }
+        Self(found)
     }
-    found
+
+    fn get(&self, name: &str) -> Option<&'n Entry> {
+        self.0.iter().find(|(found, _)| *found == name).map(|(_, entry)| *entry)
+    }
 }
 
-fn functions(document: &Node, problems: &mut Problems<'_>) -> Vec<(Box<str>, Box<str>)> {
-    let Some(entry) = ours(document, &[FUNCTIONS], "a contract", problems) else { return Vec::new() };
+fn functions(entry: Option<&Entry>, problems: &mut Problems<'_>) -> Vec<(Box<str>, Box<str>)> {
+    let Some(entry) = entry else { return Vec::new() };
     let mut functions = Vec::new();
     for item in list(&entry.node, problems) {
         let Some(written) = non_empty(item, problems) else { continue };

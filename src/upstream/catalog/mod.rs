@@ -17,7 +17,7 @@ use super::rows::get;
 use crate::model::catalog::Catalog;
 
 /// Bounds what a question may cost the server, and keeps every answer independent of the role's settings.
-const SETTINGS: &str = "SET LOCAL search_path = ''; SET LOCAL statement_timeout = '30s'; SET LOCAL lock_timeout = '3s'; \
+pub(super) const SETTINGS: &str = "SET LOCAL search_path = ''; SET LOCAL statement_timeout = '30s'; SET LOCAL lock_timeout = '3s'; \
                         SET LOCAL row_security = off; SET LOCAL jit = off; SET LOCAL quote_all_identifiers = off";
 
 /// What a reading has found.

@@ -1,0 +1,98 @@
+//! Which relations of a catalog are the history tables of migration tools.
+
+use super::Tool;
+use crate::model::catalog::{Catalog, Relation};
+
+/// A history table.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HistoryTable {
+    /// Its schema.
+    pub schema: Box<str>,
+    /// Its name.
+    pub name: Box<str>,
+    /// Whose it is.
+    pub tool: Tool,
+    /// A second table says whether the tool is at work.
+    pub has_lock: bool,
+}
+
+/// Name of the table, columns that it must have, columns that it must not have. The first that fits counts.
+const FORMS: &[(Tool, &str, &[&str], &[&str])] = &[
+    (Tool::Flyway, "flyway_schema_history", &["installed_rank", "version", "type", "checksum", "success"], &[]),
+    (Tool::Liquibase, "databasechangelog", &["id", "author", "filename", "orderexecuted", "exectype", "md5sum"], &[]),
+    (Tool::Alembic, "alembic_version", &["version_num"], &[]),
+    (Tool::GolangMigrate, "schema_migrations", &["version", "dirty"], &[]),
+    (Tool::Ecto, "schema_migrations", &["version", "inserted_at"], &[]),
+    (Tool::Dbmate, "schema_migrations", &["version"], &["dirty", "inserted_at"]),
+    (Tool::Django, "django_migrations", &["id", "app", "name", "applied"], &[]),
+    (
+        Tool::Prisma,
+        "_prisma_migrations",
+        &["checksum", "finished_at", "migration_name", "logs", "rolled_back_at", "started_at"],
+        &[],
+    ),
+    (Tool::Sqitch, "changes", &["change_id", "script_hash", "change", "project", "committed_at"], &[]),
+    (Tool::Goose, "goose_db_version", &["id", "version_id", "is_applied"], &[]),
+    (Tool::Sqlx, "_sqlx_migrations", &["version", "success", "checksum"], &[]),
+    (Tool::Diesel, "__diesel_schema_migrations", &["version", "run_on"], &[]),
+    (Tool::Atlas, "atlas_schema_revisions", &["version", "applied", "total", "error", "hash"], &[]),
+];
+
+/// What tools keep beside their history tables: nobody's data.
+const BESIDE: &[(Tool, &[&str])] = &[
+    (Tool::Liquibase, &["databasechangeloglock"]),
+    (Tool::Rails, &["ar_internal_metadata"]),
+    (Tool::Sqitch, &["releases", "projects", "tags", "dependencies", "events"]),
+];
+
+/// More history tables than this are not read.
+const AT_MOST: usize = 8;
+
+/// The history tables of a database, in the order of their names.
+pub fn detect(catalog: &Catalog) -> Vec<HistoryTable> {
+    let mut found: Vec<HistoryTable> = catalog
+        .relations()
+        .filter(|relation| !relation.is_system() && !relation.is_temporary())
+        .filter_map(|relation| {
+            let tool = tool(catalog, relation)?;
+            let has_lock = tool == Tool::Liquibase && catalog.find(&relation.schema, "databasechangeloglock").is_some();
+            Some(HistoryTable { schema: relation.schema.clone(), name: relation.name.clone(), tool, has_lock })
+        })
+        .collect();
+    found.sort();
+    found.truncate(AT_MOST);
+    found
+}
+
+/// Whether a relation only serves a migration tool.
+pub fn bookkeeping(catalog: &Catalog, relation: &Relation) -> bool {
+    let history = |relation: &Relation| tool(catalog, relation);
+    if history(relation).is_some() {
+        return true;
+    }
+    let beside = |(owner, names): &(Tool, &[&str])| {
+        let has_history = || {
+            FORMS
+                .iter()
+                .filter_map(|(_, name, ..)| catalog.find(&relation.schema, name))
+                .any(|other| history(other) == Some(*owner))
+        };
+        names.contains(&&*relation.name) && has_history()
+    };
+    BESIDE.iter().any(beside)
+}
+
+fn tool(catalog: &Catalog, relation: &Relation) -> Option<Tool> {
+    let fits = |(_, name, has, has_not): &&(Tool, &str, &[&str], &[&str])| {
+        *name == &*relation.name
+            && has.iter().all(|column| relation.column(column).is_some())
+            && has_not.iter().all(|column| relation.column(column).is_none())
+    };
+    let (tool, ..) = FORMS.iter().find(fits)?;
+    let beside = |name| catalog.find(&relation.schema, name).is_some();
+    match tool {
+        Tool::Dbmate if beside("ar_internal_metadata") => Some(Tool::Rails),
+        Tool::Sqitch if !beside("events") => None,
+        _ => Some(*tool),
+    }
+}
