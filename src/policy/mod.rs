@@ -1,6 +1,7 @@
 //! Who may do what with the data; pure.
 
 pub mod compile;
+pub mod diff;
 pub mod mask;
 pub mod rule;
 pub mod snapshot;
