@@ -1,6 +1,7 @@
 //! One file per subcommand. Each returns its exit code: 0 fine, 1 problems found, 2 could not run.
 
 pub mod check;
+pub mod diff;
 pub mod explain;
 pub mod input;
 pub mod serve;
@@ -36,6 +37,8 @@ pub enum Command {
     Test(Test),
     /// Show how a statement is understood, what is decided about it and why, and the SQL that is sent.
     Explain(Explain),
+    /// Compare two sets of contracts and policies: what breaks, for whom, and which version that asks for.
+    Diff(diff::Diff),
 }
 
 /// Which files to read.
@@ -120,6 +123,7 @@ pub fn run(cli: Cli, serve: impl FnOnce(Serve) -> anyhow::Result<ExitCode>) -> E
         Command::Check(arguments) => check::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Diff(arguments) => diff::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {
         let mut stderr = std::io::stderr();
