@@ -7,6 +7,7 @@ pub mod activity;
 pub mod catalog;
 pub mod consumers;
 pub mod contract;
+pub mod diff;
 pub mod draft;
 pub mod drift;
 pub mod glob;
