@@ -9,5 +9,6 @@ pub mod end_point;
 pub mod index_stats;
 pub mod keeper;
 pub mod tls;
+pub mod usage_store;
 pub mod verifiers;
 mod rows;
