@@ -8,11 +8,9 @@ use serde_json::{Value, json};
 use super::evidence::{Verdict, second};
 use super::names::Object;
 use super::print::Block;
+use crate::engine::report::Access;
 use crate::model::usage::Recorded;
 use crate::observe::usage::book;
-
-/// The way of using that is no more than `*`.
-const STAR: &str = "star";
 
 /// One shape of statements of one consumer.
 #[derive(Debug)]
@@ -63,9 +61,13 @@ pub fn consumers<'a>(uses: impl IntoIterator<Item = &'a Recorded>) -> Vec<Consum
     found
 }
 
-/// Whether somebody uses it by name, and whether somebody does by `*`.
+/// Whether somebody uses it by name, and whether somebody does by `*`. To change its structure is no use of it.
 pub fn ways<'a>(uses: impl IntoIterator<Item = &'a Recorded>) -> (bool, bool) {
-    uses.into_iter().fold((false, false), |(name, star), row| (name || row.access != STAR, star || row.access == STAR))
+    uses.into_iter().fold((false, false), |(name, star), row| match row.access.as_str() {
+        access if access == Access::Ddl.as_str() => (name, star),
+        access if access == Access::Star.as_str() => (name, true),
+        _ => (true, star),
+    })
 }
 
 impl<'a> Consumer<'a> {
