@@ -42,6 +42,7 @@ mod errors;
 mod session_state;
 mod temporary;
 mod threads;
+mod usage;
 mod vanishing;
 mod view_queries;
 mod views;
