@@ -156,7 +156,7 @@ impl Explained<'_> {
             statement_text(&mut text, number, statement);
         }
         for change in &self.report().ddl {
-            _ = writeln!(text, "changes    {} {}", change.command, change.objects.join(", "));
+            _ = writeln!(text, "changes    {}", change.words());
         }
         for (at, (column, effect)) in self.protections().iter().enumerate() {
             let head = if at == 0 { "protected" } else { "" };

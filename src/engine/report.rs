@@ -28,6 +28,14 @@ pub struct DdlReport {
     pub objects: Vec<String>,
 }
 
+impl DdlReport {
+    /// Both, for people.
+    pub fn words(&self) -> String {
+        let objects = self.objects.join(", ");
+        if objects.is_empty() { self.command.to_owned() } else { format!("{} {objects}", self.command) }
+    }
+}
+
 /// Consequences of a text for the session's own state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Effects {

@@ -35,6 +35,7 @@ mod pseudonyms;
 mod refusal;
 mod hot_swap;
 mod deprecated;
+mod ddl;
 mod retirement;
 mod commands;
 mod errors;

@@ -245,10 +245,16 @@ impl<'a> Case<'a> {
         else {
             return Ok(());
         };
-        let name = format!("{}.{}", display_name(described.schema), display_name(&described.entity.name));
+        let schema = display_name(described.schema);
+        let what = match change.of {
+            Thing::Schema(_) | Thing::Index(_) => format!("schema {schema}"),
+            Thing::Relation(_) | Thing::Type(_) | Thing::OwnedBy(_) => {
+                format!("relation {schema}.{}", display_name(&described.entity.name))
+            }
+        };
         let whom =
             policy.owner.as_ref().map_or_else(|| "the owner of the policy".to_owned(), |owner| owner.to_string());
-        let message = format!("permission denied to change the structure of {name}");
+        let message = format!("permission denied to change the structure of {what}");
         Err(Objection::new(SqlState::InsufficientPrivilege, message)
             .detail(format!(
                 "Policy \"{}\", version {}, names who may change what its contract describes.",

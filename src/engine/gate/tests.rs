@@ -308,7 +308,7 @@ fn who_is_not_named_may_not_change_what_the_contract_describes() {
     let shop = Shop::new(BEFORE, "ddl: {to: [{role: migrator}]}");
     let refusal = shop.refused("ALTER TABLE orders ADD COLUMN note text");
     assert_eq!(refusal.sqlstate.code(), "42501");
-    assert_eq!(refusal.message, "permission denied to change the structure of public.orders");
+    assert_eq!(refusal.message, "permission denied to change the structure of relation public.orders");
     assert_eq!(refusal.detail.unwrap(), "Policy \"p\", version 2, names who may change what its contract describes.");
     assert_eq!(refusal.hint.unwrap(), "Connect as one of those, or ask dba@example.com.");
     for sql in [
