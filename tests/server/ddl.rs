@@ -77,7 +77,8 @@ async fn a_change_is_audited_and_counted_whether_it_is_allowed_or_not() {
     let audit = proxy.audit();
     let lines: Vec<&str> = audit.lines().collect();
     assert_eq!(lines.len(), 2, "{audit}");
-    assert!(lines[0].contains(r#""ddl":[{"command":"CREATE TABLE AS","objects":["scratch"]}]"#), "{audit}");
+    let ddl = r#""ddl":[{"command":"CREATE TABLE AS","changes":[{"action":"create","object":"scratch"}]}]"#;
+    assert!(lines[0].contains(ddl), "{audit}");
     assert!(lines[0].contains(r#""decision":"allow""#) && lines[0].contains("duration_seconds"), "{audit}");
     assert!(lines[1].contains(r#""decision":"deny""#) && lines[1].contains("42501"), "{audit}");
     assert!(!audit.contains("secret"), "{audit}");
