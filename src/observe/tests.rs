@@ -10,7 +10,7 @@ use super::metrics::Caps;
 use super::observer::{DeprecatedColumn, Observer};
 use super::registry::METRICS;
 use crate::engine::report::{
-    Access, ColumnUse, DdlReport, Operation, Outcome, RelationUse, Report, StatementReport, Touches,
+    Access, ColumnUse, DdlChange, DdlReport, Operation, Outcome, RelationUse, Report, StatementReport, Touches,
 };
 use crate::model::activity::{Activity, IndexActivity, TableActivity};
 use crate::model::catalog::{ColumnId, Oid};
@@ -72,8 +72,11 @@ fn event(statements: Vec<StatementReport>, decision: Decision) -> Event {
 
 /// Two changes of the structure in one request.
 fn changed(decision: Decision) -> Event {
-    let change = |command, object: &str| DdlReport { command, objects: vec![object.to_owned()] };
-    let ddl = vec![change("ALTER TABLE", "public.orders.status"), change("GRANT", "")];
+    let change = DdlChange { action: "drop column", object: "public.orders.status".to_owned() };
+    let ddl = vec![
+        DdlReport { command: "ALTER TABLE", changes: vec![change] },
+        DdlReport { command: "COMMENT", changes: Vec::new() },
+    ];
     let report = Arc::new(Report { ddl, ..Report::default() });
     Event { report, ..event(Vec::new(), decision) }
 }
@@ -345,7 +348,8 @@ fn every_change_of_the_structure_is_audited_and_counted() {
     let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let decisions: Vec<_> = lines.iter().map(|line| line["decision"].as_str().unwrap()).collect();
     assert_eq!(decisions, ["allow", "deny"]);
-    let first = serde_json::json!({"command": "ALTER TABLE", "objects": ["public.orders.status"]});
+    let change = serde_json::json!({"action": "drop column", "object": "public.orders.status"});
+    let first = serde_json::json!({"command": "ALTER TABLE", "changes": [change]});
     assert_eq!(lines[0]["ddl"][0], first);
     let text = observer.render();
     for action in ["allowed", "refused"] {
