@@ -44,6 +44,19 @@ pub(super) fn redirected_writes<'r>(
     relation.columns.iter().filter_map(pair).collect()
 }
 
+/// The columns that get the value written to one.
+pub(super) fn written_with<'r>(view: &SubjectView, relation: &'r Relation, column: &Column) -> Vec<&'r Column> {
+    let other = |(old, new, writes): (&'r Column, &'r Column, RedirectedWrites)| {
+        let both = writes == RedirectedWrites::Both;
+        match column.attnum {
+            named if named == old.attnum => Some(new),
+            named if named == new.attnum && both => Some(old),
+            _ => None,
+        }
+    };
+    redirected_writes(view, relation).into_iter().filter_map(other).collect()
+}
+
 /// The relations in FROM, by where they stand, that must be replaced by a projection.
 pub(super) fn wrapped(
     catalog: &Catalog,
