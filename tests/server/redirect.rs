@@ -5,11 +5,12 @@ use crate::support::shop::Policies;
 use crate::support::sql::Session;
 use crate::support::{Proxy, Shop, shop};
 
-const TABLES: [(&str, &str); 4] = [
+const TABLES: [(&str, &str); 5] = [
     ("p_read", "redirect: read"),
     ("p_write", "redirect: write"),
     ("p_both", "redirect: both"),
     ("p_dual", "dualWrite: true"),
+    ("p_pair", "redirect: read, dualWrite: true"),
 ];
 /// Of different types.
 const MIXED: [(&str, &str); 2] = [("m_both", "redirect: both"), ("m_dual", "dualWrite: true")];
@@ -256,4 +257,27 @@ async fn copy_fills_the_new_column_and_warnings_go_on() {
         proxy.log().contains("is not redirected: the table has no column new_c")
     });
     assert_eq!(app.value("SELECT old_c IS NULL FROM p_both WHERE id = 40").await, "t");
+}
+
+#[tokio::test]
+async fn a_mask_of_either_column_holds_for_what_is_shown_under_the_old_name() {
+    let Some(shop) = shop("redirect_governed") else { return };
+    shop.sql("UPDATE customers SET notes = 'private ' || id WHERE id % 2 = 0; UPDATE customers SET notes = NULL WHERE id % 2 = 1");
+    let policies = shop.policies();
+    let lifecycle = |to: &str| {
+        format!(
+            "customProperties: [{{property: pgcovenantLifecycle, value: {{phase: deprecated, redirect: read, replacedBy: {to}}}}}]"
+        )
+    };
+    // Name is shown, notes are emptied; phone has a mask of its own.
+    let phone = "classification: confidential, tags: [pii, pii.phone]";
+    policies.replace("contract.odcs.yaml", phone, &format!("{phone}, {}", lifecycle("notes")));
+    let proxy = shop.proxy_with(&policies, "");
+    let support = shop.via(&proxy, "support").await;
+    let shown = support.rows("SELECT DISTINCT phone FROM customers ORDER BY 1").await;
+    assert_eq!(shown, ["*****", "\\N"], "the mask of the phone over that of the notes");
+    let found = support.value("SELECT count(*) FROM customers WHERE phone LIKE '%private%'").await;
+    assert_eq!(found, "0");
+    let app = shop.via(&proxy, "shop_app").await;
+    assert_eq!(app.value("SELECT phone FROM customers WHERE id = 2").await, "private 2");
 }

@@ -88,4 +88,13 @@ INSERT INTO m_dual (id, old_c) VALUES (9, '2026-05-05 01:02:03+00') => INSERT IN
 INSERT INTO m_dual (id, new_c) VALUES (9, '2026-05-05 01:02:03+00') => INSERT INTO m_dual (id, old_c, new_c) VALUES (9, '2026-05-05 01:02:03+00'::timestamptz::text, '2026-05-05 01:02:03+00');
 INSERT INTO m_dual (id, new_c) SELECT id + 10, new_c FROM m_dual => INSERT INTO m_dual (id, old_c, new_c) SELECT id + 10, new_c::text, new_c FROM m_dual;
 UPDATE m_dual SET old_c = '2026-05-05' => UPDATE m_dual SET old_c = '2026-05-05', new_c = '2026-05-05';
-UPDATE m_dual SET new_c = new_c + interval '1 day' => UPDATE m_dual SET new_c = new_c + interval '1 day', old_c = (new_c + interval '1 day')::text
+UPDATE m_dual SET new_c = new_c + interval '1 day' => UPDATE m_dual SET new_c = new_c + interval '1 day', old_c = (new_c + interval '1 day')::text;
+UPDATE p_pair SET old_c = old_c || '!' WHERE old_c = 'new 1' RETURNING old_c => UPDATE p_pair SET old_c = new_c || '!', new_c = new_c || '!' WHERE new_c = 'new 1' RETURNING new_c AS old_c;
+UPDATE p_pair SET (a, old_c) = (old_c, p_pair.old_c || a) => UPDATE p_pair SET a = new_c, old_c = new_c || a, new_c = new_c || a;
+INSERT INTO p_pair (id, old_c) SELECT id + 20, old_c FROM p_pair RETURNING * => INSERT INTO p_pair (id, old_c, new_c) SELECT id + 20, new_c, new_c FROM p_pair RETURNING id, a, new_c AS old_c, note, new_c;
+INSERT INTO p_pair (id, old_c) VALUES (1, 'w') ON CONFLICT (id) DO UPDATE SET old_c = EXCLUDED.old_c || p_pair.old_c => INSERT INTO p_pair (id, old_c, new_c) VALUES (1, 'w', 'w') ON CONFLICT (id) DO UPDATE SET old_c = EXCLUDED.new_c || p_pair.new_c, new_c = EXCLUDED.new_c || p_pair.new_c;
+WITH a AS (INSERT INTO p_pair (id, old_c) VALUES (70, 'x') RETURNING *), b AS (UPDATE p_dual SET old_c = 'y' WHERE id = 1 RETURNING *) SELECT a.old_c, b.new_c FROM a, b => WITH a AS (INSERT INTO p_pair (id, old_c, new_c) VALUES (70, 'x', 'x') RETURNING *), b AS (UPDATE p_dual SET old_c = 'y', new_c = 'y' WHERE id = 1 RETURNING *) SELECT a.new_c AS old_c, b.new_c FROM a, b;
+UPDATE p_dual SET note = 'a' WHERE id = 1; UPDATE p_dual SET old_c = 'b' WHERE id = 1; SELECT new_c FROM p_dual WHERE id = 1 => UPDATE p_dual SET note = 'a' WHERE id = 1; UPDATE p_dual SET old_c = 'b', new_c = 'b' WHERE id = 1; SELECT new_c FROM p_dual WHERE id = 1;
+EXPLAIN (COSTS off) SELECT a FROM p_pair => EXPLAIN (COSTS off) SELECT a FROM p_pair;
+INSERT INTO p_dual (id, old_c) VALUES (80, /* why */ 'x' -- because
+ || 'y'), (81, $$ it's $$), (82, E'\\n') => INSERT INTO p_dual (id, old_c, new_c) VALUES (80, 'xy', 'xy'), (81, ' it''s ', ' it''s '), (82, E'\\n', E'\\n')
