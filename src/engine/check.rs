@@ -172,7 +172,10 @@ pub(super) fn plan(
         return Err(Box::new(objection.into_refusal(sql, report)));
     }
     let refuse = |objection: Objection| Box::new(objection.into_refusal(sql, Arc::clone(&report)));
-    let splices = splicer.finish().map_err(|error| refuse(Objection::not_understood(error.to_string())))?;
+    let splices = splicer.finish().map_err(|error| {
+        let objection = Objection::not_understood(error.to_string());
+        refuse(if facts.view.governed { objection } else { objection.about_retired() })
+    })?;
     if facts.view.governed {
         let copy = own.catalog_of_all(shared);
         judge::verify(facts, copy.as_ref().or(shared), sql, tokens, &splices).map_err(refuse)?;

@@ -37,6 +37,7 @@ mod hot_swap;
 mod deprecated;
 mod sunset;
 mod ddl;
+mod redirect;
 mod retirement;
 mod commands;
 mod errors;
