@@ -388,3 +388,40 @@ async fn versions_of_migrations_and_changes_without_one_are_seen() {
     proxy.metric_reaches(info, &version("2", "failed"), 1.0).await;
     proxy.metric_reaches(items, &[("kind", "history_failed"), ("severity", "breaking")], 1.0).await;
 }
+
+#[tokio::test]
+async fn ddl_and_edits_of_the_contract_are_not_left_to_the_interval() {
+    let Some(shop) = shop("drift_soon") else { return };
+    let policies = shop.policies();
+    let proxy = shop.proxy_with(&policies, "drift: {interval: 1h}");
+    let last = "pgcovenant_drift_last_check_timestamp_seconds";
+    proxy.metric_reaches(last, &[("datname", &shop.database)], 1.0).await;
+    let items = "pgcovenant_drift_items";
+    let app = shop.via(&proxy, "shop_app").await;
+    // No catalog of ours shows a constraint: only that there was DDL.
+    app.simple("ALTER TABLE orders ADD CONSTRAINT positive CHECK (total_amount >= 0) NOT VALID").await.unwrap();
+    proxy.metric_reaches(items, &[("kind", "unvalidated_constraint"), ("relname", "orders")], 1.0).await;
+    policies.replace("contract.odcs.yaml", "{name: shipping_eta, logicalType", "{name: shipping, logicalType");
+    proxy.metric_reaches(items, &[("kind", "missing_column"), ("severity", "breaking")], 1.0).await;
+    policies.replace("contract.odcs.yaml", "database: shop", "database: other");
+    proxy.metric_becomes(items, &[("datname", &shop.database)], 0.0);
+}
+
+#[test]
+fn grants_on_columns_are_ways_around_the_proxy_as_well() {
+    let Some(shop) = shop("drift_grants") else { return };
+    let policies = shop.policies();
+    let setup = Setup::new(&shop, &policies, "");
+    let told = || {
+        let (_, said) = setup.drift(&[]);
+        let line = said.lines().find(|line| line.contains("role support is governed")).map(str::trim);
+        line.map_or(String::new(), |line| line.rsplit(" of ").next().unwrap_or_default().to_owned())
+    };
+    assert_eq!(told(), "public.active_customers, public.customers, public.employees, public.payments");
+    shop.sql(
+        "REVOKE SELECT ON ALL TABLES IN SCHEMA public FROM support; GRANT SELECT (id, country) ON customers TO support",
+    );
+    assert_eq!(told(), "", "what is open to it is no secret");
+    shop.sql("GRANT SELECT (email) ON customers TO PUBLIC");
+    assert_eq!(told(), "public.customers");
+}
