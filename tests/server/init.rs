@@ -35,7 +35,17 @@ async fn a_first_contract_holds_and_its_policy_disturbs_nobody() {
     shop.sql("COMMENT ON TABLE orders IS 'What was bought'; COMMENT ON COLUMN orders.status IS 'new, paid: or so'");
     shop.sql("CREATE TABLE events (id bigint, day date NOT NULL, primary key (id, day)) PARTITION BY RANGE (day)");
     shop.sql("CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM ('2026-01-01') TO ('2027-01-01')");
-    shop.sql("CREATE TYPE mood AS ENUM ('a', 'b'); CREATE TABLE \"Odd table\" (\"yes\" mood[], \"a.b\" bit, c char, ip inet)");
+    shop.sql(
+        "CREATE TYPE mood AS ENUM ('a', 'b'); CREATE DOMAIN address AS text CHECK (value <> ''); CREATE TYPE pair AS (a int, b text);
+         CREATE TABLE \"Odd table\" (\"yes\" mood[], \"a.b\" bit, c char, d \"char\", e bpchar, f address, g pair, ip inet,
+             h interval second(2), i timestamp(3), j bit varying(5), k time(2) with time zone, l numeric(5, 2)[], m oid,
+             n int GENERATED ALWAYS AS (1 + 1) STORED, primary key (c, \"a.b\"));
+         CREATE TABLE refers (a bit, b char, foreign key (b, a) references \"Odd table\" (c, \"a.b\"));
+         CREATE TABLE \"dotted.name\" (id int primary key, parent int references \"dotted.name\");
+         CREATE TABLE pieces (id int, d date) PARTITION BY HASH (id, (abs(id)));
+         CREATE MATERIALIZED VIEW shown AS SELECT country, count(*) FROM customers GROUP BY 1;
+         CREATE TABLE nothing (); CREATE TABLE heir (more text) INHERITS (employees)",
+    );
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("policies");
     let (code, said) = init(&shop, &out, &[]);
@@ -90,6 +100,8 @@ fn files_are_not_overwritten_and_come_out_the_same() {
     assert!(code == 2 && said.contains("is there already") && said.contains("--force"), "{said}");
     assert_eq!(read()[1], "mine");
     assert_eq!(init(&shop, folder.path(), &["--force"]).0, 0);
+    let (code, said) = init(&shop, folder.path(), &["--force", "--schema", "a.b"]);
+    assert!(code == 2 && said.contains("cannot name the schema"), "{said}");
     assert_eq!(read(), first);
     let (code, said) = init(&shop, &folder.path().join("other"), &["--schema", "nowhere"]);
     assert!(code == 2 && said.contains("no table or view in schema nowhere"), "{said}");
