@@ -4,6 +4,7 @@ pub mod auth;
 pub mod drift;
 pub mod file;
 pub mod network;
+pub mod state;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -38,6 +39,8 @@ pub struct Config {
     pub auth: auth::Auth,
     /// File for audit records, JSON lines.
     pub audit: Option<PathBuf>,
+    /// Where the record of usage is kept; in memory only if nothing is said.
+    pub state: Option<state::State>,
     /// Comparing databases with their contracts.
     pub drift: drift::Drift,
     /// Bounds.

@@ -155,6 +155,9 @@ impl Explained<'_> {
         for (number, statement) in (1..).zip(&self.report().statements) {
             statement_text(&mut text, number, statement);
         }
+        for change in &self.report().ddl {
+            _ = writeln!(text, "changes    {} {}", change.command, change.objects.join(", "));
+        }
         for (at, (column, effect)) in self.protections().iter().enumerate() {
             let head = if at == 0 { "protected" } else { "" };
             _ = writeln!(text, "{head:<10} {column}: {effect}");
@@ -163,7 +166,7 @@ impl Explained<'_> {
             Verdict::Refuse(refusal) => writeln!(text, "decision   refused\n{}", refusal_text(refusal)),
             Verdict::Admit(_) => writeln!(text, "decision   {}", self.decision()),
         };
-        for notice in &self.report().notices {
+        for notice in self.report().notices.iter().chain(&self.report().cautions) {
             _ = writeln!(text, "warning    {}", notice.message);
         }
         if let Some(sent) = self.sent() {
@@ -186,10 +189,17 @@ impl Explained<'_> {
             .into_iter()
             .map(|(column, effect)| json!({"column": column, "effect": effect}))
             .collect();
+        let changes: Vec<_> = self
+            .report()
+            .ddl
+            .iter()
+            .map(|change| json!({"command": change.command, "objects": change.objects}))
+            .collect();
         let notices: Vec<_> = self
             .report()
             .notices
             .iter()
+            .chain(&self.report().cautions)
             .map(|notice| json!({"message": notice.message, "detail": notice.detail, "hint": notice.hint}))
             .collect();
         json!({
@@ -200,6 +210,7 @@ impl Explained<'_> {
             },
             "governed": self.view.governed,
             "statements": self.report().statements.iter().map(statement_json).collect::<Vec<_>>(),
+            "changes": changes,
             "protected": protections,
             "decision": self.decision(),
             "error": error,
@@ -229,7 +240,7 @@ fn refusal_text(refusal: &Refusal) -> String {
 }
 
 fn statement_text(text: &mut String, number: usize, statement: &StatementReport) {
-    let StatementReport { operation, fingerprint, relations, columns, unanalysed } = statement;
+    let StatementReport { operation, fingerprint, relations, columns, unanalysed, touched: _ } = statement;
     _ = writeln!(text, "statement  {number}: {}, shape {fingerprint:016x}", operation.as_str());
     if let Some(why) = unanalysed {
         _ = writeln!(text, "           not analysed: {why}");
@@ -253,7 +264,7 @@ fn statement_text(text: &mut String, number: usize, statement: &StatementReport)
 }
 
 fn statement_json(statement: &StatementReport) -> Value {
-    let StatementReport { operation, fingerprint, relations, columns, unanalysed } = statement;
+    let StatementReport { operation, fingerprint, relations, columns, unanalysed, touched: _ } = statement;
     let relations: Vec<_> = relations
         .iter()
         .map(|used| json!({"schema": *used.schema, "name": *used.name, "operation": used.operation.as_str()}))

@@ -2,11 +2,13 @@
 
 pub mod check;
 pub mod drift;
+pub mod diff;
 pub mod explain;
 pub mod init;
 pub mod input;
 pub mod serve;
 pub mod test;
+pub mod usage;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -42,6 +44,8 @@ pub enum Command {
     Drift(Drift),
     /// Write a first contract and a policy that only observes, from a database.
     Init(Init),
+    /// Compare two sets of contracts and policies: what breaks, for whom, and which version that asks for.
+    Diff(diff::Diff),
 }
 
 /// Which files to read.
@@ -201,6 +205,7 @@ pub fn run(cli: Cli, serve: impl FnOnce(Serve) -> anyhow::Result<ExitCode>) -> E
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Drift(arguments) => drift::run(&arguments),
         Command::Init(arguments) => init::run(&arguments),
+        Command::Diff(arguments) => diff::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {
         let mut stderr = std::io::stderr();

@@ -46,11 +46,8 @@ impl Reader<'_, '_> {
         let auth = fields.optional("auth").and_then(|node| auth::read(node, self.base, self.problems));
         let audit = fields.optional("audit").and_then(|node| self.audit(node));
         let limits = fields.optional("limits").and_then(|node| self.limits(node)).unwrap_or_default();
+        let state = fields.optional("state").and_then(|node| self.state(node));
         let drift = fields.optional("drift").and_then(|node| self.drift(node)).unwrap_or_default();
-        if let Some(entry) = fields.entry("state") {
-            let help = "Usage is kept in memory and in the metrics.";
-            self.problems.warn(&entry.key_span, "`state` is not used by this version", help);
-        }
         if reuse_port && listen.iter().flatten().any(|listen| matches!(listen, Listen::Abstract(_))) {
             let at = document.entry("reuse_port").map_or(0..1, |entry| entry.key_span.clone());
             let help = "Use a socket in a directory, or a TCP port.";
@@ -80,6 +77,7 @@ impl Reader<'_, '_> {
             tls,
             auth: auth.unwrap_or_default(),
             audit,
+            state,
             drift,
             limits,
         })
@@ -225,7 +223,7 @@ impl Reader<'_, '_> {
         Some(limits)
     }
 
-    fn path(&mut self, node: &Node) -> Option<PathBuf> {
+    pub(super) fn path(&mut self, node: &Node) -> Option<PathBuf> {
         non_empty(node, self.problems).map(|text| self.base.join(text))
     }
 

@@ -4,6 +4,7 @@
 //! goes with everything else that a verdict depends on: the snapshot's epoch, the subject's rules, the search path and the
 //! protocol. A remembered rewrite is a list of splices by token index, which fit every text of the same shape.
 //! Refusals are not remembered: their position depends on the text, and they are not what a busy application sends.
+//! Nor are verdicts on changes of the structure: they depend on who uses what at the moment.
 //! In front of it, each thread knows the exact texts that it has seen last: `recent`.
 
 use std::cell::RefCell;
@@ -14,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Weighter};
 
-use super::check::{self, Facts, Plan, Protocol};
+use super::check::{self, Facts, Moment, Plan, Protocol};
 use super::recent;
 use super::verdict::Verdict;
 use crate::policy::snapshot::Snapshot;
@@ -107,6 +108,7 @@ impl VerdictCache {
             let verdict = self.remembered(snapshot, facts, sql, tokens, key);
             if let Verdict::Admit(admitted) = &verdict
                 && !tokens.iter().any(|token| token.kind.is_literal())
+                && !admitted.report.effects.judged_anew
             {
                 recent::keep(self.number, snapshot, facts, sql, admitted);
             }
@@ -125,10 +127,12 @@ impl VerdictCache {
         };
         let plan = match self.plans.get(&Borrowed { circumstances, text }) {
             Some(plan) => plan,
-            None => match check::plan(snapshot, facts, sql, tokens) {
+            None => match check::plan((snapshot, Moment::of(snapshot)), facts, sql, tokens) {
                 Ok(plan) => {
                     let plan = Arc::new(plan);
-                    self.plans.insert(Key { circumstances, text: text.into() }, Arc::clone(&plan));
+                    if plan.lasts() {
+                        self.plans.insert(Key { circumstances, text: text.into() }, Arc::clone(&plan));
+                    }
                     plan
                 }
                 Err(refusal) => return Verdict::Refuse(*refusal),

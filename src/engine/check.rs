@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
+use super::gate::Gate;
 use super::judge;
 use super::objection::Objection;
 use super::refusal::{Refusal, SqlState};
-use super::report::{Effects, Operation, Report, StatementReport};
+use super::report::{Blind, Effects, Operation, Report, StatementReport, Touched, Touches};
 use super::temporary::Own;
 use super::verdict::{Admitted, Verdict};
 use crate::model::catalog::{Catalog, SearchPath};
@@ -37,6 +40,22 @@ pub enum Protocol {
     Extended,
 }
 
+/// What decides on changes of the structure beside the text and the policy: it is another at every moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// The time.
+    pub now: Timestamp,
+    /// Whether the session has a `lock_timeout`, as far as that is known.
+    pub has_lock_timeout: bool,
+}
+
+impl Moment {
+    /// The moment of a snapshot, in a session of which nothing is known.
+    pub fn of(snapshot: &Snapshot) -> Self {
+        Self { now: snapshot.now, has_lock_timeout: false }
+    }
+}
+
 /// What to do with every text of one shape.
 #[derive(Debug)]
 pub(super) struct Plan {
@@ -52,9 +71,17 @@ impl Plan {
             .report
             .statements
             .iter()
-            .map(|statement| 128 + statement.relations.len() * 96 + statement.columns.len() * 160)
+            .map(|statement| {
+                let touched = statement.touched.uses.len() * size_of::<Touched>() + statement.touched.shape.len();
+                128 + statement.relations.len() * 96 + statement.columns.len() * 160 + touched
+            })
             .sum();
         splices + statements
+    }
+
+    /// Whether it holds for the next text of the shape as well.
+    pub(super) fn lasts(&self) -> bool {
+        !self.report.effects.judged_anew
     }
 
     /// The verdict on a text of the shape that this was made for.
@@ -73,13 +100,18 @@ impl Plan {
 
 /// Judges a text: the one call of every statement, from the proxy as from `explain` and the tests.
 pub fn check(snapshot: &Snapshot, facts: &Facts<'_>, sql: &str) -> Verdict {
+    check_at(snapshot, facts, Moment::of(snapshot), sql)
+}
+
+/// The same at a moment: where the report says that the text is to be judged anew, another moment may have another verdict.
+pub fn check_at(snapshot: &Snapshot, facts: &Facts<'_>, moment: Moment, sql: &str) -> Verdict {
     match lexer::lex(sql) {
         Err(error) if facts.view.governed => {
             let objection = Objection::new(SqlState::SyntaxError, error.describe(sql)).at(error.position);
             Verdict::Refuse(objection.into_refusal(sql, unanalysed("lexer")))
         }
         Err(_) => Verdict::Admit(Admitted::unchanged(unanalysed("lexer"))),
-        Ok(tokens) => match plan(snapshot, facts, sql, &tokens) {
+        Ok(tokens) => match plan((snapshot, moment), facts, sql, &tokens) {
             Ok(plan) => plan.carry_out(sql, &tokens),
             Err(refusal) => Verdict::Refuse(*refusal),
         },
@@ -87,8 +119,14 @@ pub fn check(snapshot: &Snapshot, facts: &Facts<'_>, sql: &str) -> Verdict {
 }
 
 /// Finds out what to do with a text of this shape.
-pub(super) fn plan(snapshot: &Snapshot, facts: &Facts<'_>, sql: &str, tokens: &[Token]) -> Result<Plan, Box<Refusal>> {
-    let shared = snapshot.database(facts.database).map(|database| &*database.catalog);
+pub(super) fn plan(
+    (snapshot, moment): (&Snapshot, Moment),
+    facts: &Facts<'_>,
+    sql: &str,
+    tokens: &[Token],
+) -> Result<Plan, Box<Refusal>> {
+    let database = snapshot.database(facts.database);
+    let (shared, lineages) = (database.map(|known| &*known.catalog), database.map(|known| &known.lineages));
     if let Some(number) = reads_otherwise(shared, tokens) {
         if !facts.view.governed {
             return Ok(Plan { splices: Vec::new(), report: unanalysed("lexer") });
@@ -112,18 +150,20 @@ pub(super) fn plan(snapshot: &Snapshot, facts: &Facts<'_>, sql: &str, tokens: &[
     let mut splicer = Splicer::new(tokens);
     let searched = facts.search_path;
     let mut own = Own::new(searched);
+    let mut gate = Gate::new(snapshot, facts, moment);
     let mut failure = None;
     for statement in &outline.statements {
         let (path, copy) = (own.path(searched), own.catalog(shared));
         let facts = Facts { search_path: path.as_ref(), ..*facts };
         let catalog = copy.as_ref().or(shared);
-        let case = judge::Text { sql, tokens, facts: &facts, catalog, earlier: report.effects, own: &own };
+        let case = judge::Text { sql, tokens, facts: &facts, catalog, lineages, earlier: report.effects, own: &own };
         let (found, objection) = judge::statement(&case, statement, &mut splicer);
         merge_effects(&mut report.effects, found.effects);
+        let shut = gate.pass(&case, statement, &mut report).err();
         own.follow(&found, shared, searched);
         report.notices.extend(found.notices);
         report.statements.push(found.report);
-        failure = failure.or(objection);
+        failure = failure.or(objection).or(shut);
     }
     let report = Arc::new(report);
     if let Some(objection) = failure {
@@ -173,6 +213,7 @@ fn merge_effects(all: &mut Effects, more: Effects) {
     all.temporary_may_change |= more.temporary_may_change;
     all.ddl |= more.ddl;
     all.names_unknown |= more.names_unknown;
+    all.judged_anew |= more.judged_anew;
 }
 
 /// The report of a text of which nothing is known.
@@ -184,6 +225,7 @@ fn unanalysed(why: &'static str) -> Arc<Report> {
             relations: Vec::new(),
             columns: Vec::new(),
             unanalysed: Some(why),
+            touched: Touches { blind: Blind::Wholly, ..Touches::default() },
         }],
         ..Report::default()
     })

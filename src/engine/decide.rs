@@ -1,5 +1,6 @@
 //! What the rules of the subject say about the references of one statement.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::check::Facts;
@@ -11,8 +12,10 @@ use crate::model::catalog::{Catalog, Column, ColumnId, Relation};
 use crate::model::ident::display_name;
 use crate::model::lifecycle::{Conduct, Lifecycle, Phase};
 use crate::policy::view::{ColumnRule, Effect, RelationRules, SubjectView};
-use crate::sql::access::{Clause, ColumnRef, RelationIndex, RelationRef, Resolution, Role, StarRef, WholeRowRef};
-use crate::sql::tree::{Name, Verb};
+use crate::sql::access::{
+    Clause, ColumnRef, RelationIndex, RelationRef, Resolution, Role, StarRef, Unresolved, WholeRowRef,
+};
+use crate::sql::tree::{Name, Path, Verb};
 
 /// The decision on one statement.
 #[derive(Debug, Default)]
@@ -38,6 +41,8 @@ pub(super) struct Case<'a> {
     pub depth: u8,
     /// Comparisons that see a masked column itself.
     pub lookups: &'a Lookups,
+    /// Where relations stand that a projection replaces.
+    pub wrapped: &'a BTreeSet<u32>,
 }
 
 /// What a projection shows in place of denied columns.
@@ -66,11 +71,28 @@ impl<'a> Case<'a> {
         self.view.relations.get(&mention.relation?).map(|rules| &**rules)
     }
 
-    /// Whether a relation in FROM must be replaced by a projection of what the subject may see.
+    /// Whether a relation in FROM is replaced by a projection of what the subject sees.
     pub(super) fn is_wrapped(&self, mention: &RelationRef) -> bool {
-        mention.role == Role::Source
-            && self.view.governed
-            && self.rules(mention).is_some_and(|rules| rules.protects() || rules.columns.values().any(is_hidden))
+        mention.role == Role::Source && self.wrapped.contains(&mention.path.span().start)
+    }
+
+    /// The column that counts as dropped, and that a name would mean if it did not.
+    pub(super) fn meant(
+        &self,
+        name: &Unresolved,
+    ) -> Option<(&'a RelationRef, &'a Relation, &'a Column, &'a ColumnRule)> {
+        let reachable: &[RelationIndex] = match (&name.of, name.path.qualifier.is_empty()) {
+            (Some(of), _) => std::slice::from_ref(of),
+            (None, true) => &name.visible,
+            (None, false) => return None,
+        };
+        reachable.iter().find_map(|index| {
+            let mention = self.mention(*index)?;
+            let relation = self.relation(mention)?;
+            let column = relation.column(name.path.last.as_str())?;
+            let rule = self.rule(relation, column).filter(|rule| is_hidden(rule))?;
+            Some((mention, relation, column, rule))
+        })
     }
 
     pub(super) fn rule(&self, relation: &Relation, column: &Column) -> Option<&'a ColumnRule> {
@@ -99,6 +121,12 @@ pub(super) fn decide(case: &Case<'_>) -> Decision {
     decider.relations();
     for column in &case.resolution.columns {
         decider.column(column);
+    }
+    // The server stops at the first name that it cannot explain, whether or not a retired column would explain it.
+    for name in &case.resolution.unresolved {
+        if !decider.unresolved(name) {
+            break;
+        }
     }
     for star in &case.resolution.stars {
         decider.star(star);
@@ -179,12 +207,13 @@ impl Decider<'_, '_> {
     }
 
     fn column(&mut self, reference: &ColumnRef) {
-        let Some(relation) = self.case.relation_of(reference.via) else { return };
+        let Some(mention) = self.case.mention(reference.via) else { return };
+        let Some(relation) = self.case.relation(mention) else { return };
         let Some(column) = relation.column_by_number(reference.column.attnum) else { return };
         let Some(rule) = self.case.rule(relation, column) else { return };
         let offset = reference.path.span().start;
         if conduct(rule) >= Conduct::Refused {
-            self.object(retired(relation, column, reference, rule).at(offset));
+            self.object(retired((mention, relation), column, (&reference.path, reference.clause), rule));
             self.note(relation, column, rule, access(reference.clause));
             return;
         }
@@ -195,17 +224,25 @@ impl Decider<'_, '_> {
         self.note(relation, column, rule, if looks_up { Access::Lookup } else { access(reference.clause) });
     }
 
+    /// Whether a name that nothing explains would have been explained by a column which counts as dropped.
+    fn unresolved(&mut self, name: &Unresolved) -> bool {
+        let Some((mention, relation, column, rule)) = self.case.meant(name) else { return false };
+        self.object(retired((mention, relation), column, (&name.path, name.clause), rule));
+        self.note(relation, column, rule, access(name.clause));
+        true
+    }
+
     /// `(row).column` reaches one column.
     fn field(&mut self, mention: &RelationRef, field: &Name, row: &WholeRowRef) {
         let Some(relation) = self.case.relation(mention) else { return };
         let Some(column) = relation.column(field.as_str()) else { return };
         let Some(rule) = self.case.rule(relation, column) else { return };
         if conduct(rule) >= Conduct::Refused {
-            let words = format!("column \"{}\" not found in data type {}", column.name, relation.name);
+            let words = format!("column {}.{} does not exist", row.path.last.as_str(), column.name);
             self.object(
                 Objection::new(SqlState::UndefinedColumn, words)
                     .retired("column", rule.lifecycle.as_deref())
-                    .at(field.span.start),
+                    .at(row.path.span().start),
             );
         }
         if self.case.view.governed && rule.effect == Effect::Deny {
@@ -288,15 +325,23 @@ impl Decider<'_, '_> {
 }
 
 /// What the server would say of a dropped column, with a hint that it would not have.
-fn retired(relation: &Relation, column: &Column, reference: &ColumnRef, rule: &ColumnRule) -> Objection {
-    let message = match reference.path.qualifier.last() {
-        _ if reference.clause.is_write() => {
+fn retired(
+    (mention, relation): (&RelationRef, &Relation),
+    column: &Column,
+    (path, clause): (&Path, Clause),
+    rule: &ColumnRule,
+) -> Objection {
+    let copied = matches!(mention.role, Role::CopyTo | Role::CopyFrom);
+    let message = match path.qualifier.last() {
+        _ if clause.is_write() || copied => {
             format!("column \"{}\" of relation \"{}\" does not exist", column.name, relation.name)
         }
         None => format!("column \"{}\" does not exist", column.name),
         Some(qualifier) => format!("column {}.{} does not exist", qualifier.as_str(), column.name),
     };
-    Objection::new(SqlState::UndefinedColumn, message).retired("column", rule.lifecycle.as_deref())
+    let objection = Objection::new(SqlState::UndefinedColumn, message).retired("column", rule.lifecycle.as_deref());
+    // COPY does not say where.
+    if copied { objection } else { objection.at(path.span().start) }
 }
 
 fn outcome(rule: &ColumnRule, governed: bool, access: Access) -> Outcome {
@@ -326,7 +371,7 @@ fn operation(role: Role) -> Operation {
     }
 }
 
-fn access(clause: Clause) -> Access {
+pub(super) fn access(clause: Clause) -> Access {
     match clause {
         Clause::Output => Access::Explicit,
         Clause::Filter => Access::Filter,

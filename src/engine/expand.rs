@@ -13,6 +13,7 @@ use super::objection::Objection;
 use super::reading;
 use super::refusal::SqlState;
 use super::report::Effects;
+use super::retired;
 use super::rewrite;
 use super::temporary::Own;
 use crate::model::catalog::{Relation, SearchPath};
@@ -55,6 +56,7 @@ pub(super) fn query(case: &Case<'_>, view: &Relation) -> Result<Expanded, Object
         tokens: &tokens,
         facts: &facts,
         catalog: Some(case.catalog),
+        lineages: None,
         earlier: Effects::default(),
         own: &Own::default(),
     };
@@ -72,14 +74,16 @@ fn rewritten(
     statement: &OutlineStatement,
     path: &SearchPath,
 ) -> Result<Expanded, Objection> {
-    let reading = reading::read(text, statement, text.tokens, Around::Plain, path);
+    let reading = reading::read(text, statement, text.tokens, Around::Plain, (path, &|_| false));
     let resolution = reading.map_err(reading::Unread::into_objection)?.resolved.resolution;
     let lookups = Lookups::default();
+    let wrapped = retired::wrapped(case.catalog, case.view, &resolution, (text.sql, text.tokens));
     let inner = Case {
         catalog: case.catalog,
         view: case.view,
         resolution: &resolution,
         lookups: &lookups,
+        wrapped: &wrapped,
         facts: text.facts,
         denied: Denied::Null,
         depth: case.depth + 1,

@@ -1,5 +1,7 @@
 //! One statement: what it refers to, what the rules say of it, and how its text changes.
 
+use std::collections::BTreeSet;
+
 use super::admission::Allowed;
 use super::check::Facts;
 use super::decide::{self, Case, Denied};
@@ -8,16 +10,17 @@ use super::lookups::Lookups;
 use super::objection::Objection;
 use super::reading::{self, Reading, Unread};
 use super::refusal::SqlState;
-use super::report::{Effects, Notice, RelationUse, StatementReport};
-use super::{calls, predicates, rewrite, session, temporary, unknown, writes};
+use super::report::{Effects, Notice, RelationUse, StatementReport, Touches};
+use super::{calls, predicates, retired, rewrite, session, temporary, touched, unknown, writes};
 use crate::model::catalog::{Catalog, SearchPath, is_system_schema};
+use crate::model::ident::Ident;
 use crate::policy::trusted;
-use crate::sql::access::RelationRef;
+use crate::sql::access::{RelationRef, Resolution};
 use crate::sql::inner::Around;
 use crate::sql::lexer::{self, Token};
-use crate::sql::second_opinion::{self, Fragment, OutlineStatement, StatementKind};
+use crate::sql::second_opinion::{self, Fragment, NamedRelation, OutlineStatement, StatementKind};
 use crate::sql::splice::{self, Generated, Splice, Splicer};
-use crate::sql::tree::{Name, Span, Statement};
+use crate::sql::tree::{Name, Path, Span, Statement};
 
 /// The text that the statement stands in.
 pub(super) struct Text<'a> {
@@ -25,6 +28,8 @@ pub(super) struct Text<'a> {
     pub tokens: &'a [Token],
     pub facts: &'a Facts<'a>,
     pub catalog: Option<&'a Catalog>,
+    /// Where the columns of its views come from.
+    pub lineages: Option<&'a touched::Lineages>,
     /// What the statements before it, in the same text, do to the session.
     pub earlier: Effects,
     /// The temporary tables of the session, as those statements leave them.
@@ -55,12 +60,14 @@ pub(super) fn statement(
             relations: Vec::new(),
             columns: Vec::new(),
             unanalysed: None,
+            touched: Touches::default(),
         },
         notices: Vec::new(),
         effects: session::effects(outline, text.facts.view),
         changes: Vec::new(),
     };
     let objection = judge(text, outline, tokens, &mut found, splicer).err();
+    touched::describe(text, outline, tokens, &mut found.report);
     for notice in &mut found.notices {
         notice.fingerprint = fingerprint;
     }
@@ -82,6 +89,8 @@ fn judge(
     let Form::Query(around) = form else {
         found.report.relations = text.named_relations(outline);
         found.report.unanalysed = kind::blind_spot(&outline.kind);
+        found.report.touched = touched::outlined(text, outline, tokens, &found.report.relations);
+        retired_tables(text, outline, found)?;
         // The arguments of EXECUTE are expressions that the server evaluates.
         if !governed {
             return Ok(());
@@ -93,7 +102,8 @@ fn judge(
         return calls::qualify(text, outline, &[], splicer);
     };
     let fallback = SearchPath::default();
-    let Reading { tree, resolved } = match reading::read(text, outline, tokens, around, &fallback) {
+    let gone = |column| retired::is_gone(text.facts.view, column);
+    let Reading { tree, resolved } = match reading::read(text, outline, tokens, around, (&fallback, &gone)) {
         Ok(reading) => reading,
         Err(Unread::NotUnderstood(_)) if governed && outline.relations.is_empty() => {
             let made = outline.created.iter().map(|created| temporary::Change::Unclear(created.name.clone()));
@@ -104,22 +114,26 @@ fn judge(
         Err(unread) => {
             found.report.unanalysed = Some(unread.reason());
             found.report.relations = text.named_relations(outline);
+            found.report.touched = touched::outlined(text, outline, tokens, &found.report.relations);
             return Ok(());
         }
     };
     let Some(catalog) = text.catalog else { return Ok(()) };
     let resolution = resolved.resolution;
-    found.effects.names_unknown = governed && unknown::is_named(catalog, outline, &resolution);
+    found.effects.names_unknown = unknown::is_named(catalog, outline, &resolution);
     let lookups = Lookups::of(catalog, text.facts.view, &resolution, outline);
+    let wrapped = retired::wrapped(catalog, text.facts.view, &resolution, (text.sql, tokens));
     let case = Case {
         catalog,
         view: text.facts.view,
         resolution: &resolution,
         lookups: &lookups,
+        wrapped: &wrapped,
         facts: text.facts,
         denied: Denied::LeftOut,
         depth: 0,
     };
+    found.report.touched = touched::resolved(&case, text.lineages);
     let decision = decide::decide(&case);
     found.report.relations = decision.relations;
     found.report.columns = decision.columns;
@@ -148,7 +162,50 @@ fn judge(
         }
         return Ok(());
     }
-    rewrite::hide_retired(&case, text.sql, text.tokens, splicer)
+    let rewritten = rewrite::retire(&case, text.sql, text.tokens, splicer);
+    let copied = rewritten.and_then(|()| match &tree {
+        Statement::CopyRelation { path, columns, to: true } => {
+            let span = copied_span(text, path.span(), columns);
+            rewrite::copy_out(&case, text.sql, text.tokens, splicer, (columns, span))
+        }
+        _ => Ok(()),
+    });
+    copied.map_err(Objection::about_retired)
+}
+
+/// What the retirement of a table means for a statement that is no query.
+fn retired_tables(text: &Text<'_>, outline: &OutlineStatement, found: &mut Found) -> Result<(), Objection> {
+    let (Some(catalog), true) = (text.catalog, kind::needs_tables(&outline.kind)) else { return Ok(()) };
+    let fallback = SearchPath::default();
+    let path = text.facts.search_path.unwrap_or(&fallback);
+    let mention = |named: &NamedRelation| {
+        let relation = match &named.schema {
+            Some(schema) => catalog.find(schema, &named.name),
+            None => catalog.resolve(path, &named.name),
+        };
+        let name = |name: &String| {
+            let span = Span { start: named.start, end: named.start };
+            Name { ident: Ident::quoted(name), span }
+        };
+        let path = Path { qualifier: named.schema.iter().map(name).collect(), last: name(&named.name) };
+        RelationRef::named(relation.map(|relation| relation.oid), path)
+    };
+    let relations = outline.relations.iter().map(mention).collect();
+    let resolution = Resolution { relations, ..Resolution::default() };
+    let (lookups, wrapped) = (Lookups::default(), BTreeSet::new());
+    let decision = decide::decide(&Case {
+        catalog,
+        view: text.facts.view,
+        resolution: &resolution,
+        lookups: &lookups,
+        wrapped: &wrapped,
+        facts: text.facts,
+        denied: Denied::LeftOut,
+        depth: 0,
+    });
+    found.report.columns = decision.columns;
+    found.notices = decision.notices;
+    decision.objection.map_or(Ok(()), Err)
 }
 
 /// Checks the final text of a governed session with PostgreSQL's grammar.

@@ -2,7 +2,7 @@
 
 use super::report::Operation;
 use crate::sql::inner::Around;
-use crate::sql::second_opinion::{StatementKind as K, Verb};
+use crate::sql::second_opinion::{StatementKind as K, TableChange, Verb};
 
 /// How a statement is analysed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +71,11 @@ pub(super) fn blind_spot(kind: &K) -> Option<&'static str> {
         K::Do | K::Call => Some("procedural"),
         _ => None,
     }
+}
+
+/// Statements other than queries that fail where a table is not there.
+pub(super) fn needs_tables(kind: &K) -> bool {
+    matches!(kind, K::Lock | K::Vacuum | K::Table(TableChange::Truncate))
 }
 
 /// What a statement of which only the outline is known does to a relation.

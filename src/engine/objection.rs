@@ -9,6 +9,9 @@ use crate::model::lifecycle::{Lifecycle, Phase};
 use crate::policy::view::Reason;
 use crate::sql::tree::Path;
 
+const NOT_CHECKED: &str = "statement cannot be checked against the data policy";
+const NOT_UNDERSTOOD: &str = "A policy protects columns from this user, and what is not understood is refused: ";
+
 /// Why a statement is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Objection {
@@ -32,12 +35,26 @@ impl Objection {
 
     /// What is not understood is refused, and the reason is said.
     pub(super) fn not_understood(why: impl Into<String>) -> Self {
-        Self::new(SqlState::FeatureNotSupported, "statement cannot be checked against the data policy")
-            .detail(format!(
-                "A policy protects columns from this user, and what is not understood is refused: {}.",
-                why.into()
-            ))
+        Self::new(SqlState::FeatureNotSupported, NOT_CHECKED)
+            .detail(format!("{NOT_UNDERSTOOD}{}.", why.into()))
             .hint("Write the statement in a simpler form, or ask the owner of the policy.")
+    }
+
+    /// The same, where no policy protects anything and only a retired column stands in the way.
+    pub(super) fn about_retired(self) -> Self {
+        if self.message != NOT_CHECKED {
+            return self;
+        }
+        let why = self.detail.as_deref().and_then(|detail| detail.strip_prefix(NOT_UNDERSTOOD)).unwrap_or_default();
+        let detail = format!("It uses a column that is retired or redirected, and cannot be rewritten: {why}");
+        Self::new(SqlState::FeatureNotSupported, "statement cannot be rewritten around a retired column")
+            .detail(detail)
+            .hint("Name the columns that are needed, and use the column that takes the place of the retired one.")
+            .at_if(self.offset)
+    }
+
+    fn at_if(self, offset: Option<u32>) -> Self {
+        Self { offset, ..self }
     }
 
     pub(super) fn no_such_relation(name: &str) -> Self {

@@ -3,7 +3,7 @@
 
 use super::judge::Text;
 use super::objection::Objection;
-use crate::model::catalog::SearchPath;
+use crate::model::catalog::{ColumnId, SearchPath};
 use crate::sql::access::Resolution;
 use crate::sql::grammar;
 use crate::sql::inner::{self, Around};
@@ -47,13 +47,13 @@ impl Unread {
     }
 }
 
-/// Reads a statement and resolves its names.
+/// Reads a statement and resolves its names, as if some columns had been dropped.
 pub(super) fn read(
     text: &Text<'_>,
     outline: &OutlineStatement,
     tokens: &[Token],
     around: Around,
-    fallback: &SearchPath,
+    (fallback, gone): (&SearchPath, &dyn Fn(ColumnId) -> bool),
 ) -> Result<Reading, Unread> {
     let mut why = String::new();
     for way in [inner::statement, grammar::statement] {
@@ -66,7 +66,7 @@ pub(super) fn read(
         };
         let catalog = text.catalog.ok_or(Unread::NoCatalog)?;
         let path = text.search_path(fallback).map_err(Unread::NoPath)?;
-        let resolved = resolve::resolve(&tree, catalog, path);
+        let resolved = resolve::resolve_without(&tree, catalog, path, gone);
         if same_places(text, outline, &resolved.resolution) {
             return Ok(Reading { tree, resolved });
         }

@@ -25,6 +25,8 @@ pub enum SqlState {
     ObjectNotInPrerequisiteState,
     /// 42702: a name that means two columns.
     AmbiguousColumn,
+    /// 2BP01: something is in use that is to be dropped or changed.
+    DependentObjectsStillExist,
 }
 
 impl SqlState {
@@ -40,6 +42,7 @@ impl SqlState {
             Self::StatementTooComplex => "54001",
             Self::ObjectNotInPrerequisiteState => "55000",
             Self::AmbiguousColumn => "42702",
+            Self::DependentObjectsStillExist => "2BP01",
         }
     }
 }

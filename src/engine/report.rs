@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::catalog::{ColumnId, Oid};
+use crate::model::catalog::{ColumnId, Oid, Relation};
 
 /// What was understood of one text.
 #[derive(Debug, Clone, Default)]
@@ -13,6 +13,19 @@ pub struct Report {
     pub effects: Effects,
     /// Warnings for the client, to be sent once per session and statement shape.
     pub notices: Vec<Notice>,
+    /// Warnings about changes of the structure, to be sent every time.
+    pub cautions: Vec<Notice>,
+    /// What the statements change of the structure, in order; of temporary tables nothing is told.
+    pub ddl: Vec<DdlReport>,
+}
+
+/// What one statement changes of the structure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DdlReport {
+    /// The command, as its tag names it.
+    pub command: &'static str,
+    /// What it is done to, by full names as far as they are known, such as `public.orders.status`.
+    pub objects: Vec<String>,
 }
 
 /// Consequences of a text for the session's own state.
@@ -26,6 +39,19 @@ pub struct Effects {
     pub ddl: bool,
     /// It names something that the catalog does not have: somebody may have created it a moment ago.
     pub names_unknown: bool,
+    /// It changes the structure, and the verdict holds only for now: it is never remembered.
+    pub judged_anew: bool,
+    /// The verdict depends on what the session would have to be asked for.
+    pub depends: Depends,
+}
+
+/// What of an observed session a verdict on a change of the structure depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Depends {
+    /// Where it looks names up, and whether it has a `lock_timeout`.
+    pub on_session: bool,
+    /// It is to be given a `lock_timeout` of so many milliseconds where it has none.
+    pub lock_timeout: Option<u32>,
 }
 
 /// A warning 01P01 about a deprecated column.
@@ -54,6 +80,44 @@ pub struct StatementReport {
     pub columns: Vec<ColumnUse>,
     /// Why it could not be analysed in full; such statements of observed sessions pass and are counted by this reason.
     pub unanalysed: Option<&'static str>,
+    /// Everything that it touches, for the record of usage.
+    pub touched: Touches,
+}
+
+/// What a statement touches, whether or not a rule is about it.
+#[derive(Debug, Clone, Default)]
+pub struct Touches {
+    /// Columns and relations, each once per access. System and temporary relations are left out.
+    pub uses: Arc<[Touched]>,
+    /// The normalised text, literals and comments out; empty where nothing is touched.
+    pub shape: Arc<str>,
+    /// What may be touched beside them.
+    pub blind: Blind,
+}
+
+/// One column, or a relation as such, in one role of a statement.
+#[derive(Debug, Clone)]
+pub struct Touched {
+    /// The relation.
+    pub relation: Arc<Relation>,
+    /// The column; 0 stands for the relation as such.
+    pub attnum: i16,
+    /// How it is used.
+    pub access: Access,
+    /// The view, or the partition, that the statement names in its place.
+    pub via: Option<Arc<Relation>>,
+}
+
+/// What a statement may touch that is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Blind {
+    /// Nothing.
+    #[default]
+    No,
+    /// Any column of the relations that it touches.
+    Within,
+    /// Anything.
+    Wholly,
 }
 
 /// The verb of a statement: label `operation` of the metrics, lower case.

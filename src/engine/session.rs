@@ -24,6 +24,8 @@ fn effects_of_kind(kind: &StatementKind, view: &SubjectView) -> Effects {
         StatementKind::Set { name } | StatementKind::Reset { name } => {
             Effects { search_path_may_change: settings::changes_path(name), ..Effects::default() }
         }
+        // What a transaction has changed that was prepared shows when somebody commits it.
+        StatementKind::Transaction(TransactionKind::TwoPhase) => Effects { ddl: true, ..Effects::default() },
         StatementKind::ResetAll
         | StatementKind::Discard
         | StatementKind::Transaction(TransactionKind::RollbackTo)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::refusal::{Refusal, SqlState};
-use super::report::{Effects, Operation, Report, StatementReport};
+use super::report::{Blind, Effects, Operation, Report, StatementReport, Touches};
 use super::verdict::{Admitted, Verdict};
 use crate::policy::view::SubjectView;
 
@@ -38,9 +38,10 @@ pub fn check_unreadable(view: &SubjectView, unreadable: Unreadable) -> Verdict {
             relations: Vec::new(),
             columns: Vec::new(),
             unanalysed: Some(unreadable.reason()),
+            touched: Touches { blind: Blind::Wholly, ..Touches::default() },
         }],
         effects: Effects { search_path_may_change: true, ..Effects::default() },
-        notices: Vec::new(),
+        ..Report::default()
     });
     if !view.governed {
         return Verdict::Admit(Admitted::unchanged(report));

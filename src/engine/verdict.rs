@@ -15,6 +15,16 @@ pub enum Verdict {
     Refuse(Refusal),
 }
 
+impl Verdict {
+    /// What was understood of the text.
+    pub fn report(&self) -> &Arc<Report> {
+        match self {
+            Self::Admit(admitted) => &admitted.report,
+            Self::Refuse(refusal) => &refusal.report,
+        }
+    }
+}
+
 /// Permission to send a text to the server. Only the engine makes one; the upstream writer takes SQL in no other form.
 #[derive(Debug, Clone)]
 pub struct Admitted {

@@ -41,7 +41,8 @@ pub struct Consumer {
 
 /// The record of usage, as those ask who decide by it. Answers come from memory.
 pub trait Ledger: Debug + Send + Sync {
-    /// Who has used it since then, the latest first.
+    /// Who has used it since then, the latest first. Whoever was refused it belongs to them: they have not let go of it yet.
+    /// Statements that change the structure are no use of what they change.
     fn consumers(&self, used: Used<'_>, since: Timestamp) -> Vec<Consumer>;
 
     /// Whether that consumer used it before that day; any time will do where no day is given.

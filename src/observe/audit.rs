@@ -18,7 +18,7 @@ use metrics::Counter;
 use serde::Serialize;
 
 use super::event::{Decision, Event};
-use crate::engine::report::{ColumnUse, Outcome};
+use crate::engine::report::{ColumnUse, DdlReport, Outcome};
 
 /// Records that may wait for the writer.
 const QUEUE: usize = 8192;
@@ -134,12 +134,13 @@ impl Audit {
     }
 }
 
-/// Refusals, and statements in which a rule of a policy changed what was seen, or would have in shadow mode. Those who see
-/// everything read protected columns all day, and are counted by the metrics; so are system catalogs shown in part.
+/// Refusals, changes of the structure, and statements in which a rule of a policy changed what was seen, or would have in
+/// shadow mode. Those who see everything read protected columns all day, and are counted by the metrics; so are system
+/// catalogs shown in part.
 fn is_relevant(event: &Event) -> bool {
     let mut columns = event.report.statements.iter().flat_map(|statement| &statement.columns);
     let by_policy = |column: &ColumnUse| column.outcome != Outcome::Clear && column.rule.as_deref() != Some("system");
-    event.decision == Decision::Deny || columns.any(by_policy)
+    event.decision == Decision::Deny || !event.report.ddl.is_empty() || columns.any(by_policy)
 }
 
 /// Opens for appending. A line that was cut off by a crash or a full disk is ended, so that the next one stands alone.
@@ -264,6 +265,8 @@ struct Record<'a> {
     relations: Vec<String>,
     columns: Vec<Column<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    ddl: Vec<Change<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     unanalysed: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sqlstate: Option<String>,
@@ -274,6 +277,19 @@ struct Record<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     duration_seconds: Option<f64>,
     checked_in_seconds: f64,
+}
+
+/// One statement that changes the structure.
+#[derive(Debug, Serialize)]
+struct Change<'a> {
+    command: &'a str,
+    objects: &'a [String],
+}
+
+impl<'a> Change<'a> {
+    fn new(change: &'a DdlReport) -> Self {
+        Self { command: change.command, objects: &change.objects }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -327,6 +343,7 @@ impl<'a> Record<'a> {
             operations: statements.iter().map(|statement| statement.operation.as_str()).collect(),
             relations: distinct(named.map(|relation| format!("{}.{}", relation.schema, relation.name))),
             columns: used().map(Column::new).collect(),
+            ddl: event.report.ddl.iter().map(Change::new).collect(),
             unanalysed: statements.iter().filter_map(|statement| statement.unanalysed).collect(),
             sqlstate: event.sqlstate.map(|code| String::from_utf8_lossy(&code).into_owned()),
             message: event.refusal.as_deref().map(|message| safe_message(message, event.sqlstate)),

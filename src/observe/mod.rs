@@ -1,4 +1,4 @@
-//! What happened: metrics and audit.
+//! What happened: metrics, audit and usage.
 //!
 //! `proxy` reports through [`event::Recorder`]; [`observer::Observer`] is the one that counts and writes. Recording never blocks the
 //! caller: counters are atomics behind handles that are looked up once, and audit records go through a bounded queue to a thread.
@@ -10,6 +10,7 @@ pub mod labels;
 pub mod metrics;
 pub mod observer;
 pub mod registry;
+pub mod usage;
 
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::audit::{Audit, AuditCounters, PolicyHistory, PolicyVersion};
@@ -11,6 +12,7 @@ use super::event::{Decision, Event, Recorder};
 use super::labels::OTHER;
 use super::metrics::{Caps, DatabaseSeries, Guarded, Metrics};
 use super::registry;
+use super::usage::Usage;
 use crate::engine::report::{ColumnUse, Operation, Outcome, StatementReport};
 use crate::model::activity::Activity;
 use crate::model::drift::Finding;
@@ -56,6 +58,8 @@ pub struct Observer {
     metrics: Metrics,
     audit: Option<Audit>,
     history: Arc<PolicyHistory>,
+    usage: Arc<Usage>,
+    merged: AtomicU64,
 }
 
 impl Observer {
@@ -81,7 +85,26 @@ impl Observer {
             }
             None => None,
         };
-        Ok(Self { metrics, audit, history })
+        Ok(Self { metrics, audit, history, usage: Arc::default(), merged: AtomicU64::new(0) })
+    }
+
+    /// The record of usage.
+    pub fn usage(&self) -> &Arc<Usage> {
+        &self.usage
+    }
+
+    /// Usage was brought to its store, or could not be.
+    pub fn usage_flushed(&self, result: Result<(), ()>) {
+        self.metrics.counter(&registry::USAGE_FLUSHES, &["failure"]).increment(u64::from(result.is_err()));
+        self.metrics.counter(&registry::USAGE_FLUSHES, &["success"]).increment(u64::from(result.is_ok()));
+        if result.is_ok() {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            self.metrics.gauge(&registry::USAGE_FLUSH_TIMESTAMP, &[]).set(now.as_secs_f64());
+        }
+        self.metrics.gauge(&registry::USAGE_PENDING, &[]).set(self.usage.waiting() as f64);
+        let merged = self.usage.merged();
+        let before = self.merged.swap(merged, Ordering::Relaxed);
+        self.metrics.counter(&registry::USAGE_MERGED, &[]).increment(merged.saturating_sub(before));
     }
 
     /// The text of `/metrics`.
@@ -326,8 +349,14 @@ impl Recorder for Observer {
             let operation = if event.decision == Decision::Deny { Operation::Utility } else { Operation::Empty };
             self.metrics.statement(&database, operation, event.decision);
         }
+        for change in &event.report.ddl {
+            let action = if event.decision == Decision::Deny { "refused" } else { "allowed" };
+            let values = [&*database.name, change.command, action];
+            self.metrics.counter(&registry::DDL_STATEMENTS, &values).increment(1);
+        }
         self.cost(&database, event);
         self.failure(&database, event);
+        self.usage.record(event);
         if let Some(audit) = &self.audit {
             audit.record(event);
         }
@@ -337,6 +366,7 @@ impl Recorder for Observer {
         let database = self.metrics.database(&subject.database);
         database.sessions.increment(1);
         database.connections.increment(1.0);
+        self.usage.session_opened(subject);
     }
 
     fn session_closed(&self, subject: &Subject) {

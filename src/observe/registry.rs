@@ -118,6 +118,16 @@ metrics! {
     TABLE_INDEX_ROWS = Counter "pgcovenant_table_index_rows_total" ["datname", "schemaname", "relname"] "Live rows fetched by index scans as the server counts them, since the proxy watches.";
     /// Index scans by index.
     INDEX_SCANS = Counter "pgcovenant_index_scans_total" ["datname", "schemaname", "relname", "indexrelname"] "Scans of the index as the server counts them, since the proxy watches.";
+    /// Flushes of usage.
+    USAGE_FLUSHES = Counter "pgcovenant_usage_flushes_total" ["result"] "Attempts to bring recorded usage to its store, or, without one, to memory.";
+    /// Usage that waits.
+    USAGE_PENDING = Gauge "pgcovenant_usage_pending" [] "Counts of usage that wait for the store, as of the last attempt.";
+    /// The last flush.
+    USAGE_FLUSH_TIMESTAMP = Gauge "pgcovenant_usage_last_flush_timestamp_seconds" [] "Unix time of the last successful flush of usage.";
+    /// Usage that is not told apart.
+    USAGE_MERGED = Counter "pgcovenant_usage_merged_total" [] "Uses that were counted for the application __other__ because memory is bounded.";
+    /// Changes of the structure.
+    DDL_STATEMENTS = Counter "pgcovenant_ddl_statements_total" ["datname", "command", "action"] "Statements that change the structure of the database or its rights, by command and whether they were allowed or refused.";
     /// Differences between contracts and databases.
     DRIFT_ITEMS = Gauge "pgcovenant_drift_items" ["datname", "relname", "kind", "severity"] "Differences between the contracts and the database; relname is empty for what is of the whole database.";
     /// When they were last compared.

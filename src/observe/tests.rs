@@ -9,7 +9,9 @@ use super::event::{Decision, Event, Recorder};
 use super::metrics::Caps;
 use super::observer::{DeprecatedColumn, Observer};
 use super::registry::METRICS;
-use crate::engine::report::{Access, ColumnUse, Operation, Outcome, RelationUse, Report, StatementReport};
+use crate::engine::report::{
+    Access, ColumnUse, DdlReport, Operation, Outcome, RelationUse, Report, StatementReport, Touches,
+};
 use crate::model::activity::{Activity, IndexActivity, TableActivity};
 use crate::model::catalog::{ColumnId, Oid};
 use crate::model::drift::{Finding, Kind, Severity};
@@ -48,7 +50,8 @@ fn column(name: &str, outcome: Outcome) -> ColumnUse {
 }
 
 fn statement(relations: Vec<RelationUse>, columns: Vec<ColumnUse>) -> StatementReport {
-    StatementReport { operation: Operation::Select, fingerprint: 0xabc, relations, columns, unanalysed: None }
+    let touched = Touches::default();
+    StatementReport { operation: Operation::Select, fingerprint: 0xabc, relations, columns, unanalysed: None, touched }
 }
 
 fn event(statements: Vec<StatementReport>, decision: Decision) -> Event {
@@ -67,6 +70,14 @@ fn event(statements: Vec<StatementReport>, decision: Decision) -> Event {
     }
 }
 
+/// Two changes of the structure in one request.
+fn changed(decision: Decision) -> Event {
+    let change = |command, object: &str| DdlReport { command, objects: vec![object.to_owned()] };
+    let ddl = vec![change("ALTER TABLE", "public.orders.status"), change("GRANT", "")];
+    let report = Arc::new(Report { ddl, ..Report::default() });
+    Event { report, ..event(Vec::new(), decision) }
+}
+
 /// Reports at least one event for every metric there is.
 fn report_everything(observer: &Observer) {
     let masked = || statement(vec![relation(1, "customers")], vec![column("email", Outcome::Masked)]);
@@ -79,6 +90,7 @@ fn report_everything(observer: &Observer) {
     observer.statement(&event(vec![statement(Vec::new(), vec![deprecated])], Decision::Warn));
     let shadow = column("phone", Outcome::WouldMask);
     observer.statement(&event(vec![statement(Vec::new(), vec![shadow])], Decision::WouldDeny));
+    observer.statement(&changed(Decision::Allow));
     let unanalysed = StatementReport { unanalysed: Some("do_block"), ..statement(Vec::new(), Vec::new()) };
     observer.statement(&event(vec![unanalysed], Decision::Allow));
     observer.session_opened(&subject("billing"));
@@ -90,6 +102,7 @@ fn report_everything(observer: &Observer) {
     observer.certificates_refused();
     observer.upstream_reached();
     observer.upstream_lost();
+    observer.usage_flushed(Ok(()));
     observer.deprecated_columns(&[DeprecatedColumn {
         database: "shop".into(),
         schema: "public".into(),
@@ -320,6 +333,26 @@ fn the_audit_has_one_line_per_relevant_decision_and_no_more() {
     assert!(!text.contains("4111"));
     let written = r#"pgcovenant_audit_events_total{result="written"} 2"#;
     assert!(observer.render().contains(written), "{}", observer.render());
+}
+
+#[test]
+fn every_change_of_the_structure_is_audited_and_counted() {
+    let (observer, folder) = observer(Caps::default());
+    observer.statement(&changed(Decision::Allow));
+    observer.statement(&changed(Decision::Deny));
+    observer.shut_down();
+    let text = std::fs::read_to_string(folder.path().join("audit.jsonl")).unwrap();
+    let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let decisions: Vec<_> = lines.iter().map(|line| line["decision"].as_str().unwrap()).collect();
+    assert_eq!(decisions, ["allow", "deny"]);
+    let first = serde_json::json!({"command": "ALTER TABLE", "objects": ["public.orders.status"]});
+    assert_eq!(lines[0]["ddl"][0], first);
+    let text = observer.render();
+    for action in ["allowed", "refused"] {
+        let name =
+            format!("pgcovenant_ddl_statements_total{{datname=\"shop\",command=\"ALTER TABLE\",action=\"{action}\"}}");
+        assert_eq!(series(&text).get(&*name), Some(&"1"));
+    }
 }
 
 #[test]

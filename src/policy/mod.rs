@@ -2,6 +2,7 @@
 
 pub mod bypass;
 pub mod compile;
+pub mod diff;
 pub mod draft;
 pub mod mask;
 pub mod rule;

@@ -5,6 +5,9 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use jiff::{SignedDuration, Timestamp};
+
+use super::rule::{InUse, LockTimeout};
 use crate::model::catalog::{ColumnId, Oid};
 use crate::model::lifecycle::Lifecycle;
 
@@ -21,6 +24,36 @@ pub struct SubjectView {
     pub writes: Writes,
     /// `schema.name` of functions outside `pg_catalog` that the contract lists as safe to call.
     pub functions: HashSet<(Box<str>, Box<str>)>,
+    /// What is said of changes of the structure; none where no contract is about the database.
+    pub ddl: Option<Ddl>,
+}
+
+/// What is said of changes of the structure.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Ddl {
+    /// The policies, by name, whose contracts' relations the subject may not change.
+    pub closed_by: Vec<Box<str>>,
+    /// Nothing may be changed now.
+    pub frozen: Option<Frozen>,
+    /// What is asked of the setting `lock_timeout`.
+    pub lock_timeout: Option<LockTimeout>,
+    /// What becomes of a change that takes something away which is in use.
+    pub in_use: InUse,
+    /// How long ago a use still counts.
+    pub window: SignedDuration,
+}
+
+/// A freeze in force.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Frozen {
+    /// Its end.
+    pub until: Timestamp,
+    /// Why.
+    pub reason: Option<Box<str>>,
+    /// The policy that says so.
+    pub policy: Box<str>,
+    /// Its version.
+    pub version: u64,
 }
 
 /// The rules of one relation for one subject.

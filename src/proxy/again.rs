@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::client_side::Stop;
 use super::extended::{Expected, Kind, Portal, Statement};
 use super::judge::{Judge, Judged};
-use super::outbox::Outbox;
+use super::outbox::{Gift, Outbox};
 use super::session::Conversation;
 use crate::engine::check::Protocol;
 use crate::engine::refusal::{Refusal, SqlState};
@@ -17,6 +17,15 @@ use crate::engine::verdict::{Admitted, Verdict};
 use crate::model::catalog::SearchPath;
 use crate::wire::backend::Status;
 use crate::wire::frontend::Parse;
+
+/// What a prepared statement is looked at for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// It is about to run.
+    Run,
+    /// Only its form is asked for.
+    Describe,
+}
 
 /// What a statement that was judged under an earlier policy means now.
 pub(super) enum Again {
@@ -57,7 +66,7 @@ impl<J: Judge> Conversation<J> {
     }
 
     /// Judges the statement of that name again, if the policy or the search path has changed since it was prepared.
-    pub(super) fn judge_again(&mut self, name: &[u8], outbox: &mut Outbox<'_, '_>) -> Again {
+    pub(super) fn judge_again(&mut self, name: &[u8], purpose: Purpose, outbox: &mut Outbox<'_, '_>) -> Again {
         let Some(statement) = self.dialogue.statement(name).cloned() else {
             // Prepared by SQL, or not at all.
             let stale = self.prepared_in_sql.is_some_and(|epoch| epoch != self.judge.epoch());
@@ -69,7 +78,9 @@ impl<J: Judge> Conversation<J> {
             return Again::Refused(refusal);
         };
         let lost = |mind: &Self| name.is_empty() && mind.dialogue.unnamed_lost;
-        let same_epoch = statement.judged.epoch == self.judge.epoch();
+        // A verdict on a change of the structure holds for one moment only.
+        let anew = purpose == Purpose::Run && statement.judged.report.effects.judged_anew;
+        let same_epoch = statement.judged.epoch == self.judge.epoch() && !anew;
         if !lost(self) && same_epoch && statement.path.is_none() {
             return Again::Unchanged;
         }
@@ -84,9 +95,13 @@ impl<J: Judge> Conversation<J> {
         if let Some(stop) = self.path_matters(&verdict, Protocol::Extended, outbox) {
             return Again::Waits(stop);
         }
+        if let Some(stop) = self.session_matters(&verdict, Protocol::Extended, outbox) {
+            return Again::Waits(stop);
+        }
         let admitted = match verdict {
             Verdict::Refuse(refusal) => {
                 self.judge.refused(&refusal, checked_in);
+                self.forget_known();
                 return Again::Refused(refusal);
             }
             Verdict::Admit(admitted) => admitted,
@@ -205,6 +220,62 @@ impl<J: Judge> Conversation<J> {
         outbox.ask_search_path_within_batch();
         self.dialogue.asks_within_batch();
         Some(Stop::Waits)
+    }
+}
+
+impl<J: Judge> Conversation<J> {
+    /// Whether a verdict on a change of the structure may be another one once an observed session has been asked where it looks
+    /// names up and for its `lock_timeout`, or has been given one; and how to go on then. Where it cannot be asked, it is
+    /// judged by what can be guessed.
+    pub(super) fn session_matters(
+        &mut self,
+        verdict: &Verdict,
+        protocol: Protocol,
+        outbox: &mut Outbox<'_, '_>,
+    ) -> Option<Stop> {
+        let depends = verdict.report().effects.depends;
+        if !depends.on_session || self.judge.governed() || self.known.is_some() {
+            return None;
+        }
+        if self.dialogue.skipping || self.dialogue.copy_in || std::mem::take(&mut self.question_failed) {
+            return None;
+        }
+        let ends_batch = protocol == Protocol::Simple && !self.dialogue.batch_executes;
+        let within = self.dialogue.batch_open && !ends_batch;
+        if !within && !self.dialogue.batch_open && !self.dialogue.quiet() {
+            return Some(Stop::Waits);
+        }
+        if self.dialogue.status == Status::Failed {
+            return None;
+        }
+        let ends = verdict.report().statements.iter().any(|statement| statement.operation == Operation::Transaction);
+        let local = !ends && (within || self.dialogue.status == Status::Transaction);
+        self.gives_locally = local;
+        let gift = depends.lock_timeout.map(|time| Gift { time, local });
+        if within {
+            outbox.ask_lock_timeout_within_batch(gift);
+            self.dialogue.asks_within_batch();
+        } else {
+            outbox.ask_lock_timeout(gift);
+            self.dialogue.batch_open = false;
+            self.dialogue.unnamed_lost = self.dialogue.statement(b"").is_some();
+            self.dialogue.expect(Expected::plain(Kind::Question));
+        }
+        Some(Stop::Waits)
+    }
+
+    /// Takes back a `lock_timeout` that we have given for a change of the structure, before anything else runs.
+    pub(super) fn take_back(&mut self, outbox: &mut Outbox<'_, '_>) {
+        if self.owes.is_none() || !self.dialogue.quiet() || self.dialogue.status != Status::Idle {
+            return;
+        }
+        let Some(given) = self.owes.take().filter(|given| given.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+        else {
+            return;
+        };
+        outbox.take_back_lock_timeout(&given);
+        self.dialogue.unnamed_lost = self.dialogue.statement(b"").is_some();
+        self.dialogue.expect(Expected::plain(Kind::TakingBack));
     }
 }
 

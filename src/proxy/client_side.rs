@@ -118,6 +118,9 @@ impl<J: Judge> Conversation<J> {
         if matches!(header.tag, b'S' | b'H' | b'c' | b'X') && header.body > 0 {
             return Err(malformed(Malformed));
         }
+        if header.tag != b'X' {
+            self.take_back(outbox);
+        }
         match header.tag {
             b'Q' => self.query(header, outbox, to_client),
             b'P' => self.parse(header, outbox),
@@ -197,6 +200,9 @@ impl<J: Judge> Conversation<J> {
         if let Some(stop) = self.path_matters(&verdict, Protocol::Simple, outbox) {
             return Ok(Step::Stop(stop));
         }
+        if let Some(stop) = self.session_matters(&verdict, Protocol::Simple, outbox) {
+            return Ok(Step::Stop(stop));
+        }
         if self.must_learn(&verdict) {
             return Ok(Step::Stop(Stop::Learns));
         }
@@ -227,6 +233,7 @@ impl<J: Judge> Conversation<J> {
         match verdict {
             Verdict::Admit(admitted) => {
                 let judged = Judged::new(&admitted, self.judge.epoch(), checked_in);
+                self.forget_known();
                 self.dialogue.batch_open = false;
                 self.dialogue.expect(Expected::judged(Kind::FunctionCall, judged, now));
                 let there = header.total().min(outbox.rest().len());
@@ -246,6 +253,7 @@ impl<J: Judge> Conversation<J> {
         (refusal, checked_in): (Refusal, Duration),
     ) -> Step {
         self.judge.refused(&refusal, checked_in);
+        self.forget_known();
         let is_query = header.tag == b'Q';
         let server_is_unaffected = !is_query || self.dialogue.statement(b"").is_none();
         if self.dialogue.quiet() && self.dialogue.status == Status::Idle && server_is_unaffected {
@@ -286,9 +294,14 @@ impl<J: Judge> Conversation<J> {
 
     /// The path holds for the whole text, unless a statement in the middle of it ends the transaction that had set it.
     fn judge_along_path(&self, sql: &str, protocol: Protocol) -> Verdict {
-        let verdict = self.judge.text(sql, protocol, self.path.as_ref());
+        let known = self.known.as_ref().filter(|_| !self.judge.governed());
+        let path = known.map(|known| &known.path).or(self.path.as_ref());
+        let has_lock_timeout = known.is_some_and(|known| known.has_lock_timeout);
+        let verdict = self.judge.text(sql, protocol, path, has_lock_timeout);
         match &verdict {
-            Verdict::Admit(admitted) if self.path_ends_within(&admitted.report) => self.judge.text(sql, protocol, None),
+            Verdict::Admit(admitted) if self.path_ends_within(&admitted.report) => {
+                self.judge.text(sql, protocol, None, has_lock_timeout)
+            }
             Verdict::Admit(_) | Verdict::Refuse(_) => verdict,
         }
     }

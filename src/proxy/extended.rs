@@ -88,6 +88,8 @@ pub enum Kind {
     Question,
     /// The same question within a batch: the Execute of it.
     QuestionWithin,
+    /// A Query of ours that takes a setting back; nobody needs its answer.
+    TakingBack,
 }
 
 /// One due reply.
@@ -105,6 +107,8 @@ pub struct Expected {
     pub rows: u64,
     /// SQLSTATE of the error that ended it.
     pub sqlstate: Option<[u8; 5]>,
+    /// The client has had the warnings about changes of the structure.
+    pub cautioned: bool,
     undo: Undo,
 }
 
@@ -119,7 +123,16 @@ enum Undo {
 impl Expected {
     /// A reply without anything behind it.
     pub fn plain(kind: Kind) -> Self {
-        Self { kind, refusal: None, judged: None, sent: None, rows: 0, sqlstate: None, undo: Undo::Nothing }
+        Self {
+            kind,
+            refusal: None,
+            judged: None,
+            sent: None,
+            rows: 0,
+            sqlstate: None,
+            cautioned: false,
+            undo: Undo::Nothing,
+        }
     }
 
     /// A reply to a request with a judged text.
@@ -306,7 +319,7 @@ impl Dialogue {
         let Some(front) = self.queue.front_mut() else { return };
         front.sqlstate = sqlstate;
         match front.kind {
-            Kind::Query | Kind::FunctionCall | Kind::Sync | Kind::Question | Kind::CopyEnd => return,
+            Kind::Query | Kind::FunctionCall | Kind::Sync | Kind::Question | Kind::TakingBack | Kind::CopyEnd => return,
             Kind::Parse
             | Kind::Bind
             | Kind::Describe
@@ -349,7 +362,7 @@ impl Dialogue {
         }
         while let Some(expected) = self.queue.pop_front() {
             match expected.kind {
-                Kind::Query | Kind::FunctionCall | Kind::Sync | Kind::Question => {
+                Kind::Query | Kind::FunctionCall | Kind::Sync | Kind::Question | Kind::TakingBack => {
                     self.forget_copy_ends();
                     return Some(expected);
                 }

@@ -5,8 +5,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+
 use super::shared::Collaborators;
-use crate::engine::check::{Facts, Protocol};
+use crate::engine::check::{Facts, Moment, Protocol, check_at};
 use crate::engine::function_call::check_function_call;
 use crate::engine::parameters::check_parameter_types;
 use crate::engine::refusal::Refusal;
@@ -63,7 +65,7 @@ pub trait Judge {
     /// Whether a policy protects anything from the subject.
     fn governed(&self) -> bool;
     /// Judges a text.
-    fn text(&self, sql: &str, protocol: Protocol, path: Option<&SearchPath>) -> Verdict;
+    fn text(&self, sql: &str, protocol: Protocol, path: Option<&SearchPath>, has_lock_timeout: bool) -> Verdict;
     /// Judges the parameter types of a Parse message, four bytes each.
     fn parameter_types(&self, types: &[u8]) -> Option<Refusal>;
     /// Judges a text that cannot be read.
@@ -76,8 +78,9 @@ pub trait Judge {
     fn over(&self, judged: &Judged, ending: &Ending);
     /// The structure of the database has changed.
     fn catalog_changed(&self);
-    /// Has the catalog read again; none where that cannot be done.
-    fn learning(&self) -> Option<Learning>;
+    /// Has the catalog read again, because the structure has changed or because something is not known; none where that
+    /// cannot be done.
+    fn learning(&self, changed: bool) -> Option<Learning>;
     /// The largest text that is judged.
     fn statement_limit(&self) -> usize;
 }
@@ -191,9 +194,13 @@ impl Judge for EngineJudge {
         self.view.governed
     }
 
-    fn text(&self, sql: &str, protocol: Protocol, path: Option<&SearchPath>) -> Verdict {
+    fn text(&self, sql: &str, protocol: Protocol, path: Option<&SearchPath>, has_lock_timeout: bool) -> Verdict {
         let facts = Facts { database: &self.subject.database, view: &self.view, search_path: path, protocol };
-        self.collaborators.cache.check(&self.snapshot, &facts, sql)
+        let verdict = self.collaborators.cache.check(&self.snapshot, &facts, sql);
+        if !verdict.report().effects.judged_anew {
+            return verdict;
+        }
+        check_at(&self.snapshot, &facts, Moment { now: Timestamp::now(), has_lock_timeout }, sql)
     }
 
     fn parameter_types(&self, types: &[u8]) -> Option<Refusal> {
@@ -230,8 +237,8 @@ impl Judge for EngineJudge {
         self.collaborators.keeper.changed(&self.subject.database);
     }
 
-    fn learning(&self) -> Option<Learning> {
-        let read = self.collaborators.keeper.read_from_now(&self.subject.database)?;
+    fn learning(&self, changed: bool) -> Option<Learning> {
+        let read = self.collaborators.keeper.read_from_now(&self.subject.database, changed)?;
         Some(Learning(Box::pin(read)))
     }
 

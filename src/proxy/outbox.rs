@@ -40,6 +40,33 @@ AND (c.relkind OPERATOR(pg_catalog.=) 'r'::pg_catalog."char"
 OR c.relkind OPERATOR(pg_catalog.=) 'S'::pg_catalog."char")
 HAVING pg_catalog.sum(c.relnatts) OPERATOR(pg_catalog.<=) 20000::pg_catalog.int8) END)"#;
 
+/// How every question begins.
+const QUESTION: &[u8] = b"SELECT pg_catalog.json_build_object(";
+
+/// A `lock_timeout` for a session that has none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gift {
+    /// So many milliseconds.
+    pub time: u32,
+    /// Only until the transaction ends.
+    pub local: bool,
+}
+
+/// The same question with one for `lock_timeout` in front, which gives one to a session that has none if that is wanted.
+fn question_with_lock_timeout(gift: Option<Gift>) -> Vec<u8> {
+    let mut text = QUESTION.to_vec();
+    text.extend_from_slice(b"'lock_timeout', pg_catalog.current_setting('lock_timeout'),\n");
+    if let Some(Gift { time, local }) = gift {
+        let given = format!(
+            "'given', CASE WHEN pg_catalog.current_setting('lock_timeout') OPERATOR(pg_catalog.=) '0' \
+             THEN pg_catalog.set_config('lock_timeout', '{time}', {local}) END,\n"
+        );
+        text.extend_from_slice(given.as_bytes());
+    }
+    text.extend_from_slice(SEARCH_PATH_QUESTION.strip_prefix(QUESTION).unwrap_or_default());
+    text
+}
+
 /// Messages without SQL. A tag that is not here cannot be passed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Harmless {
@@ -115,6 +142,7 @@ pub const fn error_of_poison(request: Kind) -> [u8; 5] {
         | Kind::DescribeOurs
         | Kind::CloseAgain
         | Kind::QuestionWithin
+        | Kind::TakingBack
         | Kind::Question => *b"42703",
     }
 }
@@ -217,10 +245,33 @@ impl<'a, 'o> Outbox<'a, 'o> {
         frontend::put_query(self.0.insert(), SEARCH_PATH_QUESTION);
     }
 
-    /// Asks the same in the middle of a batch, without ending it and without touching anything that the client has made.
+    /// Asks for `lock_timeout` as well, and gives one.
+    pub fn ask_lock_timeout(&mut self, gift: Option<Gift>) {
+        frontend::put_query(self.0.insert(), &question_with_lock_timeout(gift));
+    }
+
+    /// Takes back a `lock_timeout` that we have given, unless it has become another one since.
+    pub fn take_back_lock_timeout(&mut self, given: &str) {
+        let text = format!(
+            "SELECT pg_catalog.set_config('lock_timeout', '0', false) \
+             WHERE pg_catalog.current_setting('lock_timeout') OPERATOR(pg_catalog.=) '{given}'"
+        );
+        frontend::put_query(self.0.insert(), text.as_bytes());
+    }
+
+    /// Asks for the path in the middle of a batch, without ending it and without touching anything that the client has made.
     pub fn ask_search_path_within_batch(&mut self) {
+        self.ask_within_batch(SEARCH_PATH_QUESTION);
+    }
+
+    /// The same for `lock_timeout` as well.
+    pub fn ask_lock_timeout_within_batch(&mut self, gift: Option<Gift>) {
+        self.ask_within_batch(&question_with_lock_timeout(gift));
+    }
+
+    fn ask_within_batch(&mut self, text: &[u8]) {
         let out = self.0.insert();
-        frontend::put_parse(out, Parse { name: QUESTION_NAME, text: SEARCH_PATH_QUESTION, types: b"" });
+        frontend::put_parse(out, Parse { name: QUESTION_NAME, text, types: b"" });
         frontend::put_bind(out, QUESTION_NAME, QUESTION_NAME);
         frontend::put_execute(out, QUESTION_NAME);
         frontend::put_close_portal(out, QUESTION_NAME);

@@ -5,7 +5,7 @@ use bytes::BytesMut;
 use super::extended::Kind;
 use super::judge::Judge;
 use super::outbox;
-use super::session::{Conversation, Fatal, put_refusal};
+use super::session::{Conversation, Fatal, Known, put_cautions, put_refusal};
 use super::splice::Splice;
 use crate::engine::refusal::{Refusal, SqlState};
 use crate::model::catalog::{Oid, SearchPath};
@@ -63,6 +63,10 @@ struct Surroundings {
     own: Option<Box<str>>,
     /// What that holds.
     temporary: Option<Vec<Temporary>>,
+    /// `lock_timeout`, where that was asked for.
+    lock_timeout: Option<Box<str>>,
+    /// What it has been set to by us.
+    given: Option<Box<str>>,
 }
 
 #[derive(serde::Deserialize)]
@@ -162,7 +166,8 @@ impl<J: Judge> Conversation<J> {
                 | Kind::ParseAgain
                 | Kind::BindOurs
                 | Kind::DescribeOurs
-                | Kind::CloseAgain,
+                | Kind::CloseAgain
+                | Kind::TakingBack,
             ) => true,
             Some(
                 Kind::Query
@@ -233,10 +238,15 @@ impl<J: Judge> Conversation<J> {
 
     /// Puts the warnings of the entry in front before what comes next.
     fn warn(&mut self, splice: &mut Splice<'_, '_>) {
-        let Some(judged) = self.dialogue.front().and_then(|expected| expected.judged.as_ref()) else { return };
-        if !judged.report.notices.is_empty() {
+        let Some(expected) = self.dialogue.front() else { return };
+        let Some(judged) = &expected.judged else { return };
+        let cautions = !judged.report.cautions.is_empty() && !std::mem::replace(&mut expected.cautioned, true);
+        if cautions || !judged.report.notices.is_empty() {
             let report = std::sync::Arc::clone(&judged.report);
             self.put_notices(&report, splice.insert());
+            if cautions {
+                put_cautions(&report, splice.insert());
+            }
         }
     }
 
@@ -262,6 +272,7 @@ impl<J: Judge> Conversation<J> {
                     response::put_sanitised(splice.insert(), b'N', frame.body, self.text_in_front(frame.body));
                 }
             }
+            b'D' if self.dialogue.front_kind() == Some(Kind::TakingBack) => splice.drop(length),
             b'D' => {
                 self.answer(frame.body)?;
                 splice.drop(length);
@@ -294,6 +305,15 @@ impl<J: Judge> Conversation<J> {
     fn answer(&mut self, body: &[u8]) -> Result<(), Fatal> {
         let answer: Option<Surroundings> =
             backend::single_column(body).ok().flatten().and_then(|json| serde_json::from_slice(json).ok());
+        if !self.judge.governed() {
+            self.known = answer.map(|answer| {
+                let has_lock_timeout =
+                    answer.given.is_some() || answer.lock_timeout.as_deref().is_some_and(|time| time != "0");
+                self.given = answer.given.clone().filter(|_| !self.gives_locally);
+                Known { path: answer.path(), has_lock_timeout }
+            });
+            return Ok(());
+        }
         // Tables, types and functions of the session's own can hold and do anything if no policy was in the way of them.
         let has_own = answer.as_ref().map(|answer| answer.own.is_some());
         if self.was_observed && has_own == Some(true) {
@@ -312,10 +332,10 @@ impl<J: Judge> Conversation<J> {
         self.dialogue.forget_copy_ends();
         let tag = backend::command_tag(frame.body);
         match self.dialogue.front_kind() {
-            Some(Kind::Question) => return splice.drop(frame.bytes.len()),
+            Some(Kind::Question | Kind::TakingBack) => return splice.drop(frame.bytes.len()),
             Some(Kind::QuestionWithin) => {
                 self.dialogue.pop();
-                self.question_failed |= self.path.is_none();
+                self.question_failed |= self.is_without_answer();
                 return splice.drop(frame.bytes.len());
             }
             Some(Kind::Query) => {
@@ -362,6 +382,7 @@ impl<J: Judge> Conversation<J> {
                 self.question_failed = true;
                 splice.drop(length);
             }
+            _ if self.dialogue.front_kind() == Some(Kind::TakingBack) && !ends_session => splice.drop(length),
             _ if self.judge.governed() => {
                 splice.drop(length);
                 response::put_sanitised(splice.insert(), b'E', frame.body, text);
@@ -397,9 +418,10 @@ impl<J: Judge> Conversation<J> {
         let ended = self.dialogue.ready(status);
         match ended.as_ref().map(|expected| expected.kind) {
             Some(Kind::Question) => {
-                self.question_failed |= self.path.is_none();
+                self.question_failed |= self.is_without_answer();
                 splice.drop(frame.bytes.len());
             }
+            Some(Kind::TakingBack) => splice.drop(frame.bytes.len()),
             _ => {
                 self.settled(status);
                 splice.pass(frame.bytes.len());

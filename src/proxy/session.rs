@@ -79,6 +79,15 @@ impl Pins {
     }
 }
 
+/// What an observed session was asked.
+#[derive(Debug)]
+pub struct Known {
+    /// Where it looks names up, with its own temporary tables.
+    pub path: SearchPath,
+    /// `lock_timeout` is some time.
+    pub has_lock_timeout: bool,
+}
+
 /// Warnings that are remembered as given; a session that has had so many gets them anew.
 const MAX_WARNED: usize = 10_000;
 
@@ -102,6 +111,16 @@ pub struct Conversation<J> {
     learned: bool,
     /// The server could not answer the question for the path: not to be asked twice for one statement.
     pub question_failed: bool,
+    /// What an observed session was asked for a change of the structure: it holds until something else runs.
+    pub(super) known: Option<Known>,
+    /// A `lock_timeout` that we have given it for that.
+    pub(super) given: Option<Box<str>>,
+    /// Whether the one that we give lasts only until the transaction ends.
+    pub(super) gives_locally: bool,
+    /// A `lock_timeout` that we have given it, and that it needs no more.
+    pub(super) owes: Option<Box<str>>,
+    /// It has changed the structure, and its statements are still judged by an older catalog.
+    is_behind: bool,
     /// No policy governed it once: what it has in its temporary schema can be anything.
     pub was_observed: bool,
     /// The open transaction can change the path when it ends.
@@ -137,6 +156,11 @@ impl<J: Judge> Conversation<J> {
             learning: None,
             learned: false,
             question_failed: false,
+            known: None,
+            given: None,
+            gives_locally: false,
+            owes: None,
+            is_behind: false,
             was_observed: false,
             path_touched: false,
             ddl_ran: false,
@@ -181,16 +205,18 @@ impl<J: Judge> Conversation<J> {
         }
     }
 
-    /// What names something unknown waits for the catalog to be read once more, and is judged again. In a transaction that has
-    /// changed the structure itself, a reading would not see that.
+    /// What names something unknown waits for the catalog to be read once more, and is judged again. So does the first
+    /// statement after a session has changed the structure, if what it names is unknown or was written anew by the columns
+    /// that there were. In a transaction that has changed the structure itself, a reading would not see that.
     pub(super) fn must_learn(&mut self, verdict: &Verdict) -> bool {
-        let report = match verdict {
-            Verdict::Admit(admitted) => &admitted.report,
-            Verdict::Refuse(refusal) => &refusal.report,
+        let (report, rewritten) = match verdict {
+            Verdict::Admit(admitted) => (&admitted.report, admitted.rewritten_text().is_some()),
+            Verdict::Refuse(refusal) => (&refusal.report, false),
         };
-        let unknown = report.effects.names_unknown && self.judge.governed() && !self.ddl_ran;
-        if unknown && !self.learned {
-            self.learning = self.judge.learning();
+        let unknown = report.effects.names_unknown && (self.judge.governed() || self.is_behind);
+        let outdated = rewritten && self.is_behind;
+        if (unknown || outdated) && !self.ddl_ran && !self.learned {
+            self.learning = self.judge.learning(std::mem::take(&mut self.is_behind));
             self.learned = self.learning.is_some();
             return self.learned;
         }
@@ -204,6 +230,7 @@ impl<J: Judge> Conversation<J> {
             // It is not: the server discards everything up to the next Sync.
             return;
         }
+        self.forget_known();
         // Rolling back to a savepoint changes the path only if the transaction had changed it.
         let other = |statement: &StatementReport| statement.operation != Operation::Transaction;
         let sets = report.statements.is_empty() || report.statements.iter().any(other);
@@ -245,6 +272,7 @@ impl<J: Judge> Conversation<J> {
     /// A Sync or a Query is on its way, which can end a transaction, or one was undone, or a part of it: so may be what it
     /// had set.
     pub fn path_may_revert(&mut self) {
+        self.forget_known();
         if self.path_touched && self.judge.governed() {
             self.path = None;
         }
@@ -265,8 +293,22 @@ impl<J: Judge> Conversation<J> {
         }
         if self.ddl_ran {
             self.ddl_ran = !all;
+            self.is_behind = true;
             self.judge.catalog_changed();
         }
+    }
+
+    /// Something runs: what the session was asked before may be otherwise afterwards.
+    pub(super) fn forget_known(&mut self) {
+        self.known = None;
+        if let Some(given) = self.given.take() {
+            self.owes = Some(given);
+        }
+    }
+
+    /// Whether a question of ours has found no answer.
+    pub(super) fn is_without_answer(&self) -> bool {
+        if self.judge.governed() { self.path.is_none() } else { self.known.is_none() }
     }
 
     /// Appends the warnings that the session has not had yet.
@@ -289,6 +331,23 @@ impl<J: Judge> Conversation<J> {
                 );
             }
         }
+    }
+}
+
+/// Appends the warnings about changes of the structure.
+pub fn put_cautions(report: &Report, out: &mut BytesMut) {
+    for caution in &report.cautions {
+        response::put_notice(
+            out,
+            &Problem {
+                severity: Severity::Warning,
+                code: "01000",
+                message: &caution.message,
+                detail: caution.detail.as_deref(),
+                hint: caution.hint.as_deref(),
+                position: None,
+            },
+        );
     }
 }
 

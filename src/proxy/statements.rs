@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::again::Again;
+use super::again::{Again, Purpose};
 use super::client_side::{Step, Stop, body_so_far, malformed, names_may_come, small, whole};
 use super::extended::{Expected, Kind, Portal, Statement};
 use super::judge::{Judge, Judged};
@@ -46,6 +46,9 @@ impl<J: Judge> Conversation<J> {
         if let Some(stop) = self.path_matters(&verdict, Protocol::Extended, outbox) {
             return Ok(Step::Stop(stop));
         }
+        if let Some(stop) = self.session_matters(&verdict, Protocol::Extended, outbox) {
+            return Ok(Step::Stop(stop));
+        }
         if self.must_learn(&verdict) {
             return Ok(Step::Stop(Stop::Learns));
         }
@@ -83,6 +86,7 @@ impl<J: Judge> Conversation<J> {
             }
             Verdict::Refuse(refusal) => {
                 self.judge.refused(&refusal, checked_in);
+                self.forget_known();
                 self.dialogue.prepare(name, None, Expected::refused(Kind::Parse, refusal));
                 let poison = if name.is_empty() { Poison::UnnamedParse } else { Poison::NamedParse };
                 Ok(self.poison(header, outbox, poison))
@@ -98,7 +102,7 @@ impl<J: Judge> Conversation<J> {
         };
         let values = names.values(body_so_far(header, outbox), header.body as usize).map_err(malformed)?;
         self.refresh()?;
-        match self.judge_again(names.statement, outbox) {
+        match self.judge_again(names.statement, Purpose::Run, outbox) {
             Again::Waits(stop) => return Ok(Step::Stop(stop)),
             Again::Refused(refusal) => {
                 self.dialogue.batch_open = true;
@@ -133,7 +137,7 @@ impl<J: Judge> Conversation<J> {
         }
         if let Target::Statement(name) = target {
             self.refresh()?;
-            match self.judge_again(name, outbox) {
+            match self.judge_again(name, Purpose::Describe, outbox) {
                 Again::Waits(stop) => return Ok(Step::Stop(stop)),
                 Again::Refused(refusal) => {
                     self.dialogue.batch_open = true;

@@ -99,6 +99,19 @@ pub struct RelationRef {
 }
 
 impl RelationRef {
+    /// A relation of which no more is known than its name and place.
+    pub fn named(relation: Option<Oid>, path: Path) -> Self {
+        Self {
+            relation,
+            path,
+            alias: None,
+            alias_columns: Vec::new(),
+            role: Role::Source,
+            system_columns: Vec::new(),
+            sample: None,
+        }
+    }
+
     /// The name by which the rest of the statement knows it.
     pub fn visible_name(&self) -> &Name {
         self.alias.as_ref().unwrap_or(&self.path.last)
@@ -240,4 +253,6 @@ pub struct Unresolved {
     pub of: Option<RelationIndex>,
     /// Mentions that are visible here, any of which could have had it.
     pub visible: Vec<RelationIndex>,
+    /// Where.
+    pub clause: Clause,
 }

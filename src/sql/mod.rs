@@ -1,6 +1,7 @@
 //! Text to meaning and back to text; pure.
 
 pub mod access;
+pub mod clauses;
 pub mod functions;
 pub mod grammar;
 pub mod inner;

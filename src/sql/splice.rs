@@ -41,8 +41,19 @@ pub struct Splice {
     to: Edge,
     /// What stands there instead.
     pub text: String,
+    /// A piece of the original that stands there once more.
+    copied: Option<Copied>,
     /// What that is.
     pub generated: Generated,
+}
+
+/// A piece of the original, with the replacements made in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Copied {
+    /// Where in the text of the replacement it stands.
+    at: usize,
+    from: Edge,
+    to: Edge,
 }
 
 /// A place between bytes: the start or the end of a token.
@@ -110,8 +121,26 @@ impl<'a> Splicer<'a> {
             from: Edge { token: from, after: false },
             to: Edge { token: to, after: true },
             text,
+            copied: None,
             generated,
         });
+        Ok(())
+    }
+
+    /// Inserts after the token that ends there, with a piece of the original between two texts. Texts of one shape may
+    /// have other literals there: the piece is cut from the text at hand.
+    ///
+    /// # Errors
+    /// No token ends there, or the piece does not start and end with one.
+    pub fn insert_copy(&mut self, end: u32, before: &str, piece: Span, after: &str) -> Result<(), SpliceError> {
+        let edge = Edge { token: self.ending_at(end)?, after: true };
+        let copied = Copied {
+            at: before.len(),
+            from: Edge { token: self.starting_at(piece.start)?, after: false },
+            to: Edge { token: self.ending_at(piece.end)?, after: true },
+        };
+        let text = format!("{before}{after}");
+        self.splices.push(Splice { from: edge, to: edge, text, copied: Some(copied), generated: Generated::Plain });
         Ok(())
     }
 
@@ -121,7 +150,7 @@ impl<'a> Splicer<'a> {
     /// No token starts there.
     pub fn insert_before(&mut self, start: u32, text: String) -> Result<(), SpliceError> {
         let edge = Edge { token: self.starting_at(start)?, after: false };
-        self.splices.push(Splice { from: edge, to: edge, text, generated: Generated::Plain });
+        self.splices.push(Splice { from: edge, to: edge, text, copied: None, generated: Generated::Plain });
         Ok(())
     }
 
@@ -131,7 +160,7 @@ impl<'a> Splicer<'a> {
     /// No token ends there.
     pub fn insert_after(&mut self, end: u32, text: String) -> Result<(), SpliceError> {
         let edge = Edge { token: self.ending_at(end)?, after: true };
-        self.splices.push(Splice { from: edge, to: edge, text, generated: Generated::Plain });
+        self.splices.push(Splice { from: edge, to: edge, text, copied: None, generated: Generated::Plain });
         Ok(())
     }
 
@@ -174,12 +203,35 @@ pub fn apply(text: &str, tokens: &[Token], splices: &[Splice]) -> Result<(String
     for splice in splices {
         position.copy_to(splice.from, &mut out)?;
         let start = out.text.len();
-        out.text.push_str(&splice.text);
+        match splice.copied {
+            None => out.text.push_str(&splice.text),
+            Some(copied) => {
+                let (before, after) = splice.text.split_at_checked(copied.at).ok_or(SpliceError)?;
+                let piece = piece(text, tokens, splices, copied)?;
+                out.text.extend([before, &piece, after]);
+            }
+        }
         let replaced = position.skip_to(splice.to)?;
         out.placed.push(Placed { start, end: out.text.len(), replaced, generated: splice.generated.clone() });
     }
     position.copy_rest(&mut out)?;
     Ok((out.text, out.placed))
+}
+
+/// A piece of the final text, without what is copied into it.
+fn piece(text: &str, tokens: &[Token], splices: &[Splice], copied: Copied) -> Result<String, SpliceError> {
+    let first = copied.from.token as usize;
+    let mut out = Out { text: String::new(), placed: Vec::new() };
+    let byte = tokens.get(first).ok_or(SpliceError)?.start;
+    let mut position = Position { text, tokens, byte, next: first };
+    let within = |splice: &&Splice| splice.copied.is_none() && copied.from <= splice.from && splice.to <= copied.to;
+    for splice in splices.iter().filter(within) {
+        position.copy_to(splice.from, &mut out)?;
+        out.text.push_str(&splice.text);
+        position.skip_to(splice.to)?;
+    }
+    position.copy_to(copied.to, &mut out)?;
+    Ok(out.text)
 }
 
 /// The final text as far as it goes.

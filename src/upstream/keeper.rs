@@ -177,13 +177,17 @@ impl CatalogKeeper {
         self.inner.lock().get(database).map_or(0, |kept| kept.changes.load(Ordering::Relaxed))
     }
 
-    /// Has the catalog read again soon. The future is over when a reading is that began after this call, or when that takes too
-    /// long. None where nobody reads.
-    pub fn read_from_now(&self, database: &str) -> Option<impl Future<Output = ()> + Send + 'static> {
+    /// Has the catalog read again soon: sooner where it is known to have changed. The future is over when a reading is that began
+    /// after this call, or when that takes too long. None where nobody reads.
+    pub fn read_from_now(&self, database: &str, changed: bool) -> Option<impl Future<Output = ()> + Send + 'static> {
         let kept = Arc::clone(self.inner.lock().get(database)?);
         let asked = Instant::now();
         let mut readings = kept.read.subscribe();
-        kept.asked.notify_one();
+        if changed {
+            kept.changed.notify_one()
+        } else {
+            kept.asked.notify_one()
+        }
         Some(async move {
             let read = readings.wait_for(|began| began.is_some_and(|began| began >= asked));
             // Too late, or never: what is not known is then refused.

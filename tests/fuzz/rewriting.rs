@@ -106,7 +106,7 @@ fn what_is_admitted_shows_nothing() {
         let text = edited(*seed, edits);
         let fresh = judge_anew(&text, Protocol::Simple);
         let Verdict::Admit(admitted) = &fresh else { return };
-        let remembered = engine.text(&text, Protocol::Simple, Some(&path));
+        let remembered = engine.text(&text, Protocol::Simple, Some(&path), false);
         assert_eq!(show(&fresh), show(&remembered), "remembered otherwise: {text}");
         let sent = admitted.rewritten_text().unwrap_or(&text);
         if let Err(why) = oracle.judge(&text, sent) {

@@ -154,10 +154,12 @@ fn any_text_is_judged() {
     check.for_each(|fragments| {
         let text = &sentence(fragments)[..];
         for protocol in [Protocol::Simple, Protocol::Extended] {
-            let Verdict::Admit(admitted) = observed.text(text, protocol, Some(&path)) else { panic!("{text:?}") };
+            let Verdict::Admit(admitted) = observed.text(text, protocol, Some(&path), false) else {
+                panic!("{text:?}")
+            };
             assert_eq!(admitted.rewritten_text(), None);
             let (first, second) =
-                (governed.text(text, protocol, Some(&path)), governed.text(text, protocol, Some(&path)));
+                (governed.text(text, protocol, Some(&path), false), governed.text(text, protocol, Some(&path), false));
             match (first, second) {
                 (Verdict::Admit(first), Verdict::Admit(second)) => {
                     assert_eq!(first.rewritten_text(), second.rewritten_text(), "remembered otherwise: {text:?}");

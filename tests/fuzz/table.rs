@@ -136,7 +136,7 @@ impl RealEngine {
 }
 
 impl Judge for RealEngine {
-    fn learning(&self) -> Option<Learning> {
+    fn learning(&self, _: bool) -> Option<Learning> {
         None
     }
 
@@ -147,7 +147,7 @@ impl Judge for RealEngine {
     fn governed(&self) -> bool {
         self.0.governed
     }
-    fn text(&self, sql: &str, protocol: Protocol, path: Option<&SearchPath>) -> Verdict {
+    fn text(&self, sql: &str, protocol: Protocol, path: Option<&SearchPath>, _: bool) -> Verdict {
         CACHE.check(&SNAPSHOT, &Facts { database: DATABASE, view: &self.0, search_path: path, protocol }, sql)
     }
     fn parameter_types(&self, _: &[u8]) -> Option<Refusal> {

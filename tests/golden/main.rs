@@ -83,7 +83,10 @@ fn write_report(out: &mut String, report: &Report) {
             .unwrap();
         }
     }
-    for notice in &report.notices {
+    for change in &report.ddl {
+        writeln!(out, "-- changes: {} {}", change.command, change.objects.join(", ")).unwrap();
+    }
+    for notice in report.notices.iter().chain(&report.cautions) {
         writeln!(out, "-- warning: {}", notice.message).unwrap();
     }
 }

@@ -37,6 +37,7 @@ mod hot_swap;
 mod deprecated;
 mod drift;
 mod init;
+mod sunset;
 mod retirement;
 mod commands;
 mod errors;

@@ -4,6 +4,7 @@ mod certificates;
 mod drift;
 mod policies;
 mod signals;
+mod usage;
 mod watch;
 
 use std::io::IsTerminal as _;
@@ -83,7 +84,8 @@ fn start_logging() {
 
 async fn serve(config: Config, bundle: Arc<Bundle>) -> anyhow::Result<()> {
     let observer = Arc::new(Observer::new(config.audit.as_deref(), Caps::default())?);
-    let store = Arc::new(SnapshotStore::new(Arc::clone(&bundle)));
+    let usage = usage::start(&config, &observer)?;
+    let store = Arc::new(SnapshotStore::with_ledger(Arc::clone(&bundle), Arc::clone(observer.usage()) as _));
     let policies = Arc::new(Policies::new(config.policies.clone(), Arc::clone(&store), Arc::clone(&observer)));
     policies.announce(&bundle, store.epoch());
     let certificates = Arc::new(Certificates::new(&config, &observer)?);
@@ -139,6 +141,7 @@ async fn serve(config: Config, bundle: Arc<Bundle>) -> anyhow::Result<()> {
     signals.abort();
     admin.abort();
     observer.shut_down();
+    usage.stop();
     tracing::info!("stopped");
     Ok(())
 }

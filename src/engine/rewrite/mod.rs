@@ -7,11 +7,15 @@
 mod projection;
 mod rows;
 mod stars;
+mod writes;
 
-use super::decide::Case;
+use super::decide::{Case, is_hidden};
 use super::lookups::raw_name;
 use super::objection::Objection;
+use super::retired;
+use crate::model::catalog::{Column, Relation};
 use crate::model::ident::Ident;
+use crate::model::lifecycle::RedirectedWrites;
 use crate::policy::view::Effect;
 use crate::sql::access::{ColumnRef, RelationIndex, RelationRef, Role};
 use crate::sql::lexer::Token;
@@ -41,7 +45,7 @@ pub(super) fn rewrite(case: &Case<'_>, text: &str, tokens: &[Token], splicer: &m
     for grouping in &case.resolution.groupings {
         rewriter.grouping(grouping)?;
     }
-    rewriter.implicit_inserts()
+    rewriter.written()
 }
 
 /// Adds the replacement of COPY … TO.
@@ -59,16 +63,41 @@ pub(super) fn copy_out(
     }
 }
 
-/// Adds the replacements of one statement of an observed session: only columns past their sunset make a difference.
-pub(super) fn hide_retired(case: &Case<'_>, text: &str, tokens: &[Token], splicer: &mut Splicer<'_>) -> Done {
+/// Adds the replacements of one statement of an observed session: only columns past their sunset, and those that another
+/// one stands in for, make a difference.
+pub(super) fn retire(case: &Case<'_>, text: &str, tokens: &[Token], splicer: &mut Splicer<'_>) -> Done {
     let mut rewriter = Rewriter { case, text, tokens, splicer };
-    for star in &case.resolution.stars {
-        let hides = star.columns.iter().flatten().any(|column| rewriter.omits(column));
-        if hides {
-            rewriter.expand(star)?;
+    let concerned = |mention: &RelationRef| rewriter.is_retiring(mention);
+    if !case.resolution.relations.iter().any(concerned) {
+        return Ok(());
+    }
+    for (index, mention) in case.resolution.relations.iter().enumerate() {
+        if let Some(relation) = case.relation(mention).filter(|_| case.is_wrapped(mention)) {
+            rewriter.wrap(RelationIndex(index), mention, relation)?;
         }
     }
-    rewriter.implicit_inserts()
+    for column in &case.resolution.columns {
+        rewriter.column(column)?;
+    }
+    rewriter.bare_names()?;
+    rewriter.inherited_names()?;
+    for star in &case.resolution.stars {
+        if star
+            .relations
+            .iter()
+            .filter_map(|index| case.mention(*index))
+            .any(|mention| rewriter.reads_otherwise(mention))
+        {
+            rewriter.star(star)?;
+        }
+    }
+    for row in &case.resolution.whole_rows {
+        rewriter.whole_row(row)?;
+    }
+    for grouping in &case.resolution.groupings {
+        rewriter.grouping(grouping)?;
+    }
+    rewriter.written()
 }
 
 struct Rewriter<'a, 'c, 's, 't> {
@@ -79,6 +108,21 @@ struct Rewriter<'a, 'c, 's, 't> {
 }
 
 impl Rewriter<'_, '_, '_, '_> {
+    /// Whether something of a relation counts as dropped, or has its values written or read elsewhere.
+    fn is_retiring(&self, mention: &RelationRef) -> bool {
+        let writes = |relation| !retired::redirected_writes(self.case.view, relation).is_empty();
+        self.reads_otherwise(mention) || self.case.relation(mention).is_some_and(writes)
+    }
+
+    /// Whether a relation has columns that count as dropped, or that others stand in for.
+    fn reads_otherwise(&self, mention: &RelationRef) -> bool {
+        let (Some(relation), Some(rules)) = (self.case.relation(mention), self.case.rules(mention)) else {
+            return false;
+        };
+        rules.columns.values().any(is_hidden)
+            || relation.columns.iter().any(|column| retired::read_from(self.case.view, relation, column).is_some())
+    }
+
     fn mention(&mut self, index: RelationIndex, mention: &RelationRef) -> Done {
         let Some(relation) = self.case.relation(mention) else { return Ok(()) };
         if self.case.is_wrapped(mention) {
@@ -106,16 +150,43 @@ impl Rewriter<'_, '_, '_, '_> {
         }
         let (Role::Target(_), Some(relation)) = (mention.role, self.case.relation(mention)) else { return Ok(()) };
         let Some(column) = relation.column_by_number(reference.column.attnum) else { return Ok(()) };
-        let Some(Effect::Mask(mask)) = self.case.rule(relation, column).map(|rule| &rule.effect) else {
-            return Ok(());
-        };
         let qualifier = reference.path.qualifier.last().unwrap_or_else(|| mention.visible_name());
-        let field = format!("{}.{}", qualifier.ident, Ident::quoted(&column.name));
-        self.replace(reference.path.span(), mask.render(&field), Generated::Expression)?;
+        if let Some(source) = self.proposed(mention, relation, column, qualifier) {
+            let field = format!("{}.{}", qualifier.ident, Ident::quoted(&source.name));
+            return self.replace(reference.path.span(), converted(&field, source, column), Generated::Plain);
+        }
+        let Some((value, generated)) = self.target_value(relation, column, &qualifier.ident) else { return Ok(()) };
+        self.replace(reference.path.span(), value, generated)?;
         if reference.names_output {
             self.name_output(reference.path.span(), &column.name)?;
         }
         Ok(())
+    }
+
+    /// The column of a proposed row, `excluded`, that has got the value written for another one.
+    fn proposed<'r>(
+        &self,
+        mention: &RelationRef,
+        relation: &'r Relation,
+        column: &Column,
+        qualifier: &Name,
+    ) -> Option<&'r Column> {
+        let is_proposed = qualifier.as_str() == "excluded" && qualifier.ident != mention.visible_name().ident;
+        let redirect = retired::redirect(self.case.view, relation, column)
+            .filter(|redirect| is_proposed && redirect.writes == RedirectedWrites::Replacement)?;
+        let masked = self.case.view.governed
+            && self.case.rule(relation, column).is_some_and(|rule| rule.effect != Effect::Allow);
+        relation.column(&redirect.to).filter(|_| !masked)
+    }
+
+    /// What stands for a column of a target instead of its name.
+    fn target_value(&self, relation: &Relation, column: &Column, qualifier: &Ident) -> Option<(String, Generated)> {
+        let source = retired::read_from(self.case.view, relation, column);
+        let field = format!("{qualifier}.{}", Ident::quoted(&source.unwrap_or(column).name));
+        match self.case.rule(relation, column).map(|rule| &rule.effect) {
+            Some(Effect::Mask(mask)) if self.case.view.governed => Some((mask.render(&field), Generated::Expression)),
+            _ => source.map(|source| (converted(&field, source, column), Generated::Plain)),
+        }
     }
 
     /// A name that a protected column of the target has, too, gets the qualifier of the entry that it means: then the text
@@ -128,7 +199,7 @@ impl Rewriter<'_, '_, '_, '_> {
                 self.case.relation(mention).is_some_and(|relation| {
                     let column = relation.column(bare.name.as_str());
                     let rule = column.and_then(|column| self.case.rule(relation, column));
-                    rule.is_some_and(|rule| rule.effect != Effect::Allow)
+                    rule.is_some_and(|rule| rule.effect != Effect::Allow || is_hidden(rule))
                 })
             });
             if hides {
@@ -144,8 +215,13 @@ impl Rewriter<'_, '_, '_, '_> {
             let within = self.case.resolution.columns.get(output.columns.clone()).unwrap_or_default();
             let masked = within.iter().any(|reference| {
                 let target = self.case.mention(reference.via).is_some_and(|mention| mention.role.is_target());
-                let rule = self.case.view.rule(reference.column);
-                target && rule.is_some_and(|rule| matches!(rule.effect, Effect::Mask(_)))
+                let relation = self.case.relation_of(reference.via);
+                let column = relation.and_then(|relation| relation.column_by_number(reference.column.attnum));
+                let name = Ident::quoted("");
+                target
+                    && relation
+                        .zip(column)
+                        .is_some_and(|(relation, column)| self.target_value(relation, column, &name).is_some())
             });
             if masked {
                 self.splicer.insert_after(output.end, format!(" AS {}", output.name)).map_err(misfit)?;
@@ -194,6 +270,15 @@ impl Rewriter<'_, '_, '_, '_> {
 
     fn replace(&mut self, span: Span, text: String, generated: Generated) -> Done {
         self.splicer.replace(span, text, generated).map_err(misfit)
+    }
+}
+
+/// The value of one column in the type of another.
+fn converted(field: &str, from: &Column, to: &Column) -> String {
+    let value = if from.ty.sql == to.ty.sql { field.to_owned() } else { format!("(CAST({field} AS {}))", to.ty.sql) };
+    match &to.ty.collation {
+        Some(collation) if from.ty.collation != to.ty.collation => format!("({value} COLLATE {collation})"),
+        _ => value,
     }
 }
 

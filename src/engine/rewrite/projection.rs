@@ -1,14 +1,17 @@
 //! The subquery that stands for a relation: what the subject may see of it.
 
-use super::{Done, Rewriter, misfit};
+use std::collections::BTreeSet;
+
+use super::{Done, Rewriter, converted, misfit};
 use crate::engine::decide::{Denied, is_hidden, is_omitted};
 use crate::engine::expand;
 use crate::engine::objection::Objection;
+use crate::engine::retired;
 use crate::model::catalog::{Column, Relation};
 use crate::model::ident::Ident;
 use crate::policy::system::TREE;
 use crate::policy::view::{ColumnRule, Effect, MaskExpression, Shown};
-use crate::sql::access::{RelationIndex, RelationRef};
+use crate::sql::access::{RelationIndex, RelationRef, Role};
 use crate::sql::lexer::Token;
 use crate::sql::second_opinion::WrapperEnd;
 use crate::sql::splice::Generated;
@@ -39,7 +42,7 @@ impl Rewriter<'_, '_, '_, '_> {
         (span, sample): (Span, Span),
         projection: Projection,
     ) -> Done {
-        let columns = relation.columns.iter().zip(&mention.alias_columns);
+        let columns = self.shown_columns(relation).zip(&mention.alias_columns);
         let kept: Vec<_> = columns
             .filter(|(column, _)| !is_omitted(self.case.rule(relation, column)))
             .map(|(_, name)| name.ident.to_string())
@@ -68,7 +71,9 @@ impl Rewriter<'_, '_, '_, '_> {
             return self.query_of_view(mention, relation);
         }
         let mut entries: Vec<String> = Vec::new();
-        for column in &relation.columns {
+        let used = self.used_columns(index, mention);
+        let is_used = |column: &Column| used.as_ref().is_none_or(|used| used.contains(&column.attnum));
+        for column in relation.columns.iter().filter(|column| is_used(column)) {
             match self.case.rule(relation, column) {
                 Some(rule) if is_tree(rule) && self.only_as_text(index, column) => {
                     entries.push(Ident::quoted(&column.name).to_string());
@@ -76,8 +81,11 @@ impl Rewriter<'_, '_, '_, '_> {
                 rule if self.shows_null(rule) => entries.push(null_entry(column)),
                 rule if is_omitted(rule) => {}
                 Some(rule) => match &rule.effect {
-                    Effect::Allow => entries.push(Ident::quoted(&column.name).to_string()),
-                    Effect::Mask(mask) => entries.push(masked_entry(mask, column)),
+                    Effect::Allow => entries.push(self.plain_entry(relation, column)),
+                    Effect::Mask(mask) => {
+                        let source = retired::read_from(self.case.view, relation, column).unwrap_or(column);
+                        entries.push(masked_entry(mask, source, column));
+                    }
                     Effect::Deny => {}
                 },
                 None => entries.push(Ident::quoted(&column.name).to_string()),
@@ -98,6 +106,37 @@ impl Rewriter<'_, '_, '_, '_> {
         let text = head + &relation.qualified() + ")";
         let generated = wrapper(relation_at, text.len(), WrapperEnd::Parenthesis);
         Ok(Projection { text, generated })
+    }
+
+    /// A column as it is, or the one that stands in for it, under its name.
+    fn plain_entry(&self, relation: &Relation, column: &Column) -> String {
+        let name = Ident::quoted(&column.name).to_string();
+        match retired::read_from(self.case.view, relation, column) {
+            Some(source) => {
+                format!("{} AS {name}", converted(&Ident::quoted(&source.name).to_string(), source, column))
+            }
+            None => name,
+        }
+    }
+
+    /// The columns that a statement of an observed session uses of a relation, where that is known to the last: then the
+    /// server asks for no more privileges than it would have without the projection.
+    fn used_columns(&self, index: RelationIndex, mention: &RelationRef) -> Option<BTreeSet<i16>> {
+        let resolution = self.case.resolution;
+        let unclear = self.case.view.governed
+            || mention.role != Role::Source
+            || !mention.alias_columns.is_empty()
+            || !resolution.ambiguous.is_empty()
+            || !resolution.unresolved.is_empty()
+            || resolution.stars.iter().any(|star| star.relations.contains(&index))
+            || resolution.whole_rows.iter().any(|row| row.via == index);
+        let used = || resolution.columns.iter().filter(|found| found.via == index).map(|found| found.column.attnum);
+        (!unclear).then(|| used().collect::<BTreeSet<_>>()).filter(|used| !used.is_empty())
+    }
+
+    /// The columns that do not count as dropped: what a list behind an alias counts.
+    pub(super) fn shown_columns<'r>(&self, relation: &'r Relation) -> impl Iterator<Item = &'r Column> {
+        relation.columns.iter().filter(|column| !self.case.rule(relation, column).is_some_and(is_hidden))
     }
 
     /// What the subject may see of a view that is shown by its query.
@@ -168,8 +207,26 @@ impl Rewriter<'_, '_, '_, '_> {
     pub(super) fn copy_out(&mut self, mention: &RelationRef, columns: &[Name], span: Span) -> Done {
         let Some(relation) = self.case.relation(mention) else { return Ok(()) };
         let rules = self.case.rules(mention);
-        if !rules.is_some_and(|rules| rules.protects() || rules.columns.values().any(is_hidden)) {
-            return self.replace(mention.path.span(), relation.qualified(), Generated::Plain);
+        let hides = rules.is_some_and(|rules| rules.columns.values().any(is_hidden));
+        let is_copied =
+            |column: &&Column| columns.is_empty() || columns.iter().any(|name| *column.name == *name.as_str());
+        let mut sources = relation
+            .columns
+            .iter()
+            .filter(is_copied)
+            .map(|column| retired::read_from(self.case.view, relation, column));
+        let redirected = sources.any(|source| source.is_some());
+        match (self.case.view.governed, hides) {
+            (true, _) if redirected || hides || rules.is_some_and(|rules| rules.protects()) => {}
+            (true, _) => return self.replace(mention.path.span(), relation.qualified(), Generated::Plain),
+            (false, _) if redirected => {}
+            (false, true) if columns.is_empty() => {
+                let names: Vec<_> =
+                    self.shown_columns(relation).map(|column| Ident::quoted(&column.name).to_string()).collect();
+                let list = format!(" ({})", names.join(", "));
+                return self.splicer.insert_after(mention.path.span().end, list).map_err(misfit);
+            }
+            (false, _) => return Ok(()),
         }
         let projection = self.projection((RelationIndex(0), mention), relation, "ONLY ", Vec::new())?;
         let list = match columns {
@@ -187,12 +244,7 @@ impl Rewriter<'_, '_, '_, '_> {
         let (Some(first), Some(last)) = (mention.alias_columns.first(), mention.alias_columns.last()) else {
             return Ok(());
         };
-        let columns = || relation.columns.iter().zip(&mention.alias_columns);
-        let hidden = |column: &Column| self.case.rule(relation, column).is_some_and(is_hidden);
-        if columns().any(|(column, _)| hidden(column)) {
-            let why = "a column list counts a column that is treated as dropped";
-            return Err(Objection::not_understood(why).at(first.span.start));
-        }
+        let columns = || self.shown_columns(relation).zip(&mention.alias_columns);
         let kept: Vec<_> = columns()
             .filter(|(column, _)| !is_omitted(self.case.rule(relation, column)))
             .map(|(_, name)| name.ident.to_string())
@@ -276,7 +328,6 @@ fn null_entry(column: &Column) -> String {
     format!("CAST(NULL AS {}){collation} AS {}", column.ty.sql, Ident::quoted(&column.name))
 }
 
-fn masked_entry(mask: &MaskExpression, column: &Column) -> String {
-    let name = Ident::quoted(&column.name).to_string();
-    format!("{} AS {name}", mask.render(&name))
+fn masked_entry(mask: &MaskExpression, source: &Column, column: &Column) -> String {
+    format!("{} AS {}", mask.render(&Ident::quoted(&source.name).to_string()), Ident::quoted(&column.name))
 }

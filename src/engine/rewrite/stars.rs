@@ -4,7 +4,6 @@ use super::{Done, Rewriter, misfit};
 use crate::engine::decide::{is_hidden, is_omitted};
 use crate::engine::objection::Objection;
 use crate::model::ident::Ident;
-use crate::policy::view::{Effect, MaskExpression};
 use crate::sql::access::{RelationRef, Role, StarColumn, StarRef};
 use crate::sql::lexer::Token;
 use crate::sql::splice::Generated;
@@ -16,8 +15,13 @@ impl Rewriter<'_, '_, '_, '_> {
         let mut qualified = None;
         for index in &star.relations {
             let Some(mention) = self.case.mention(*index) else { continue };
-            let is_target = matches!(mention.role, Role::Target(_));
-            needs_list |= is_target && self.case.rules(mention).is_some_and(|rules| !rules.columns.is_empty());
+            // What is not wrapped shows the server more than the statement may see.
+            let is_bare = matches!(mention.role, Role::Target(_)) || !self.case.is_wrapped(mention);
+            needs_list |= is_bare
+                && self.case.rules(mention).is_some_and(|rules| {
+                    let governed = self.case.view.governed && mention.role.is_target() && !rules.columns.is_empty();
+                    governed || self.reads_otherwise(mention)
+                });
             // A projection shows the system columns that the statement names, and raw ones; a star must not.
             needs_list |= self.case.is_wrapped(mention) && !mention.system_columns.is_empty();
             needs_list |= self.case.lookups.carries(*index);
@@ -61,7 +65,8 @@ impl Rewriter<'_, '_, '_, '_> {
             return Err(Objection::not_understood("a star in an expression").at(star.span.start));
         };
         let span = Span { start: star.span.start, end: end.end };
-        self.replace(span, self.rebuilt_row(mention, relation)?, Generated::Expression)
+        let row = self.rebuilt_row(mention, relation, &mention.visible_name().ident)?;
+        self.replace(span, row, Generated::Expression)
     }
 
     fn is_doubly_qualified(&self, star: &StarRef) -> bool {
@@ -90,7 +95,8 @@ impl Rewriter<'_, '_, '_, '_> {
         if entries.is_empty() {
             return Err(Objection::not_understood("a star expands to nothing").at(star.span.start));
         }
-        let is_masked = columns.iter().any(|column| self.target_mask(column).is_some());
+        let mut values = columns.iter().filter_map(|column| self.unwrapped_value(column));
+        let is_masked = values.any(|(_, generated)| generated == Generated::Expression);
         let generated = if is_masked { Generated::Expression } else { Generated::Plain };
         let list = entries.join(", ");
         let text = if self.is_table(star) { format!("SELECT {list} FROM") } else { list };
@@ -103,23 +109,22 @@ impl Rewriter<'_, '_, '_, '_> {
             Some(qualifier) => format!("{}.{name}", qualifier.ident),
             None => name.to_string(),
         };
-        match self.target_mask(column) {
-            Some(mask) => format!("{} AS {name}", mask.render(&field)),
+        match self.unwrapped_value(column) {
+            Some((value, _)) => format!("{value} AS {name}"),
             None => field,
         }
     }
 
-    /// The mask of a column that stands unwrapped.
-    fn target_mask(&self, column: &StarColumn) -> Option<&MaskExpression> {
+    /// What stands for a column of a relation that is not wrapped.
+    fn unwrapped_value(&self, column: &StarColumn) -> Option<(String, Generated)> {
         let (id, via) = column.column?;
         let mention = self.case.mention(via)?;
-        if self.case.is_wrapped(mention) || !self.case.view.governed {
+        if self.case.is_wrapped(mention) {
             return None;
         }
-        match &self.case.view.rule(id)?.effect {
-            Effect::Mask(mask) => Some(mask),
-            Effect::Allow | Effect::Deny => None,
-        }
+        let relation = self.case.relation(mention)?;
+        let qualifier = column.qualifier.as_ref().unwrap_or_else(|| mention.visible_name());
+        self.target_value(relation, relation.column_by_number(id.attnum)?, &qualifier.ident)
     }
 
     pub(super) fn omits(&self, column: &StarColumn) -> bool {

@@ -8,7 +8,7 @@ use crate::policy::view::{ColumnRule, Effect, RelationRules, SubjectView, Writes
 
 /// The fingerprint, the same in every process for the same content.
 pub(super) fn of(view: &SubjectView, database: &str) -> u64 {
-    let SubjectView { fingerprint: _, governed, relations, writes, functions } = view;
+    let SubjectView { fingerprint: _, governed, relations, writes, functions, ddl } = view;
     // The standard hasher has fixed keys when it is made this way.
     let mut hasher = DefaultHasher::new();
     database.hash(&mut hasher);
@@ -29,6 +29,7 @@ pub(super) fn of(view: &SubjectView, database: &str) -> u64 {
     let mut functions: Vec<_> = functions.iter().collect();
     functions.sort_unstable();
     functions.hash(&mut hasher);
+    ddl.hash(&mut hasher);
     hasher.finish()
 }
 

@@ -1,6 +1,6 @@
 //! Columns and tables on their way out, and what shows them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::columns::Applied;
@@ -15,6 +15,7 @@ use crate::sql::lineage::{Lineage, ViewLineage};
 pub(super) struct Lifecycles {
     columns: HashMap<ColumnId, Arc<Lifecycle>>,
     relations: HashMap<Oid, Arc<Lifecycle>>,
+    touched: HashSet<Oid>,
 }
 
 impl Lifecycles {
@@ -38,6 +39,7 @@ impl Lifecycles {
         if !found.columns.is_empty() || !found.relations.is_empty() {
             found.spread_over_views(database);
         }
+        found.touched = found.columns.keys().map(|id| id.relation).chain(found.relations.keys().copied()).collect();
         found
     }
 
@@ -64,7 +66,7 @@ impl Lifecycles {
 
     /// Whether the relation or a column of it is on its way out.
     pub(super) fn touches(&self, relation: Oid) -> bool {
-        self.relations.contains_key(&relation) || self.columns.keys().any(|id| id.relation == relation)
+        self.touched.contains(&relation)
     }
 
     /// What a view makes of a column goes with the column, and a view goes with each relation that it reads.

@@ -107,13 +107,16 @@ impl Bundle {
         self.policies().find(|known| &*known.name == policy)?.owner.as_deref()
     }
 
-    /// The next moment after `now` at which the same files mean something else: a day begins, a brownout begins or ends.
+    /// The next moment after `now` at which the same files mean something else: a day begins, a brownout or a freeze begins or
+    /// ends.
     pub fn next_change(&self, now: Timestamp) -> Timestamp {
         let entities = self.contracts().flat_map(|contract| &contract.entities);
         let retirements = entities.flat_map(|entity| {
             entity.retirement.iter().chain(entity.fields.iter().filter_map(|field| field.retirement.as_ref()))
         });
-        let edge = retirements.filter_map(|retirement| retirement.next_change(now)).min();
+        let freezes = self.policies().flat_map(|policy| &policy.ddl.freeze);
+        let edges = freezes.filter_map(|freeze| freeze.next_change(now));
+        let edge = retirements.filter_map(|retirement| retirement.next_change(now)).chain(edges).min();
         let tomorrow = now.to_zoned(TimeZone::UTC).tomorrow().and_then(|day| day.start_of_day());
         // Without a tomorrow, at the end of time, nothing changes any more.
         let midnight = tomorrow.map_or(Timestamp::MAX, |day| day.timestamp());

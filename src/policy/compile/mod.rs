@@ -6,6 +6,7 @@
 //! in which the engine asks.
 
 mod columns;
+mod ddl;
 mod decision;
 mod fingerprint;
 mod lifecycles;
@@ -13,6 +14,7 @@ mod load;
 mod spread;
 mod views;
 
+pub use ddl::Described;
 pub use load::Bundle;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -20,6 +22,7 @@ use std::sync::Arc;
 
 use self::columns::Applied;
 pub(in crate::policy) use self::decision::{Decided, Decisions, add as add_decision};
+use super::mask::Strictness;
 use super::snapshot::{Database, Occasion};
 use super::subject::Subject;
 use super::system;
@@ -55,8 +58,23 @@ pub fn view(bundle: &Bundle, database: Option<&Database>, subject: &Subject, occ
             view.writes = writes(&applied, &database.catalog);
         }
     }
+    view.ddl = ddl::of(bundle, subject, occasion);
     view.fingerprint = fingerprint::of(&view, &subject.database);
     view
+}
+
+/// How much the rules in force take away from `subject` of each column in `database`; columns that are not named here are
+/// shown as they are.
+pub fn strictness(
+    bundle: &Bundle,
+    database: &Database,
+    subject: &Subject,
+    occasion: Occasion<'_>,
+) -> HashMap<ColumnId, Strictness> {
+    let applied = Applied::new(bundle, subject, occasion);
+    let governed = applied.governs(Some(&database.catalog));
+    let decided = Protection::new(&applied, database, governed).enforced;
+    decided.into_iter().map(|(id, decided)| (id, decided.strictness)).collect()
 }
 
 /// What the owner of a policy should know of a database: which columns are denied because the mask that a rule names for

@@ -5,11 +5,13 @@
 //! away everything. `allow` is the weakest of all: it never lifts a mask or a denial of another rule, it only makes
 //! a column known that the contract does not describe.
 
+mod ddl;
 mod read;
 mod selector;
 mod who;
 
 pub use crate::model::glob::Glob;
+pub use ddl::{DdlRules, Freeze, InUse, LockTimeout};
 pub use read::read;
 pub use selector::{NamePattern, RelationPattern, Selector};
 pub use who::{Audience, Exemption, Match};
@@ -37,6 +39,8 @@ pub struct Policy {
     pub unmodelled: Unmodelled,
     /// What governed sessions may write.
     pub writes: Vec<WriteGrant>,
+    /// Who may change the structure, when, and how.
+    pub ddl: DdlRules,
     /// What the author expects of it all.
     pub tests: Vec<PolicyTest>,
 }

@@ -1,5 +1,7 @@
 //! A policy file, read with strict keys.
 
+mod ddl;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -34,11 +36,12 @@ pub fn read(problems: &mut Problems<'_>) -> Option<Policy> {
         problems,
     );
     let writes = items(fields.optional("writes"), problems, write_grant);
+    let ddl = fields.optional("ddl").and_then(|node| ddl::read(node, problems)).unwrap_or_default();
     let tests = items(fields.optional("tests"), problems, test);
     fields.finish(problems);
     let (name, version, owner) = head?;
     let unmodelled = unmodelled.unwrap_or(Unmodelled::Deny);
-    let policy = Policy { name, version, owner, file: file.clone(), rules, unmodelled, writes, tests };
+    let policy = Policy { name, version, owner, file: file.clone(), rules, unmodelled, writes, ddl, tests };
     (!problems.failed()).then_some(policy)
 }
 

@@ -1,13 +1,14 @@
 //! A conversation without sockets, engine or clock: bytes in, bytes out.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{BufMut, BytesMut};
 
 use crate::engine::check::Protocol;
 use crate::engine::refusal::{Refusal, SqlState};
-use crate::engine::report::{Effects, Notice, Operation, Report, StatementReport};
+use crate::engine::report::{Depends, Effects, Notice, Operation, Report, StatementReport};
 use crate::engine::unreadable::Unreadable;
 use crate::engine::verdict::{Admitted, Verdict};
 use crate::model::catalog::SearchPath;
@@ -19,6 +20,7 @@ use crate::proxy::splice::Splice;
 use crate::wire::backend::Status;
 use crate::wire::frame::{self, put};
 
+mod lock_timeout;
 mod pipeline;
 mod refusal;
 mod search_path;
@@ -45,7 +47,7 @@ impl Judge for Fake {
     fn governed(&self) -> bool {
         self.governed
     }
-    fn text(&self, sql: &str, _: Protocol, path: Option<&SearchPath>) -> Verdict {
+    fn text(&self, sql: &str, _: Protocol, path: Option<&SearchPath>, has_lock_timeout: bool) -> Verdict {
         let mut report = Report {
             statements: operation(sql)
                 .map(|operation| StatementReport {
@@ -54,6 +56,7 @@ impl Judge for Fake {
                     relations: Vec::new(),
                     columns: Vec::new(),
                     unanalysed: None,
+                    touched: Default::default(),
                 })
                 .into_iter()
                 .collect(),
@@ -62,12 +65,20 @@ impl Judge for Fake {
                 temporary_may_change: sql.contains("temp"),
                 ddl: sql.contains("create"),
                 names_unknown: sql.contains("unheard"),
+                judged_anew: sql.contains("alter"),
+                depends: Depends {
+                    on_session: sql.contains("alter"),
+                    lock_timeout: sql.contains("give").then_some(5000),
+                },
             },
             ..Report::default()
         };
         if sql.contains("old") {
             let message = "column old is deprecated".to_owned();
             report.notices.push(Notice { fingerprint: 1, message, detail: None, hint: None });
+        }
+        if sql.contains("alter") && !has_lock_timeout {
+            return Verdict::Refuse(Refusal { report: Arc::new(report), ..refusal() });
         }
         if self.governed
             && (sql.contains("ssn")
@@ -103,7 +114,7 @@ impl Judge for Fake {
     fn catalog_changed(&self) {
         self.log.borrow_mut().push("catalog".to_owned());
     }
-    fn learning(&self) -> Option<Learning> {
+    fn learning(&self, _: bool) -> Option<Learning> {
         self.log.borrow_mut().push("learns".to_owned());
         Some(Learning(Box::pin(std::future::ready(()))))
     }

@@ -262,6 +262,39 @@ pub fn is_known(name: &str) -> bool {
     KNOWN.contains(name)
 }
 
+/// Functions of `pg_catalog` that may answer differently within one statement, or that do something. Names that start with
+/// `pg_`, `lo_` or `query_to_` count among them.
+const VOLATILE: &[&str] = &[
+    "clock_timestamp",
+    "current_query",
+    "currval",
+    "cursor_to_xml",
+    "cursor_to_xmlschema",
+    "gen_random_uuid",
+    "lastval",
+    "loread",
+    "lowrite",
+    "nextval",
+    "random",
+    "random_normal",
+    "set_config",
+    "setseed",
+    "setval",
+    "timeofday",
+    "ts_rewrite",
+    "ts_stat",
+    "txid_status",
+    "uuidv4",
+    "uuidv7",
+];
+
+/// Whether it is certain that a function of `pg_catalog` has the same answer each time within one statement.
+pub fn is_steady(name: &str) -> bool {
+    is_known(name)
+        && !["pg_", "lo_", "query_to_"].iter().any(|family| name.starts_with(family))
+        && !VOLATILE.contains(&name)
+}
+
 /// Families by the start of the name, and what they do.
 const REFUSED_FAMILIES: &[&str] = &[
     // Run a query given as text, or read the table, schema, database or cursor that a text names.

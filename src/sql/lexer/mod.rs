@@ -15,6 +15,6 @@ mod tests;
 
 pub use caps::{Cap, CapExceeded, Caps};
 pub use decode::{decode_string, ident};
-pub use normalise::{Shape, fingerprint, shape, write_key};
+pub use normalise::{Shape, fingerprint, shape, shape_text, write_key};
 pub use scan::{lex, lex_into};
 pub use tokens::{LexError, LexErrorKind, Token, TokenKind};

@@ -298,6 +298,38 @@ pub fn fingerprint(text: &str, tokens: &[Token]) -> u64 {
     hash.0
 }
 
+/// The text of a shape for people: as first written, but with a mark for every literal and parameter, one for lists of them, without
+/// comments, and cut off after about that many bytes.
+pub fn shape_text(text: &str, tokens: &[Token], at_most: usize) -> String {
+    let mut shown = String::new();
+    let mut end = None;
+    let mut previous_is_value = false;
+    let mut skip = false;
+    for (index, token) in tokens.iter().enumerate() {
+        if skip {
+            (skip, previous_is_value) = (false, true);
+            end = Some(token.end);
+            continue;
+        }
+        let value = is_value(token);
+        if token.is_symbol(text, ",") && previous_is_value && tokens.get(index + 1).is_some_and(is_value) {
+            skip = true;
+            continue;
+        }
+        if end.is_some_and(|end| end < token.start) {
+            shown.push(' ');
+        }
+        let written = if value { "?" } else { token.text(text) };
+        if shown.len() + written.len() > at_most {
+            shown.push('…');
+            break;
+        }
+        shown.push_str(written);
+        (end, previous_is_value) = (Some(token.end), value);
+    }
+    shown
+}
+
 fn is_value(token: &Token) -> bool {
     token.kind.is_literal() || token.kind == TokenKind::Param
 }

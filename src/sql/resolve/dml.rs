@@ -1,7 +1,7 @@
 //! INSERT, UPDATE, DELETE, MERGE.
 
 use super::from::add_target;
-use super::{Place, Resolver, relation_columns};
+use super::{Place, Resolver};
 use crate::model::catalog::ColumnId;
 use crate::model::ident::Ident;
 use crate::sql::access::{Clause, ImplicitInsert, RelationIndex, Role};
@@ -81,7 +81,7 @@ impl Resolver<'_> {
         let oid = self.out.relations.get(target.0).and_then(|mention| mention.relation);
         if let Some(relation) = oid.and_then(|oid| self.catalog.relation(oid)) {
             let schema = qualifiable.then(|| Ident::quoted(&relation.schema));
-            add_target(scope, name, schema, target, relation_columns(relation));
+            add_target(scope, name, schema, target, self.columns_of(relation));
         }
     }
 

@@ -141,7 +141,7 @@ impl Resolver<'_> {
         self.out.column_starts.push(span.start);
         let Some((scope, index)) = chain.and_then(|chain| star_item(path, chain)) else {
             let visible = visible_relations(chain);
-            self.out.unresolved.push(Unresolved { path: path.clone(), of: None, visible });
+            self.out.unresolved.push(Unresolved { path: path.clone(), of: None, visible, clause });
             return Vec::new();
         };
         let visible = scope.columns_of(index);

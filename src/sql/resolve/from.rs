@@ -1,6 +1,6 @@
 //! FROM: fills the namespace of one query level.
 
-use super::{Resolver, relation_columns, rename};
+use super::{Resolver, rename};
 use crate::model::catalog::ColumnId;
 use crate::model::ident::Ident;
 use crate::sql::access::{Clause, Role};
@@ -55,7 +55,7 @@ impl Resolver<'_> {
         match self.find_relation(path) {
             Some(relation) => {
                 let schema = alias.is_none().then(|| Ident::quoted(&relation.schema));
-                let columns = with_aliases(relation_columns(relation), alias);
+                let columns = with_aliases(self.columns_of(relation), alias);
                 add(scope, Some(visible), schema, Some(index), columns);
             }
             None => {

@@ -68,7 +68,7 @@ impl Resolver<'_> {
     pub(super) fn row_has(&self, row: &Path, column: &str, chain: Option<&Chain<'_>>) -> bool {
         let Found::WholeRow { relation: Some(via), .. } = look_up(row, chain) else { return false };
         let relation = self.out.relations.get(via.0).and_then(|mention| mention.relation);
-        relation.and_then(|oid| self.catalog.relation(oid)).is_some_and(|relation| relation.column(column).is_some())
+        relation.is_some_and(|oid| self.known_column(oid, column).is_some())
     }
 
     fn note(
@@ -122,7 +122,7 @@ impl Resolver<'_> {
             }
             Found::Missing { of } => {
                 let visible = visible_relations(chain);
-                self.out.unresolved.push(Unresolved { path: path.clone(), of, visible });
+                self.out.unresolved.push(Unresolved { path: path.clone(), of, visible, clause: place.clause });
                 Value::default()
             }
         }

@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use super::access::{Clause, ColumnRef, ImplicitInsert, RelationIndex, RelationRef, Resolution, Role};
 use super::scope::{Chain, Column};
 use super::tree::{Name, Path, Query, Statement};
-use crate::model::catalog::{Catalog, ColumnId, Relation, SearchPath};
+use crate::model::catalog::{Catalog, ColumnId, Oid, Relation, SearchPath};
 use crate::model::ident::Ident;
 
 /// Name of an output column that PostgreSQL derives from something other than a name.
@@ -38,7 +38,17 @@ pub struct Resolved {
 
 /// Resolves a statement against a catalog, along an effective search path.
 pub fn resolve(statement: &Statement, catalog: &Catalog, search_path: &SearchPath) -> Resolved {
-    let mut resolver = Resolver::new(catalog, search_path);
+    resolve_without(statement, catalog, search_path, &|_| false)
+}
+
+/// Resolves a statement as if some columns had been dropped: their names mean what they will mean then.
+pub fn resolve_without(
+    statement: &Statement,
+    catalog: &Catalog,
+    search_path: &SearchPath,
+    gone: &dyn Fn(ColumnId) -> bool,
+) -> Resolved {
+    let mut resolver = Resolver::new(catalog, search_path, gone);
     let outputs = match statement {
         Statement::Query(query)
         | Statement::CopyQuery(query)
@@ -56,7 +66,7 @@ pub fn resolve(statement: &Statement, catalog: &Catalog, search_path: &SearchPat
 
 /// Resolves one query; the entry for view definitions.
 pub fn resolve_query(query: &Query, catalog: &Catalog, search_path: &SearchPath) -> Resolved {
-    let mut resolver = Resolver::new(catalog, search_path);
+    let mut resolver = Resolver::new(catalog, search_path, &|_| false);
     let outputs = resolver.query(query, None);
     Resolved { resolution: resolver.out, outputs, indirect: resolver.indirect, sifted: resolver.sifted }
 }
@@ -64,6 +74,8 @@ pub fn resolve_query(query: &Query, catalog: &Catalog, search_path: &SearchPath)
 struct Resolver<'a> {
     catalog: &'a Catalog,
     search_path: &'a SearchPath,
+    /// Columns that count as dropped.
+    gone: &'a dyn Fn(ColumnId) -> bool,
     /// Common table expressions in scope, innermost last.
     ctes: Vec<(Ident, Vec<Column>)>,
     out: Resolution,
@@ -97,10 +109,11 @@ impl Place {
 }
 
 impl<'a> Resolver<'a> {
-    fn new(catalog: &'a Catalog, search_path: &'a SearchPath) -> Self {
+    fn new(catalog: &'a Catalog, search_path: &'a SearchPath, gone: &'a dyn Fn(ColumnId) -> bool) -> Self {
         Self {
             catalog,
             search_path,
+            gone,
             ctes: Vec::new(),
             out: Resolution::default(),
             indirect: BTreeSet::new(),
@@ -141,14 +154,15 @@ impl<'a> Resolver<'a> {
     /// Notes a target column of INSERT, UPDATE, COPY or a column of USING: a name, not a value.
     fn name_column(&mut self, name: &Name, via: RelationIndex, clause: Clause) {
         let relation = self.out.relations.get(via.0).and_then(|mention| mention.relation);
-        let column = relation.and_then(|oid| self.catalog.relation(oid)).and_then(|found| found.column(name.as_str()));
+        let column = relation.and_then(|oid| self.known_column(oid, name.as_str()));
         let path = Path { qualifier: Vec::new(), last: name.clone() };
         match (relation, column) {
-            (Some(relation), Some(column)) => {
-                let column = ColumnId { relation, attnum: column.attnum };
+            (Some(_), Some(column)) => {
                 self.out.columns.push(ColumnRef { column, via, path, clause, names_output: false, is_value: false });
             }
-            _ => self.out.unresolved.push(super::access::Unresolved { path, of: Some(via), visible: vec![via] }),
+            _ => {
+                self.out.unresolved.push(super::access::Unresolved { path, of: Some(via), visible: vec![via], clause })
+            }
         }
     }
 
@@ -159,7 +173,7 @@ impl<'a> Resolver<'a> {
             self.name_column(name, via, clause);
         }
         if !to && columns.is_empty() {
-            let width = self.find_relation(path).map(|relation| relation.columns.len());
+            let width = self.find_relation(path).map(|relation| self.columns_of(relation).len());
             self.out.implicit_inserts.push(ImplicitInsert {
                 relation: via,
                 width,
@@ -168,21 +182,28 @@ impl<'a> Resolver<'a> {
         }
     }
 
+    /// The column of a relation, unless it counts as dropped.
+    fn known_column(&self, relation: Oid, name: &str) -> Option<ColumnId> {
+        let column = self.catalog.relation(relation)?.column(name)?;
+        let id = ColumnId { relation, attnum: column.attnum };
+        (!(self.gone)(id)).then_some(id)
+    }
+
+    /// The columns of a relation as a range table entry has them.
+    fn columns_of(&self, relation: &Relation) -> Vec<Column> {
+        let ids =
+            relation.columns.iter().map(|column| (column, ColumnId { relation: relation.oid, attnum: column.attnum }));
+        ids.filter(|(_, id)| !(self.gone)(*id))
+            .map(|(column, id)| {
+                let name = Ident::quoted(&column.name);
+                Column { name, id: Some(id), identity: Some(id), sources: vec![id] }
+            })
+            .collect()
+    }
+
     fn depend(&mut self, sources: &[ColumnId]) {
         self.indirect.extend(sources.iter().copied());
     }
-}
-
-/// The columns of a relation as a range table entry has them.
-fn relation_columns(relation: &Relation) -> Vec<Column> {
-    relation
-        .columns
-        .iter()
-        .map(|column| {
-            let id = ColumnId { relation: relation.oid, attnum: column.attnum };
-            Column { name: Ident::quoted(&column.name), id: Some(id), identity: Some(id), sources: vec![id] }
-        })
-        .collect()
 }
 
 /// Gives the first columns the names of an alias's column list.

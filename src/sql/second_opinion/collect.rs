@@ -9,6 +9,7 @@ use pg_raw_parse::nodes::{
 use pg_raw_parse::{Node, ParseResult};
 
 use super::constants::constants;
+use super::ddl::ddl;
 use super::kinds::{StatementKind, kind};
 use super::lookups::lookups;
 use super::offset;
@@ -38,6 +39,7 @@ fn statement(start: u32, end: u32, node: Node<'_>) -> OutlineStatement {
         end,
         kind: kind(node),
         relations: Vec::new(),
+        ddl: ddl(node),
         created: created(node),
         columns: Vec::new(),
         functions: Vec::new(),
@@ -117,6 +119,7 @@ fn named_by_utility<'a>(tree: &mut Tree<'a, '_, Collector>, node: Node<'a>) -> R
     }
     let relation = match node {
         Node::RenameStmt(rename) => rename.relation(),
+        Node::AlterObjectSchemaStmt(moved) => moved.relation(),
         Node::CreateTrigStmt(trigger) => trigger.relation(),
         Node::RuleStmt(rule) => rule.relation(),
         Node::RefreshMatViewStmt(refresh) => refresh.relation(),

@@ -11,7 +11,9 @@
 
 mod admission;
 mod collect;
+mod commands;
 mod constants;
+mod ddl;
 mod expressions;
 mod json;
 mod kinds;
@@ -23,6 +25,8 @@ mod tree;
 mod verify;
 
 #[cfg(test)]
+mod ddl_tests;
+#[cfg(test)]
 mod forged;
 #[cfg(test)]
 mod forged_raw;
@@ -30,6 +34,7 @@ mod forged_raw;
 mod tests;
 
 pub use admission::{Admission, ColumnAdmission, Fragment, Objection, ObjectionKind, RelationAdmission, WrapperEnd};
+pub use ddl::{Action, Change, Ddl, Named, Nature, Thing};
 pub use kinds::{StatementKind, TableChange, TransactionKind};
 pub use outline::{Constant, Created, Lookup, NamedObject, NamedRelation, Others, Outline, OutlineStatement, Verb};
 pub use raw::RAW_COLUMN;

@@ -1,5 +1,6 @@
 //! What a text says, by PostgreSQL's grammar: statements, and every name in them with the place where it stands.
 
+use super::ddl::Ddl;
 use super::kinds::StatementKind;
 
 /// A text.
@@ -20,6 +21,8 @@ pub struct OutlineStatement {
     pub kind: StatementKind,
     /// Relations that it names, common table expressions included.
     pub relations: Vec<NamedRelation>,
+    /// What it changes of the structure.
+    pub ddl: Option<Ddl>,
     /// The table that it makes.
     pub created: Option<Created>,
     /// Places where a column reference stands.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::source::SourceFile;
+use crate::policy::rule::{InUse, LockTimeout};
 
 const HEAD: &str = "apiVersion: pgcovenant/v1\nkind: Policy\nmetadata: {name: p, version: 1}\n";
 
@@ -156,5 +157,58 @@ fn predicates_belong_to_masks() {
             "policy.yaml:5:79: error: `predicates` belongs to an action that masks (A denied column is denied to conditions \
           as well, and an allowed one is open to them.)"
         ]
+    );
+}
+
+#[test]
+fn a_section_ddl_is_read_in_full() {
+    let (policy, found) = read_text(&format!(
+        "{HEAD}rules: []\nddl:\n  to: [{{role: migrator, application: flyway}}]\n  \
+         freeze: [{{from: 2026-12-20T00:00:00Z, until: 2027-01-02T00:00:00Z, reason: peak season}}]\n  \
+         lock_timeout: 5s\n  in_use_window: 90d\n  in_use: off\n"
+    ));
+    assert!(found.is_empty(), "{found:#?}");
+    let ddl = policy.unwrap().ddl;
+    assert!(ddl.to.is_some());
+    assert_eq!((ddl.lock_timeout, ddl.in_use), (Some(LockTimeout::Give(5000)), Some(InUse::Off)));
+    assert_eq!(ddl.in_use_window.map(|window| window.as_hours()), Some(90 * 24));
+    let freeze = &ddl.freeze[0];
+    assert!(freeze.holds("2026-12-20T00:00:00Z".parse().unwrap()));
+    assert!(!freeze.holds("2027-01-02T00:00:00Z".parse().unwrap()));
+    assert_eq!(freeze.next_change("2026-12-20T00:00:00Z".parse().unwrap()), Some(freeze.until));
+    assert_eq!(freeze.next_change("2027-01-02T00:00:00Z".parse().unwrap()), None);
+}
+
+#[test]
+fn mistakes_in_a_section_ddl_are_told_with_their_places() {
+    let ddl = |rest: &str| told(&format!("rules: []\nddl: {{{rest}}}\n"));
+    assert_eq!(ddl("lock_timeout: require"), [""; 0]);
+    assert_eq!(
+        ddl("lock_timeout: 5, in_use_window: 30 days"),
+        [
+            "policy.yaml:5:21: error: this is no time span (Write it as 5s, 500ms or 1min; or `require`.)",
+            "policy.yaml:5:39: error: this is no time span (Write it as 30d, 12h or 90min.)",
+        ]
+    );
+    assert_eq!(ddl("lock_timeout: 30d"), ["policy.yaml:5:21: error: lock_timeout is at most 2147483647 milliseconds"]);
+    assert_eq!(
+        ddl("in_use: refused, frezee: []"),
+        [
+            "policy.yaml:5:15: error: `refused` is not a way to treat what is in use (did you mean `refuse`?)",
+            "policy.yaml:5:24: error: ddl has no key `frezee` (did you mean `freeze`?)",
+        ]
+    );
+    assert_eq!(
+        ddl("freeze: [{from: 2026-12-20, until: 2027-01-02T00:00:00Z}]"),
+        ["policy.yaml:5:23: error: `2026-12-20` is no moment (Write it as 2026-12-20T00:00:00Z.)"]
+    );
+    assert_eq!(
+        ddl("freeze: [{from: 2026-12-20T00:00:00Z, until: 2026-12-20T00:00:00Z}]"),
+        ["policy.yaml:5:52: error: a freeze ends after it has begun: `until` is not after `from`"]
+    );
+    assert_eq!(
+        ddl("to: [{application: flyway}]"),
+        ["policy.yaml:5:13: error: `application` alone identifies nobody (application_name is the client's own word. \
+          Add user, role, database, cidr or cert.)"]
     );
 }

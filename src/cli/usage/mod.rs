@@ -1,0 +1,3 @@
+//! `pgcovenant usage`: who uses a column, and on what evidence that is said.
+
+pub mod store;

@@ -1,0 +1,215 @@
+//! What changes for whom when one set of policies takes the place of another.
+//!
+//! Policies are compared by what they do: both sides are compiled over the databases that their contracts promise, for
+//! everybody whom a rule names and for somebody whom none names, and the outcome is compared column by column. A rule that is
+//! only moved, renamed or written in another way is no difference.
+
+mod effect;
+mod places;
+mod subjects;
+mod writes;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use self::effect::{Change, Effects};
+use self::places::Rules;
+use super::compile::Bundle;
+use super::snapshot::{Database, Occasion};
+use super::subject::Subject;
+use crate::model::catalog::{Catalog, Column, ColumnId, Oid, Relation, RelationKind};
+use crate::model::consumers::NoLedger;
+use crate::model::contract::{to_catalog, types};
+use crate::model::diff::{Finding, Rule, Side, Spot, sort};
+use crate::model::ident::display_name;
+use crate::model::reading::Reading;
+use crate::sql::lineage;
+
+/// Stands for everything that no contract describes.
+const UNMODELLED: &str = "columns that no contract describes";
+
+/// An oid that no relation of a contract's catalog has.
+const PROBE: Oid = Oid(u32::MAX);
+
+/// Everything that differs between the two sides, at that moment.
+pub fn compare(old: &Bundle, new: &Bundle, now: Timestamp) -> Vec<Finding> {
+    let mut differences = Differences::default();
+    let everybody = subjects::of([old, new]);
+    for (before, after) in databases(old, new) {
+        let catalogs = Catalogs::new((old, before), (new, after));
+        for somebody in &everybody {
+            let subject = |database: &str| Subject { database: database.into(), ..somebody.subject.clone() };
+            let subjects = (subject(before), subject(after));
+            let sides = Sides {
+                old: Effects::new(old, &catalogs.old, &subjects.0, occasion(now)),
+                new: Effects::new(new, &catalogs.new, &subjects.1, occasion(now)),
+                catalogs: &catalogs,
+            };
+            let changes = sides.changes();
+            differences.add(&somebody.label, changes);
+        }
+    }
+    differences.findings(everybody.len(), &Rules { old, new })
+}
+
+fn occasion(now: Timestamp) -> Occasion<'static> {
+    Occasion { now, ledger: &NoLedger }
+}
+
+/// Databases on both sides; where each side has but one, these.
+fn databases<'a>(old: &'a Bundle, new: &'a Bundle) -> Vec<(&'a str, &'a str)> {
+    let (before, after) = (old.databases(), new.databases());
+    if let (1, 1) = (before.len(), after.len()) {
+        return before.into_iter().zip(after).collect();
+    }
+    before.intersection(&after).map(|name| (*name, *name)).collect()
+}
+
+/// The databases as both sides promise them, made comparable.
+struct Catalogs {
+    old: Database,
+    new: Database,
+}
+
+impl Catalogs {
+    fn new((old, before): (&Bundle, &str), (new, after): (&Bundle, &str)) -> Self {
+        let mut catalogs = [to_catalog(old.contracts(), before), to_catalog(new.contracts(), after)];
+        let [old, new] = &mut catalogs;
+        take_types(old, new);
+        for catalog in [old, new] {
+            catalog.insert(probe());
+        }
+        let database =
+            |catalog: Catalog| Database { lineages: lineage::of_views(&catalog), catalog: Arc::new(catalog) };
+        let [old, new] = catalogs.map(database);
+        Self { old, new }
+    }
+
+    /// Columns on both sides, each with what people call it.
+    fn columns(&self) -> Vec<(String, ColumnId, ColumnId)> {
+        let mut found = Vec::new();
+        for (relation, counterpart) in self.relations() {
+            for column in &relation.columns {
+                let Some(other) = counterpart.column(&column.name) else { continue };
+                let id =
+                    |relation: &Relation, column: &Column| ColumnId { relation: relation.oid, attnum: column.attnum };
+                let path = if relation.oid == PROBE {
+                    UNMODELLED.to_owned()
+                } else {
+                    format!("{}.{}", relation.display(), display_name(&column.name))
+                };
+                found.push((path, id(relation, column), id(counterpart, other)));
+            }
+        }
+        found.sort();
+        found
+    }
+
+    /// Relations on both sides.
+    fn relations(&self) -> Vec<(&Arc<Relation>, &Arc<Relation>)> {
+        let all = self.old.catalog.relations();
+        all.filter_map(|relation| Some((relation, self.new.catalog.find(&relation.schema, &relation.name)?))).collect()
+    }
+}
+
+/// The old columns get the new types: what a change of type does to a mask is no matter of the policy.
+fn take_types(old: &mut Catalog, new: &Catalog) {
+    let mut changed = Vec::new();
+    for relation in old.relations() {
+        let Some(counterpart) = new.find(&relation.schema, &relation.name) else { continue };
+        let mut relation = (**relation).clone();
+        for column in &mut relation.columns {
+            if let Some(other) = counterpart.column(&column.name) {
+                column.ty = other.ty.clone();
+            }
+        }
+        changed.push(relation);
+    }
+    changed.into_iter().for_each(|relation| old.insert(relation));
+}
+
+/// A table that no contract can describe.
+fn probe() -> Relation {
+    let column = Column {
+        name: UNMODELLED.into(),
+        attnum: 1,
+        ty: types::column_type("text"),
+        not_null: false,
+        generated_from: Vec::new(),
+    };
+    Relation {
+        oid: PROBE,
+        schema: UNMODELLED.into(),
+        name: UNMODELLED.into(),
+        kind: RelationKind::Table,
+        columns: vec![column],
+        primary_key: Vec::new(),
+        parents: Vec::new(),
+        definition: None,
+        has_rules: false,
+        row_type: Oid(0),
+        reading: Reading::default(),
+    }
+}
+
+/// What both sides mean for one subject in one database.
+struct Sides<'a> {
+    old: Effects,
+    new: Effects,
+    catalogs: &'a Catalogs,
+}
+
+impl Sides<'_> {
+    fn changes(&self) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for (path, before, after) in self.catalogs.columns() {
+            changes.extend(effect::compare(&path, &self.old.of(before), &self.new.of(after)));
+        }
+        changes.extend(writes::compare(self));
+        changes
+    }
+}
+
+/// Differences by what they are, with everybody whom they are about.
+#[derive(Default)]
+struct Differences(BTreeMap<[String; 5], (Change, Vec<String>)>);
+
+impl Differences {
+    fn add(&mut self, label: &str, changes: Vec<Change>) {
+        for change in changes {
+            let text = |text: &Option<String>| text.clone().unwrap_or_default();
+            let [old, new, note] = [&change.old, &change.new, &change.note].map(text);
+            let key = [change.rule.id.to_owned(), change.path.clone(), old, new, note];
+            let (_, labels) = self.0.entry(key).or_insert_with(|| (change, Vec::new()));
+            if labels.last().is_none_or(|last| last != label) {
+                labels.push(label.to_owned());
+            }
+        }
+    }
+
+    fn findings(self, everybody: usize, rules: &Rules<'_>) -> Vec<Finding> {
+        let finding = |(change, labels): (Change, Vec<String>)| {
+            let whom = if labels.len() == everybody { "everybody".to_owned() } else { shortened(&labels).join(", ") };
+            let at: Option<(Side, Spot)> = rules.find(&change);
+            let rule: &'static Rule = change.rule;
+            let finding = Finding::new(rule, &change.path).change(change.old, change.new).note(format!("for {whom}"));
+            let finding = match change.note {
+                Some(note) => finding.note(note),
+                None => finding,
+            };
+            Finding { at, ..finding }
+        };
+        let mut findings: Vec<Finding> = self.0.into_values().map(finding).collect();
+        sort(&mut findings);
+        findings
+    }
+}
+
+/// What holds for a role goes without saying for a user with that role.
+fn shortened(labels: &[String]) -> Vec<&str> {
+    let implied =
+        |label: &String| label.rsplit_once(" with ").is_some_and(|(_, rest)| labels.iter().any(|l| l == rest));
+    labels.iter().filter(|label| !implied(label)).map(String::as_str).collect()
+}
