@@ -39,6 +39,9 @@ pub fn run(arguments: &Init) -> anyhow::Result<ExitCode> {
             bail!("{} is there already; --force overwrites it, --out writes elsewhere", path.display());
         }
     }
+    if let Some(schema) = arguments.schema.iter().find(|schema| schema.contains('.')) {
+        bail!("a contract cannot name the schema \"{schema}\": a dot ends the schema there");
+    }
     let (account, host, port) = account(arguments)?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;

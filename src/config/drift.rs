@@ -99,6 +99,18 @@ mod tests {
     }
 
     #[test]
+    fn what_the_documentation_shows_can_be_used() {
+        let page = include_str!("../../docs/drift.md");
+        let shown = page.split("```yaml\n").find(|block| block.starts_with("drift: ")).unwrap();
+        let text = format!("upstream: {{host: db}}\n{}", shown.split("```").next().unwrap());
+        let (config, found) = read(&SourceFile::new("p.yaml", &text));
+        assert!(found.is_empty(), "{found:?}");
+        let drift = config.unwrap().drift;
+        assert_eq!(Drift { ignore: Ignore::default(), fail_readiness: false, ..drift }, Drift::default());
+        assert!(Kind::ALL.iter().all(|kind| page.contains(&format!("`{}`", kind.as_str()))), "a kind is not explained");
+    }
+
+    #[test]
     fn mistakes_are_told_where_they_are() {
         assert_eq!(
             drift("{ignore: ['extra_tables:x'], intervall: 5s, fail_readiness: risky}").1,

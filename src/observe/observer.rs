@@ -211,7 +211,10 @@ impl Observer {
             .collect();
         let versions: Vec<_> = histories
             .iter()
-            .map(|history| [history.tool.as_str(), &*history.version, history.state.as_str()])
+            .map(|history| {
+                let version = if history.version.is_empty() { "none" } else { &history.version };
+                [history.tool.as_str(), version, history.state.as_str()]
+            })
             .collect();
         self.metrics.set_drift(&name, &items, &versions);
         self.metrics.gauge(&registry::DRIFT_LAST_CHECK, &[&name]).set(now.as_second() as f64);

@@ -170,7 +170,7 @@ fn drift_is_counted_by_table_and_goes_when_it_is_gone() {
     let role = r#"pgcovenant_drift_items{datname="shop",relname="",kind="grant_bypass",severity="breaking"}"#;
     assert_eq!(found.get(role), Some(&"1"), "{text}");
     let version =
-        r#"pgcovenant_schema_version_info{datname="shop",tool="flyway",schema_version="unknown",state="in_progress"}"#;
+        r#"pgcovenant_schema_version_info{datname="shop",tool="flyway",schema_version="none",state="in_progress"}"#;
     assert_eq!(found.get(version), Some(&"1"), "{text}");
     observer.drift("shop", &[], &[], jiff::Timestamp::UNIX_EPOCH);
     let text = observer.render();

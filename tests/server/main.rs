@@ -35,6 +35,8 @@ mod pseudonyms;
 mod refusal;
 mod hot_swap;
 mod deprecated;
+mod drift;
+mod init;
 mod sunset;
 mod ddl;
 mod redirect;

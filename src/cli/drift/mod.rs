@@ -12,7 +12,7 @@ use anyhow::{Context, bail};
 use super::input::Input;
 use super::{Drift, FailOn, PROBLEMS};
 use crate::config::Config;
-use crate::model::drift::{Finding, Ignore, Observed, Severity, compare};
+use crate::model::drift::{Bypass, Finding, Observed, Severity, compare};
 use crate::model::structure::Structure;
 use crate::policy::bypass::bypasses;
 use crate::policy::compile::Bundle;
@@ -47,7 +47,10 @@ pub fn run(arguments: &Drift) -> anyhow::Result<ExitCode> {
     for database in databases {
         let (snapshot, structure) =
             runtime.block_on(read(&account, bundle, database)).with_context(|| format!("cannot read {database}"))?;
-        report.add(database, findings(&snapshot, database, &structure, &config.drift.ignore), &structure);
+        let bypasses = bypasses(&snapshot, database, &structure);
+        let found = findings(&snapshot, database, &structure, &bypasses);
+        let told = found.into_iter().filter(|finding| !config.drift.ignore.matches(finding));
+        report.add(database, told.collect(), &structure);
     }
     let text = report.render(arguments.format);
     std::io::stdout().lock().write_all(text.as_bytes()).context("cannot write the report")?;
@@ -82,12 +85,9 @@ async fn read(account: &ServiceAccount, bundle: &Arc<Bundle>, database: &str) ->
     Ok((Snapshot::new(1, Arc::clone(bundle), databases), structure))
 }
 
-/// All differences of one database but for those that are ignored.
-pub fn findings(snapshot: &Snapshot, database: &str, structure: &Structure, ignore: &Ignore) -> Vec<Finding> {
+/// All differences of one database, by what its snapshot and its structure say.
+pub fn findings(snapshot: &Snapshot, database: &str, structure: &Structure, bypasses: &[Bypass]) -> Vec<Finding> {
     let Some(known) = snapshot.database(database) else { return Vec::new() };
-    let bypasses = bypasses(snapshot, database, structure);
-    let observed = Observed { catalog: &known.catalog, structure, bypasses: &bypasses, now: snapshot.now };
-    let mut findings = compare(snapshot.bundle.contracts(), &observed);
-    findings.retain(|finding| !ignore.matches(finding));
-    findings
+    let observed = Observed { catalog: &known.catalog, structure, bypasses, now: snapshot.now };
+    compare(snapshot.bundle.contracts(), &observed)
 }

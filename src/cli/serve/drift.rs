@@ -11,9 +11,11 @@ use crate::admin::http::NotReady;
 use crate::cli::drift::findings;
 use crate::config::drift::Drift;
 use crate::model::catalog::Catalog;
-use crate::model::drift::{Finding, Kind, Memory, Observed, Severity, sort};
+use crate::model::drift::{Bypass, Finding, Kind, Memory, Observed, Severity, sort};
+use crate::model::migrations::Unread;
 use crate::model::structure::Structure;
 use crate::observe::observer::Observer;
+use crate::policy::bypass::bypasses;
 use crate::policy::compile::Bundle;
 use crate::policy::snapshot::Snapshot;
 use crate::policy::store::SnapshotStore;
@@ -54,9 +56,21 @@ struct Watched {
     catalog: Arc<Catalog>,
     bundle: Arc<Bundle>,
     ddl: u64,
+    /// The catalog has been read just now.
+    fresh: bool,
+    bypasses: Bypasses,
     memory: Memory,
     first_seen: HashMap<Identity, Instant>,
     failure: Option<String>,
+    unread: Vec<Unread>,
+}
+
+/// Who gets around the proxy, and what that was found by.
+#[derive(Default)]
+struct Bypasses {
+    epoch: u64,
+    structure: Arc<Structure>,
+    found: Vec<Bypass>,
 }
 
 impl DriftWatch {
@@ -77,38 +91,48 @@ impl DriftWatch {
         loop {
             ticks.tick().await;
             let snapshot = self.store.load();
-            let promised = snapshot.bundle.databases();
-            let gone: Vec<Box<str>> = watched
-                .keys()
-                .filter(|name| !promised.contains(&***name) || snapshot.database(name).is_none())
-                .cloned()
-                .collect();
-            for name in gone {
-                watched.remove(&name);
-                self.breaking().remove(&name);
-                self.observer.drift(&name, &[], &[], Timestamp::now());
-            }
-            for name in promised {
+            self.forget_gone(&snapshot, &mut watched);
+            for name in snapshot.bundle.databases() {
                 let Some(known) = snapshot.database(name) else { continue };
-                let database = watched.entry(name.into()).or_insert_with(|| Watched {
-                    next: Instant::now(),
-                    catalog: Arc::clone(&known.catalog),
-                    bundle: Arc::clone(&snapshot.bundle),
-                    ddl: self.keeper.changes(name),
-                    memory: Memory::default(),
-                    first_seen: HashMap::new(),
-                    failure: None,
-                });
-                database.notice(&snapshot, &known.catalog, self.keeper.changes(name));
+                let changes = self.keeper.changes(name);
+                let database =
+                    watched.entry(name.into()).or_insert_with(|| Watched::new(&snapshot, &known.catalog, changes));
+                database.notice(&snapshot, &known.catalog, changes);
                 if database.next <= Instant::now() {
-                    self.look(&account, &snapshot, name, database).await;
-                    database.next = Instant::now() + jittered(self.settings.interval);
+                    self.visit(&account, name, database).await;
                 }
             }
         }
     }
 
-    async fn look(&self, account: &ServiceAccount, snapshot: &Snapshot, name: &str, database: &mut Watched) {
+    fn forget_gone(&self, snapshot: &Snapshot, watched: &mut HashMap<Box<str>, Watched>) {
+        let promised = snapshot.bundle.databases();
+        watched.retain(|name, _| {
+            let stays = promised.contains(&**name) && snapshot.database(name).is_some();
+            if !stays {
+                self.breaking().remove(name);
+                self.observer.drift(name, &[], &[], Timestamp::now());
+            }
+            stays
+        });
+    }
+
+    /// What has changed past the proxy is in no catalog yet, unless that is the reason for this visit.
+    async fn visit(&self, account: &ServiceAccount, name: &str, database: &mut Watched) {
+        if !database.fresh
+            && let Some(reading) = self.keeper.read_from_now(name)
+        {
+            reading.await;
+        }
+        let snapshot = self.store.load();
+        let Some(known) = snapshot.database(name) else { return };
+        database.notice(&snapshot, &known.catalog, self.keeper.changes(name));
+        self.look(account, &snapshot, name, database).await;
+        database.fresh = false;
+        database.next = Instant::now() + jittered(self.settings.interval);
+    }
+
+    async fn look(&self, account: &ServiceAccount, snapshot: &Arc<Snapshot>, name: &str, database: &mut Watched) {
         let asked = async {
             let mut client = account.connect(name).await?;
             structure::read(&mut client, &database.catalog).await
@@ -117,6 +141,8 @@ impl DriftWatch {
         match answer.unwrap_or(Err(UpstreamError::Timeout(LIMIT.as_secs()))) {
             Ok(structure) => {
                 database.failure = None;
+                let structure = Arc::new(structure);
+                database.find_bypasses(snapshot, name, &structure).await;
                 let found = self.compare(snapshot, name, &structure, database);
                 self.take_over(name, &found, &structure, database);
             }
@@ -131,11 +157,10 @@ impl DriftWatch {
     }
 
     fn compare(&self, snapshot: &Snapshot, name: &str, structure: &Structure, database: &mut Watched) -> Vec<Finding> {
-        let ignore = &self.settings.ignore;
-        let mut found = findings(snapshot, name, structure, ignore);
+        let mut found = findings(snapshot, name, structure, &database.bypasses.found);
         let observed = Observed { catalog: &database.catalog, structure, bypasses: &[], now: snapshot.now };
-        let remembered = database.memory.look(snapshot.bundle.contracts(), &observed);
-        found.extend(remembered.into_iter().filter(|finding| !ignore.matches(finding)));
+        found.extend(database.memory.look(snapshot.bundle.contracts(), &observed));
+        found.retain(|finding| !self.settings.ignore.matches(finding));
         sort(found)
     }
 
@@ -143,6 +168,18 @@ impl DriftWatch {
     fn take_over(&self, name: &str, found: &[Finding], structure: &Structure, database: &mut Watched) {
         let now = Instant::now();
         self.observer.drift(name, found, &structure.histories, Timestamp::now());
+        if database.unread != structure.unread {
+            for Unread { tool, table, why } in &structure.unread {
+                let tool = tool.as_str();
+                tracing::info!(
+                    database = name,
+                    tool,
+                    table = &**table,
+                    "the history of migrations cannot be read: {why}"
+                );
+            }
+            database.unread.clone_from(&structure.unread);
+        }
         let identities: BTreeSet<Identity> = found.iter().map(Finding::identity).collect();
         for finding in found.iter().filter(|finding| !database.first_seen.contains_key(&finding.identity())) {
             let (kind, severity) = (finding.kind.as_str(), finding.severity.as_str());
@@ -196,11 +233,43 @@ impl DriftWatch {
 }
 
 impl Watched {
+    fn new(snapshot: &Snapshot, catalog: &Arc<Catalog>, ddl: u64) -> Self {
+        Self {
+            next: Instant::now(),
+            catalog: Arc::clone(catalog),
+            bundle: Arc::clone(&snapshot.bundle),
+            ddl,
+            fresh: true,
+            bypasses: Bypasses::default(),
+            memory: Memory::default(),
+            first_seen: HashMap::new(),
+            failure: None,
+            unread: Vec::new(),
+        }
+    }
+
+    /// Compiles the rules of every role that may log in, which takes its time: only when something has changed.
+    async fn find_bypasses(&mut self, snapshot: &Arc<Snapshot>, name: &str, structure: &Arc<Structure>) {
+        let last = &self.bypasses;
+        let same = last.epoch == snapshot.epoch
+            && last.structure.logins == structure.logins
+            && last.structure.column_readers == structure.column_readers;
+        if same {
+            return;
+        }
+        let (for_task, asked, database) = (Arc::clone(snapshot), Arc::clone(structure), name.to_owned());
+        let found = tokio::task::spawn_blocking(move || bypasses(&for_task, &database, &asked)).await;
+        let structure = Arc::clone(structure);
+        // A task that ends in a panic has found nothing; the next look tries again.
+        self.bypasses = found.map(|found| Bypasses { epoch: snapshot.epoch, structure, found }).unwrap_or_default();
+    }
+
     /// Whether there is a reason to look sooner: other contracts, another catalog, DDL that the catalog does not show.
     fn notice(&mut self, snapshot: &Snapshot, catalog: &Arc<Catalog>, ddl: u64) {
         if !Arc::ptr_eq(&self.catalog, catalog) || !Arc::ptr_eq(&self.bundle, &snapshot.bundle) {
             self.catalog = Arc::clone(catalog);
             self.bundle = Arc::clone(&snapshot.bundle);
+            self.fresh = true;
             self.next = Instant::now();
         }
         if self.ddl != ddl {

@@ -261,3 +261,55 @@ fn a_table_can_be_on_its_way_out() {
         "a table cannot be redirected"
     );
 }
+
+#[test]
+fn relationships_are_read_in_every_notation_of_the_standard() {
+    let text = with(
+        "v3.1.0",
+        "  - {name: id, physicalType: bigint}\n  - {name: owner, physicalName: owner_id, physicalType: bigint, \
+         relationships: [{to: schema/people/properties/p_id}, {to: elsewhere.id}]}\n  relationships:\n  \
+         - {from: [t.id, t.owner], to: [people.id, people.other]}\n\
+         - name: people\n  physicalName: other.people_v2\n  properties:\n  \
+         - {id: p_id, name: id, physicalName: person_id, physicalType: bigint}",
+    );
+    let (contract, found) = read_text(&text);
+    assert!(found.is_empty(), "{found:#?}");
+    let contract = contract.unwrap();
+    let told: Vec<String> = contract.entities[0]
+        .relationships
+        .iter()
+        .map(|r| format!("{:?} {:?}.{} {:?}", r.columns, r.schema, r.table, r.to_columns))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "[\"id\", \"owner_id\"] Some(\"other\").people_v2 [\"person_id\", \"other\"]",
+            "[\"owner_id\"] Some(\"other\").people_v2 [\"person_id\"]",
+            "[\"owner_id\"] None.elsewhere [\"id\"]",
+        ]
+    );
+}
+
+#[test]
+fn extensions_stand_where_they_belong_and_have_strict_keys() {
+    let column = "  - {name: c, logicalType: string}";
+    let of_contract = |value: &str| {
+        with("v3.1.0", column) + &format!("customProperties: [{{property: pgcovenantSchemaVersion, value: {value}}}]\n")
+    };
+    let (contract, found) = read_text(&of_contract("{tool: flyway, version: '12'}"));
+    assert!(found.is_empty(), "{found:#?}");
+    let expected = contract.unwrap().schema_version.unwrap();
+    assert_eq!((expected.tool.map(|tool| tool.as_str()), &*expected.version), (Some("flyway"), "12"));
+    let found = read_text(&of_contract("{tool: flyaway, verson: '12'}")).1;
+    for word in [
+        "there is no migration tool `flyaway` (did you mean `flyway`?)",
+        "needs the key `version`",
+        "has no key `verson` (did you mean `version`?)",
+    ] {
+        assert!(found.iter().any(|found| found.contains(word)), "{word}: {found:#?}");
+    }
+    let misplaced = "  - {name: c, customProperties: [{property: pgcovenantIndexes, value: []}]}";
+    let found = read_text(&with("v3.1.0", misplaced)).1;
+    assert!(found[0].contains("a property has no extension `pgcovenantIndexes`"), "{found:#?}");
+    assert!(found[0].contains("belongs to a property or an object"), "{found:#?}");
+}

@@ -13,7 +13,7 @@ pub(super) fn compare(entity: &Entity, relation: &Relation, observed: &Observed<
         let phase = field.retirement.as_ref().map(|retirement| retirement.phase_at(observed.now));
         match relation.column(&field.name) {
             None if phase == Some(Phase::Removed) => {}
-            None => findings.push(comparison.missing(field)),
+            None => findings.push(comparison.missing(field, phase)),
             Some(column) if phase == Some(Phase::Removed) => findings.push(comparison.reappeared(column)),
             Some(column) => {
                 findings.extend(comparison.another_type(field, column));
@@ -39,7 +39,12 @@ impl Comparison<'_> {
         format!("{}.{}", self.relation.display(), display_name(column))
     }
 
-    fn missing(&self, field: &Field) -> Finding {
+    fn missing(&self, field: &Field, phase: Option<Phase>) -> Finding {
+        if phase == Some(Phase::Sunset) {
+            let message = format!("{} has been dropped after its sunset", self.name(&field.name));
+            let help = "Write `phase: removed`, to be told if something adds it again.";
+            return self.about(&field.name, Kind::MissingColumn, Severity::Cosmetic).says(message, help);
+        }
         let message = format!("{} is promised and not there", self.name(&field.name));
         let help = "Statements that name it fail. Run the migration that adds it, or take it out of the contract.";
         let finding = self.about(&field.name, Kind::MissingColumn, Severity::Breaking).says(message, help);

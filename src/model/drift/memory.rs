@@ -19,9 +19,11 @@ pub struct Memory {
     last: Option<Seen>,
     /// Tables that have changed since the last migration.
     unmanaged: BTreeSet<QualifiedName>,
-    /// History tables, with migrations whose checksum has changed: before and after.
-    edited: BTreeMap<(QualifiedName, Box<str>), (Box<str>, Box<str>)>,
+    edited: Edited,
 }
+
+/// Migrations by table and key whose checksum has changed: before and after.
+type Edited = BTreeMap<(QualifiedName, Box<str>), (Box<str>, Box<str>)>;
 
 #[derive(Debug)]
 struct Seen {
@@ -86,11 +88,7 @@ impl Memory {
     }
 }
 
-fn note_edits(
-    edited: &mut BTreeMap<(QualifiedName, Box<str>), (Box<str>, Box<str>)>,
-    before: &History,
-    after: &History,
-) {
+fn note_edits(edited: &mut Edited, before: &History, after: &History) {
     for (key, (_, checksum)) in &after.applied {
         let Some((_, Some(old))) = before.applied.get(key) else { continue };
         let Some(new) = checksum.as_ref().filter(|new| *new != old) else { continue };

@@ -24,13 +24,21 @@ pub(super) fn compare(schema: &str, entity: &Entity, observed: &Observed<'_>, fi
     let phase = entity.retirement.as_ref().map(|retirement| retirement.phase_at(observed.now));
     let name = format!("{}.{}", display_name(schema), display_name(&entity.name));
     let Some(relation) = observed.catalog.find(schema, &entity.name) else {
-        if phase != Some(Phase::Removed) {
-            let message = format!("{name} is promised and not there");
-            let help = "Run the migration that creates it, or take it out of the contract.";
-            let finding = observed.finding(Kind::MissingTable, Severity::Breaking).of(schema, &entity.name);
-            findings.push(finding.says(message, help));
-        }
-        return;
+        let (severity, message, help) = match phase {
+            Some(Phase::Removed) => return,
+            Some(Phase::Sunset) => (
+                Severity::Cosmetic,
+                format!("{name} has been dropped after its sunset"),
+                "Write `phase: removed`, to be told if something creates it again.",
+            ),
+            _ => (
+                Severity::Breaking,
+                format!("{name} is promised and not there"),
+                "Run the migration that creates it, or take it out of the contract.",
+            ),
+        };
+        let finding = observed.finding(Kind::MissingTable, severity).of(schema, &entity.name);
+        return findings.push(finding.says(message, help));
     };
     if phase == Some(Phase::Removed) {
         let message = format!("{name} is there, and the contract says that it has been removed");

@@ -116,6 +116,11 @@ fn what_was_removed_must_not_come_back() {
     let structure = Structure::default();
     assert_eq!(shown(&found(&promised, &there, &structure)), ["risky removed_reappeared public.orders.eta"]);
     assert_eq!(found(&promised, &catalog(&orders(ID)), &structure), [], "removed and gone");
+    let sunset =
+        orders(&format!("{ID}  - name: eta\n    physicalType: date\n{}", removed.replace("removed", "sunset")));
+    assert_eq!(found(&sunset, &there, &structure), []);
+    let gone = shown(&found(&sunset, &catalog(&orders(ID)), &structure));
+    assert_eq!(gone, ["cosmetic missing_column public.orders.eta"], "that is what a sunset is for");
 }
 
 #[test]

@@ -46,7 +46,7 @@ const BESIDE: &[(Tool, &[&str])] = &[
 ];
 
 /// More history tables than this are not read.
-const AT_MOST: usize = 8;
+const AT_MOST: usize = 20;
 
 /// The history tables of a database, in the order of their names.
 pub fn detect(catalog: &Catalog) -> Vec<HistoryTable> {

@@ -170,8 +170,11 @@ pub struct History {
     /// Over version and checksum of every applied step: 32 hexadecimal digits.
     pub digest: Box<str>,
     /// What is applied: keys, with version and checksum.
-    pub applied: BTreeMap<Box<str>, (Box<str>, Option<Box<str>>)>,
+    pub applied: BTreeMap<Box<str>, Applied>,
 }
+
+/// The version of an applied step, and the checksum of its text.
+pub type Applied = (Box<str>, Option<Box<str>>);
 
 /// A history table that the service account may not read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -231,14 +234,17 @@ pub fn summarise(table: &HistoryTable, steps: &[Step], locked: bool) -> History 
                 order.push(step);
                 applied.insert(step.key.clone(), (step.version.clone(), step.checksum.clone()));
             }
-            Some(state) => _ = troubled.insert(&step.key, (state, &step.version)),
+            Some(state) => {
+                let name = if step.version.is_empty() { &step.key } else { &step.version };
+                troubled.insert(&step.key, (state, name));
+            }
             None => {}
         }
     }
-    let versions = order.iter().map(|step| &*step.version).filter(|version| !version.is_empty());
+    let mut versions = order.iter().map(|step| &*step.version).filter(|version| !version.is_empty());
     let version: String = match table.tool.current() {
         Current::Greatest => versions.max_by(|one, other| natural(one, other)).unwrap_or_default().to_owned(),
-        Current::Last => versions.last().unwrap_or_default().to_owned(),
+        Current::Last => versions.next_back().unwrap_or_default().to_owned(),
         Current::All => {
             let mut heads: Vec<&str> = versions.collect();
             heads.sort_unstable();
