@@ -7,6 +7,7 @@ use dashmap::DashMap;
 use metrics::{Counter, Gauge, Key, KeyName, Label, Level, Metadata, Recorder as _};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
+use super::divergence::PairSeries;
 use super::event::Decision;
 use super::histogram::{Family, Histogram, OVERHEAD_BOUNDS, STATEMENT_BOUNDS};
 use super::labels::{self, Limit, OTHER};
@@ -92,6 +93,7 @@ pub struct Metrics {
     databases: DashMap<Box<str>, Arc<DatabaseSeries>, foldhash::fast::RandomState>,
     other_databases: Arc<DatabaseSeries>,
     infos: Mutex<Infos>,
+    pub(super) pairs: PairSeries,
 }
 
 /// Series whose labels say everything and whose value is 1; replaced as a whole.
@@ -172,6 +174,7 @@ impl Metrics {
             databases: DashMap::default(),
             other_databases,
             infos: Mutex::default(),
+            pairs: PairSeries::default(),
         })
     }
 
@@ -341,6 +344,7 @@ impl Metrics {
             render_info(&registry::POLICY_INFO, &infos.policies, &mut text);
             render_info(&registry::DEPRECATED_COLUMN_INFO, &infos.deprecated, &mut text);
         }
+        self.pairs.render(&mut text);
         for family in [&self.statement_duration, &self.table_duration, &self.overhead] {
             family.render(&mut text);
         }

@@ -118,4 +118,12 @@ metrics! {
     TABLE_INDEX_ROWS = Counter "pgcovenant_table_index_rows_total" ["datname", "schemaname", "relname"] "Live rows fetched by index scans as the server counts them, since the proxy watches.";
     /// Index scans by index.
     INDEX_SCANS = Counter "pgcovenant_index_scans_total" ["datname", "schemaname", "relname", "indexrelname"] "Scans of the index as the server counts them, since the proxy watches.";
+    /// Rows in which a column and its replacement differ.
+    DIVERGENT_ROWS = Gauge "pgcovenant_divergent_rows" ["datname", "schemaname", "relname", "column", "replacement"] "Rows read in which a redirected column and its replacement differ; those not backfilled yet are not among them.";
+    /// Rows that have been copied to the replacement, and others.
+    BACKFILL_ROWS = Gauge "pgcovenant_backfill_rows" ["datname", "schemaname", "relname", "column", "replacement", "state"] "Rows read by whether only the redirected column has a value (missing) or not (done).";
+    /// How much of the table was read.
+    DIVERGENCE_SHARE = Gauge "pgcovenant_divergence_sampled_ratio" ["datname", "schemaname", "relname", "column", "replacement"] "Share of the table that was read to compare a redirected column with its replacement; 1 is all of it.";
+    /// When the columns were compared.
+    DIVERGENCE_LAST_CHECK = Gauge "pgcovenant_divergence_last_check_timestamp_seconds" ["datname", "schemaname", "relname", "column", "replacement"] "Unix time at which a redirected column was last compared with its replacement.";
 }

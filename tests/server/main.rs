@@ -35,6 +35,8 @@ mod pseudonyms;
 mod refusal;
 mod hot_swap;
 mod deprecated;
+mod diff;
+mod divergence;
 mod retirement;
 mod commands;
 mod errors;
