@@ -41,7 +41,9 @@ fn what_a_database_no_longer_keeps_of_its_contract_is_found() {
     let folder = contract.path().display().to_string();
     shop.sql("DROP VIEW active_customers");
     shop.sql("ALTER TABLE customers DROP COLUMN notes, ALTER country DROP NOT NULL, ALTER email TYPE varchar(60), ADD fax text");
-    shop.sql("ALTER TABLE employees DROP CONSTRAINT employees_pkey CASCADE; DROP TABLE payments; CREATE TABLE more (a int)");
+    shop.sql(
+        "ALTER TABLE employees DROP CONSTRAINT employees_pkey CASCADE; DROP TABLE payments; CREATE TABLE more (a int)",
+    );
     shop.sql("CREATE SCHEMA elsewhere; CREATE TABLE elsewhere.unknown (a int)");
     shop.sql("ALTER TABLE order_items ALTER item_id TYPE bigint");
     let (code, findings) = diff(&proxy, &folder, &database);

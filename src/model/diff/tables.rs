@@ -6,6 +6,7 @@ use super::columns::Compared;
 use super::finding::Finding;
 use super::rule;
 use super::terms::{Document, Table, Terms};
+use super::usage::many;
 use super::{Occasion, lifecycles, short, usage};
 
 /// A table and the contract that promises it.
@@ -71,7 +72,7 @@ fn partner<'a>(one: &Promised<'_>, siblings: &[Promised<'_>], others: &[Promised
 fn removed(table: &Table, occasion: Occasion<'_>, findings: &mut Vec<Finding>) {
     let path = table.path();
     let finding = Finding::new(&rule::SCHEMA_REMOVED, &path)
-        .change(Some(format!("{} columns", table.columns.len())), None::<String>)
+        .change(Some(many(u64::try_from(table.columns.len()).unwrap_or(u64::MAX), "column")), None::<String>)
         .at(table.keys.of(&[]), None);
     let answer = occasion.usage_of(table, None);
     findings.extend(lifecycles::removal(finding, table.retirement.as_ref(), answer.as_ref(), occasion.now));
