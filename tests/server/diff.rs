@@ -44,6 +44,7 @@ fn what_a_database_no_longer_keeps_of_its_contract_is_found() {
     shop.sql(
         "ALTER TABLE employees DROP CONSTRAINT employees_pkey CASCADE; DROP TABLE payments; CREATE TABLE more (a int)",
     );
+    shop.sql("CREATE TABLE parted (a int) PARTITION BY RANGE (a); CREATE TABLE part PARTITION OF parted DEFAULT");
     shop.sql("CREATE SCHEMA elsewhere; CREATE TABLE elsewhere.unknown (a int)");
     shop.sql("ALTER TABLE order_items ALTER item_id TYPE bigint");
     let (code, findings) = diff(&proxy, &folder, &database);
@@ -59,6 +60,23 @@ fn what_a_database_no_longer_keeps_of_its_contract_is_found() {
             "warning type-changed public.order_items.item_id: integer -> bigint",
             "info field-added public.customers.fax: nothing -> text",
             "info schema-added public.more: nothing -> nothing",
+            "info schema-added public.parted: nothing -> nothing",
+        ]
+    );
+}
+
+#[test]
+fn two_databases_are_compared_with_each_other() {
+    let Some(shop) = shop("diff_before") else { return };
+    let after = shop.twin("diff_after");
+    after.sql("ALTER TABLE orders DROP COLUMN estimated_delivery; DROP TABLE payments");
+    let proxy = configured(&shop);
+    let (one, other) = (format!("pg:{}", shop.database), format!("pg:{}", after.database));
+    assert_eq!(
+        diff(&proxy, &one, &other).1,
+        [
+            "error field-removed public.orders.estimated_delivery: timestamp with time zone -> nothing",
+            "error schema-removed public.payments: 6 columns -> nothing",
         ]
     );
 }

@@ -42,14 +42,18 @@ pub(super) fn compare(old: &Terms, new: &Terms, occasion: Occasion<'_>, findings
 /// the contracts are about.
 fn tables<'a>(side: &'a Terms, other: &Terms) -> Vec<Promised<'a>> {
     let all = side.documents.iter().flat_map(|document| document.tables.iter().map(move |table| (document, table)));
-    if !other.is_live && !side.is_live {
+    if other.is_live == side.is_live {
         return all.collect();
     }
     let known: BTreeSet<&str> = other.documents.iter().flat_map(|d| &d.databases).map(|name| &**name).collect();
+    let named = |table: &Table| {
+        let mut others = other.documents.iter().flat_map(|document| &document.tables);
+        others.any(|one| one.schema == table.schema && one.name == table.name)
+    };
     let schemas: BTreeSet<&str> = other.documents.iter().flat_map(|d| &d.tables).map(|table| &*table.schema).collect();
     all.filter(|(_, table)| {
         let shared = table.databases.iter().any(|database| known.contains(&**database));
-        shared && (!side.is_live || schemas.contains(&*table.schema))
+        shared && (!side.is_live || schemas.contains(&*table.schema)) && (!table.is_part || named(table))
     })
     .collect()
 }
