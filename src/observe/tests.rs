@@ -14,6 +14,7 @@ use crate::engine::report::{
 };
 use crate::model::activity::{Activity, IndexActivity, TableActivity};
 use crate::model::catalog::{ColumnId, Oid};
+use crate::model::divergence::{ColumnPair, Compared, Divergence};
 use crate::model::drift::{Finding, Kind, Severity};
 use crate::model::migrations::{History, HistoryTable, Tool, summarise};
 use crate::policy::subject::Subject;
@@ -81,6 +82,15 @@ fn changed(decision: Decision) -> Event {
     Event { report, ..event(Vec::new(), decision) }
 }
 
+fn pair(column: &str, replacement: &str) -> ColumnPair {
+    let (schema, relation) = ("public".into(), "customers".into());
+    ColumnPair { schema, relation, column: column.into(), replacement: replacement.into() }
+}
+
+fn compared(divergent: Option<u64>) -> Compared {
+    Compared { at: jiff::Timestamp::UNIX_EPOCH, divergent, missing: 3, done: 40, share: 0.25 }
+}
+
 /// Reports at least one event for every metric there is.
 fn report_everything(observer: &Observer) {
     let masked = || statement(vec![relation(1, "customers")], vec![column("email", Outcome::Masked)]);
@@ -115,6 +125,14 @@ fn report_everything(observer: &Observer) {
         sunset: "2026-05-15".into(),
     }]);
     observer.drift("shop", &drift(), &histories(), jiff::Timestamp::UNIX_EPOCH);
+    observer.divergence(&Divergence {
+        database: "shop".into(),
+        pairs: vec![
+            (pair("fax", "phone"), Some(compared(Some(2)))),
+            (pair("mail", "email"), Some(compared(None))),
+            (pair("never", "read"), None),
+        ],
+    });
     observer.activity(&Activity {
         database: "shop".into(),
         tables: vec![TableActivity {
@@ -427,4 +445,28 @@ fn rows_of_an_update_belong_to_the_update() {
         series(&text)[&*format!("pgcovenant_table_rows_total{{{labels}\"{operation}\"}}")].to_owned()
     };
     assert_eq!((rows("select").as_str(), rows("update").as_str()), ("0", "5"));
+}
+
+#[test]
+fn a_pair_of_columns_that_is_no_more_leaves_no_series() {
+    let (observer, _folder) = observer(Caps::default());
+    report_everything(&observer);
+    let labels = r#"datname="shop",schemaname="public",relname="customers",column="fax",replacement="phone""#;
+    let text = observer.render();
+    let before = series(&text);
+    for (name, value) in [
+        (format!("pgcovenant_divergent_rows{{{labels}}}"), "2"),
+        (format!("pgcovenant_backfill_rows{{{labels},state=\"missing\"}}"), "3"),
+        (format!("pgcovenant_backfill_rows{{{labels},state=\"done\"}}"), "40"),
+        (format!("pgcovenant_divergence_sampled_ratio{{{labels}}}"), "0.25"),
+    ] {
+        assert_eq!(before.get(&*name), Some(&value), "{name}\n{text}");
+    }
+    assert_eq!(
+        text.matches("pgcovenant_divergent_rows{").count(),
+        1,
+        "the other pair may differ, the third was never read"
+    );
+    observer.divergence(&Divergence { database: "shop".into(), pairs: Vec::new() });
+    assert!(!observer.render().contains("pgcovenant_divergent_rows"));
 }

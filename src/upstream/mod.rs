@@ -5,6 +5,7 @@
 pub mod catalog;
 pub mod connect;
 pub mod dependents;
+pub mod divergence;
 pub mod end_point;
 pub mod index_stats;
 pub mod keeper;

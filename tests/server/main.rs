@@ -40,6 +40,8 @@ mod init;
 mod sunset;
 mod ddl;
 mod redirect;
+mod diff;
+mod divergence;
 mod retirement;
 mod commands;
 mod errors;
