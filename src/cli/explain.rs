@@ -11,7 +11,7 @@ use super::input::{Input, snapshot};
 use super::{Explain, Format};
 use crate::engine::check::{Facts, Protocol, check};
 use crate::engine::refusal::Refusal;
-use crate::engine::report::{Report, StatementReport};
+use crate::engine::report::{DdlReport, Report, StatementReport};
 use crate::engine::verdict::Verdict;
 use crate::model::catalog::SearchPath;
 use crate::policy::snapshot::Snapshot;
@@ -192,13 +192,7 @@ impl Explained<'_> {
             .into_iter()
             .map(|(column, effect)| json!({"column": column, "effect": effect}))
             .collect();
-        let changes: Vec<_> = self
-            .report()
-            .ddl
-            .iter()
-            .flat_map(|ddl| ddl.changes.iter().map(|change| (ddl.command, change)))
-            .map(|(command, change)| json!({"command": command, "action": change.action, "object": change.object}))
-            .collect();
+        let ddl: Vec<_> = self.report().ddl.iter().map(ddl_json).collect();
         let notices: Vec<_> = self
             .report()
             .notices
@@ -214,7 +208,7 @@ impl Explained<'_> {
             },
             "governed": self.view.governed,
             "statements": self.report().statements.iter().map(statement_json).collect::<Vec<_>>(),
-            "changes": changes,
+            "ddl": ddl,
             "protected": protections,
             "decision": self.decision(),
             "error": error,
@@ -265,6 +259,12 @@ fn statement_text(text: &mut String, number: usize, statement: &StatementReport)
             column.outcome.as_str()
         );
     }
+}
+
+fn ddl_json(ddl: &DdlReport) -> Value {
+    let changes: Vec<_> =
+        ddl.changes.iter().map(|change| json!({"action": change.action, "object": change.object})).collect();
+    json!({"command": ddl.command, "changes": changes})
 }
 
 fn statement_json(statement: &StatementReport) -> Value {

@@ -216,7 +216,8 @@ impl<J: Judge> Conversation<J> {
         };
         let unknown = report.effects.names_unknown;
         let outdated = !self.judge.governed() && (self.is_behind || self.ddl_ran) && (unknown || rewritten);
-        if outdated && self.ddl_ran && !self.dialogue.quiet() && !self.dialogue.batch_open {
+        let between = !(self.dialogue.batch_open || self.dialogue.skipping || self.dialogue.copy_in);
+        if outdated && self.ddl_ran && between && !self.dialogue.quiet() {
             // The change is still in flight.
             return Some(Stop::Waits);
         }

@@ -67,7 +67,11 @@ impl<'a> Gate<'a> {
             report.effects.judged_anew = true;
             depends(rules, ddl, report);
         }
-        if !found.is_empty() && found.iter().all(|found| matches!(found, Found::Temporary)) {
+        let mut both = ddl.changes.iter().zip(&found);
+        let idle = |(change, found): (&Change, &Found<'_>)| {
+            matches!(found, Found::Temporary) || touched::does_nothing(change, found)
+        };
+        if !found.is_empty() && both.all(idle) {
             return Ok(());
         }
         let changes = ddl.changes.iter().zip(&found).map(|(change, found)| words::change(change, found));
@@ -176,8 +180,10 @@ fn depends(rules: &Rules, ddl: &Ddl, report: &mut Report) {
     };
     let searched = |change: &Change| {
         let asked = match change.action {
-            Action::Create => !rules.closed_by.is_empty(),
-            Action::Other => !rules.closed_by.is_empty() || rules.frozen.is_some(),
+            Action::Create { unless_exists: false } => !rules.closed_by.is_empty(),
+            Action::Create { unless_exists: true } | Action::Other => {
+                !rules.closed_by.is_empty() || rules.frozen.is_some()
+            }
             Action::Drop { .. }
             | Action::Rename
             | Action::SetSchema

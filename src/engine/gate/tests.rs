@@ -349,9 +349,16 @@ fn a_freeze_holds_from_its_first_moment_to_before_its_last() {
     for sql in ["DROP INDEX CONCURRENTLY i", "ALTER TYPE y ADD VALUE 'x'", "DROP TABLE nothing", "SELECT 1 INTO t"] {
         assert_eq!(shop.refused(sql).sqlstate.code(), "55000", "{sql}");
     }
-    for sql in ["GRANT SELECT ON orders TO anna", "TRUNCATE orders", "CREATE TEMP TABLE t (a int)", "SELECT 1"] {
+    for sql in [
+        "GRANT SELECT ON orders TO anna",
+        "TRUNCATE orders",
+        "CREATE TEMP TABLE t (a int)",
+        "SELECT 1",
+        "CREATE TABLE IF NOT EXISTS orders (id int)",
+    ] {
         shop.admitted(sql);
     }
+    shop.refused("CREATE TABLE IF NOT EXISTS brand_new (id int)");
     Shop::new("2026-03-01T11:59:59Z", freeze).admitted("CREATE TABLE brand_new (id int)");
     Shop::new("2026-03-02T00:00:00Z", freeze).admitted("CREATE TABLE brand_new (id int)");
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Case;
-use crate::model::catalog::{Catalog, Oid, Relation, RelationKind, SearchPath};
+use crate::model::catalog::{Catalog, Oid, Relation, RelationKind, SearchPath, is_system_schema};
 use crate::policy::compile::Described;
 use crate::sql::lineage::ViewLineage;
 use crate::sql::second_opinion::{Action, Change, Named, Thing};
@@ -33,7 +33,11 @@ pub(super) fn find<'c>(change: &Change, catalog: &'c Catalog, path: &SearchPath,
     let relation = match &named.schema {
         Some(schema) if is_own(schema) => return Found::Temporary,
         Some(schema) => catalog.find(schema, &named.name),
-        None if made.contains(&named.name) && change.action != Action::Create => return Found::Temporary,
+        None if is_made(&change.action) => {
+            let mut schemas = path.lasting().filter(|schema| !is_system_schema(schema));
+            schemas.next().and_then(|schema| catalog.find(schema, &named.name))
+        }
+        None if made.contains(&named.name) => return Found::Temporary,
         None => catalog.resolve(path, &named.name),
     };
     match relation {
@@ -41,6 +45,15 @@ pub(super) fn find<'c>(change: &Change, catalog: &'c Catalog, path: &SearchPath,
         Some(relation) => Found::Relation(relation),
         None => Found::Else,
     }
+}
+
+fn is_made(action: &Action) -> bool {
+    matches!(action, Action::Create { .. })
+}
+
+/// It asks for something to be made that is there already, and does nothing.
+pub(super) fn does_nothing(change: &Change, found: &Found<'_>) -> bool {
+    matches!((&change.action, found), (Action::Create { unless_exists: true }, Found::Relation(_)))
 }
 
 /// Whether a change is of something that the contract describes although the catalog does not tell: a table yet to be made, an
@@ -129,7 +142,7 @@ fn of_relation<'a>(action: &'a Action, relation: &'a Relation, case: &Case<'a>) 
             all
         }
         // It loses nothing that its users name.
-        Action::Create | Action::Other => Vec::new(),
+        Action::Create { .. } | Action::Other => Vec::new(),
     }
 }
 

@@ -18,7 +18,7 @@ const LISTED: usize = 10;
 /// What is changed and how, for reports.
 pub(super) fn change(change: &Change, found: &Found<'_>) -> DdlChange {
     let action = match &change.action {
-        Action::Create => "create",
+        Action::Create { .. } => "create",
         Action::Drop { .. } => "drop",
         Action::Rename => "rename",
         Action::SetSchema => "set schema",
@@ -52,7 +52,7 @@ fn column_of(action: &Action) -> Option<&str> {
         Action::DropColumn { column, .. } | Action::RenameColumn { column } | Action::AlterColumnType { column } => {
             Some(column)
         }
-        Action::Create | Action::Drop { .. } | Action::Rename | Action::SetSchema | Action::Other => None,
+        Action::Create { .. } | Action::Drop { .. } | Action::Rename | Action::SetSchema | Action::Other => None,
     }
 }
 
@@ -110,7 +110,7 @@ impl InUse<'_, '_> {
             Action::Rename | Action::RenameColumn { .. } => format!("rename {thing}"),
             Action::SetSchema => format!("move {thing} to another schema"),
             Action::AlterColumnType { .. } => format!("alter the type of {thing}"),
-            Action::Create | Action::Other => format!("change {thing}"),
+            Action::Create { .. } | Action::Other => format!("change {thing}"),
         }
     }
 

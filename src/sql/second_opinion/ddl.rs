@@ -67,7 +67,10 @@ pub struct Named {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// CREATE.
-    Create,
+    Create {
+        /// IF NOT EXISTS.
+        unless_exists: bool,
+    },
     /// DROP.
     Drop {
         /// With all that depends on it.
@@ -101,24 +104,27 @@ pub enum Action {
 /// What a statement changes; none if it changes no structure, or only that of a temporary table which it makes.
 pub(super) fn ddl(node: Node<'_>) -> Option<Ddl> {
     let of = |command, changes| Some(Ddl { command, nature: Nature::Blocking, changes });
-    let created = |relation: Option<&RangeVar>| changed(relation, Action::Create);
+    let created =
+        |relation: Option<&RangeVar>, unless_exists: bool| changed(relation, Action::Create { unless_exists });
     match node {
-        Node::CreateStmt(create) => visible(create.relation(), of("CREATE TABLE", created(create.relation()))),
+        Node::CreateStmt(create) => {
+            visible(create.relation(), of("CREATE TABLE", created(create.relation(), create.if_not_exists)))
+        }
         Node::CreateTableAsStmt(create) => {
             let relation = create.into().and_then(|into| into.rel());
             let is_view = create.objtype == ObjectType::OBJECT_MATVIEW;
             let command = if is_view { "CREATE MATERIALIZED VIEW" } else { "CREATE TABLE AS" };
-            visible(relation, of(command, created(relation)))
+            visible(relation, of(command, created(relation, create.if_not_exists)))
         }
         Node::SelectStmt(select) => {
             let relation = select.into_clause()?.rel();
-            visible(relation, of("SELECT INTO", created(relation)))
+            visible(relation, of("SELECT INTO", created(relation, false)))
         }
         // What it explains is done where it says ANALYZE.
         Node::ExplainStmt(explain) => ddl(explain.query()).filter(|_| analyses(explain)),
-        Node::ViewStmt(view) => visible(view.view(), of("CREATE VIEW", created(view.view()))),
+        Node::ViewStmt(view) => visible(view.view(), of("CREATE VIEW", created(view.view(), false))),
         Node::CreateSeqStmt(create) => {
-            visible(create.sequence(), structure("CREATE SEQUENCE", created(create.sequence())))
+            visible(create.sequence(), structure("CREATE SEQUENCE", created(create.sequence(), create.if_not_exists)))
         }
         Node::IndexStmt(index) => {
             let nature = nature(index.concurrent);
@@ -144,10 +150,11 @@ pub(super) fn ddl(node: Node<'_>) -> Option<Ddl> {
                 changes: changed(moved.relation(), Action::SetSchema),
             })
         }
-        Node::GrantStmt(grant) if grant.objtype == ObjectType::OBJECT_TABLE => {
-            // ALL TABLES IN SCHEMA has names of schemas here.
-            let tables = grant.objects().iter().filter(|_| grant.targtype == GrantTargetType::ACL_TARGET_OBJECT);
-            let changes = tables.flat_map(|table| changed(Some(table), Action::Other)).collect();
+        // Of other objects, and of ALL TABLES IN SCHEMA, it holds other names than those of relations.
+        Node::GrantStmt(grant)
+            if grant.objtype == ObjectType::OBJECT_TABLE && grant.targtype == GrantTargetType::ACL_TARGET_OBJECT =>
+        {
+            let changes = grant.objects().iter().flat_map(|table| changed(Some(table), Action::Other)).collect();
             Some(Ddl { command: if grant.is_grant { "GRANT" } else { "REVOKE" }, nature: Nature::Beside, changes })
         }
         Node::AlterOwnerStmt(owner) => structure(alter(owner.object_type), Vec::new()),

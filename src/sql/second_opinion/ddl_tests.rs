@@ -25,7 +25,8 @@ fn told(sql: &str) -> String {
         };
         let all = |cascade: &bool| if *cascade { " cascade" } else { "" };
         match &change.action {
-            Action::Create => format!("create {thing}"),
+            Action::Create { unless_exists: true } => format!("create {thing} unless there"),
+            Action::Create { .. } => format!("create {thing}"),
             Action::Drop { cascade } => format!("drop{} {thing}", all(cascade)),
             Action::Rename => format!("rename {thing}"),
             Action::SetSchema => format!("move {thing}"),
@@ -53,6 +54,7 @@ const STATEMENTS: &[(&str, &str)] = &[
     ("EXPLAIN CREATE TABLE t AS SELECT 1", "nothing"),
     ("EXPLAIN ANALYZE CREATE TABLE t AS SELECT 1", "CREATE TABLE AS blocking: create t"),
     ("CREATE TABLE s.t (a int)", "CREATE TABLE blocking: create s.t"),
+    ("CREATE TABLE IF NOT EXISTS t (a int)", "CREATE TABLE blocking: create t unless there"),
     ("CREATE TABLE t PARTITION OF p DEFAULT", "CREATE TABLE blocking: create t"),
     ("CREATE TABLE t AS SELECT 1", "CREATE TABLE AS blocking: create t"),
     ("SELECT 1 INTO t", "SELECT INTO blocking: create t"),
