@@ -132,6 +132,13 @@ fn an_exemption_that_is_extended_is_found_from_the_day_after_on() {
 }
 
 #[test]
+fn what_files_say_does_not_command_the_terminal() {
+    let sides = Sides::new(&[("description: Free text.", "description: \"\\e[31mred\"")], &[]);
+    let (_, said, _) = sides.diff(&["old", "new"]);
+    assert!(said.contains("  Free text. -> ?[31mred\n") && !said.contains('\u{1b}'), "{said:?}");
+}
+
+#[test]
 fn programs_read_the_same_as_json() {
     let sides = Sides::new(NARROWER, &[]);
     let (_, said, _) = sides.diff(&["old", "new", "--format", "json"]);
