@@ -193,7 +193,7 @@ const POLICIES: &[Case] = &[
         &["error mask-weakened public.customers.email: mask mail -> mask end"],
     ),
     policy(
-        &[("except: [{user: billing}]", "except: [{user: billing}, {user: mailer}]")],
+        &[("except: [{user: billing}", "except: [{user: billing}, {user: mailer}")],
         &["error mask-weakened public.customers.email: mask mail -> clear"],
     ),
     policy(

@@ -100,7 +100,7 @@ fn what_cannot_be_read_is_told_with_exit_code_2() {
 
 #[test]
 fn people_read_what_differs_why_it_matters_and_where_it_stands() {
-    let sides = Sides::new(NARROWER, &[("except: [{user: billing}]", "except: [{user: billing}, {user: mailer}]")]);
+    let sides = Sides::new(NARROWER, &[("except: [{user: billing}", "except: [{user: billing}, {user: mailer}")]);
     let (_, said, _) = sides.diff(&["old", "new"]);
     let expected = "\
 error: mask-weakened public.customers.email
@@ -118,6 +118,24 @@ contract shop: 1.3.0 -> 2.0.0; the changes ask for 2.0.0 (major)
 2 errors, 0 warnings, 0 info
 ";
     assert_eq!(said, expected);
+}
+
+#[test]
+fn an_exemption_that_is_extended_is_found_from_the_day_after_on() {
+    let sides = Sides::new(&[], &[("expires: 2026-12-31", "expires: 2027-06-30")]);
+    let (code, said, _) = sides.diff(&["old", "new"]);
+    assert_eq!(code, 1, "{said}");
+    let expected = "error: mask-weakened public.customers.email\n  mask mail -> clear\n  \
+                    for user crm with role support; from 2027-01-01 on\n";
+    assert!(said.starts_with(expected), "{said}");
+    assert!(said.ends_with("1 error, 0 warnings, 0 info\n"), "{said}");
+}
+
+#[test]
+fn what_files_say_does_not_command_the_terminal() {
+    let sides = Sides::new(&[("description: Free text.", "description: \"\\e[31mred\"")], &[]);
+    let (_, said, _) = sides.diff(&["old", "new"]);
+    assert!(said.contains("  Free text. -> ?[31mred\n") && !said.contains('\u{1b}'), "{said:?}");
 }
 
 #[test]

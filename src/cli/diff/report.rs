@@ -24,7 +24,7 @@ impl Report<'_> {
     pub(super) fn text(&self) -> String {
         let mut out = String::new();
         for finding in &self.sorted.findings {
-            out.push_str(&one_text(finding));
+            out.push_str(&printable(&one_text(finding)));
             out.push('\n');
         }
         for (finding, reason) in &self.sorted.excepted {
@@ -113,6 +113,11 @@ impl Report<'_> {
         [Level::Error, Level::Warning, Level::Info]
             .map(|level| self.sorted.findings.iter().filter(|finding| finding.level == level).count())
     }
+}
+
+/// What files say is shown on terminals, which obey control characters.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { '?' } else { c }).collect()
 }
 
 fn one_text(finding: &Finding) -> String {

@@ -9,14 +9,17 @@ mod places;
 mod subjects;
 mod writes;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 use self::effect::{Change, Effects};
 use self::places::Rules;
 use super::compile::Bundle;
+use super::rule::Exemption;
 use super::snapshot::{Database, Occasion};
 use super::subject::Subject;
 use crate::model::catalog::{Catalog, Column, ColumnId, Oid, Relation, RelationKind};
@@ -27,31 +30,50 @@ use crate::model::ident::display_name;
 use crate::model::reading::Reading;
 use crate::sql::lineage;
 
+/// Exemptions beyond these are compared as of now.
+const MOST_MOMENTS: usize = 50;
+
 /// Stands for everything that no contract describes.
 const UNMODELLED: &str = "columns that no contract describes";
 
 /// An oid that no relation of a contract's catalog has.
 const PROBE: Oid = Oid(u32::MAX);
 
-/// Everything that differs between the two sides, at that moment.
+/// Everything that differs between the two sides, at that moment and after the end of each exemption.
 pub fn compare(old: &Bundle, new: &Bundle, now: Timestamp) -> Vec<Finding> {
     let mut differences = Differences::default();
     let everybody = subjects::of([old, new]);
+    let moments = moments([old, new], now);
     for (before, after) in databases(old, new) {
         let catalogs = Catalogs::new((old, before), (new, after));
         for somebody in &everybody {
             let subject = |database: &str| Subject { database: database.into(), ..somebody.subject.clone() };
             let subjects = (subject(before), subject(after));
-            let sides = Sides {
-                old: Effects::new(old, &catalogs.old, &subjects.0, occasion(now)),
-                new: Effects::new(new, &catalogs.new, &subjects.1, occasion(now)),
-                catalogs: &catalogs,
-            };
-            let changes = sides.changes();
-            differences.add(&somebody.label, changes);
+            for (moment, day) in &moments {
+                let sides = Sides {
+                    old: Effects::new(old, &catalogs.old, &subjects.0, occasion(*moment)),
+                    new: Effects::new(new, &catalogs.new, &subjects.1, occasion(*moment)),
+                    catalogs: &catalogs,
+                };
+                differences.add(&somebody.label, sides.changes(), *day);
+            }
         }
     }
     differences.findings(everybody.len(), &Rules { old, new })
+}
+
+/// Now, and the first moment after each exemption that ends later, with its day: what is extended shows only then.
+fn moments(sides: [&Bundle; 2], now: Timestamp) -> Vec<(Timestamp, Option<Date>)> {
+    let policies = || sides.into_iter().flat_map(Bundle::policies);
+    let of_rules = policies().flat_map(|policy| &policy.rules).flat_map(|rule| &rule.except);
+    let of_writes = policies().flat_map(|policy| &policy.writes).flat_map(|grant| &grant.except);
+    let after = |exemption: &Exemption| {
+        let day = exemption.expires?.tomorrow().ok()?;
+        Some((day.to_zoned(TimeZone::UTC).ok()?.timestamp(), Some(day)))
+    };
+    let later: BTreeSet<_> =
+        of_rules.chain(of_writes).filter_map(after).filter(|(moment, _)| *moment > now).take(MOST_MOMENTS).collect();
+    std::iter::once((now, None)).chain(later).collect()
 }
 
 fn occasion(now: Timestamp) -> Occasion<'static> {
@@ -174,15 +196,30 @@ impl Sides<'_> {
 
 /// Differences by what they are, with everybody whom they are about.
 #[derive(Default)]
-struct Differences(BTreeMap<[String; 5], (Change, Vec<String>)>);
+struct Differences {
+    found: BTreeMap<[String; 5], (Change, Vec<String>)>,
+    /// Rule, path and subject of each: what differs now is not told once more for a later day.
+    known: BTreeSet<[String; 3]>,
+}
 
 impl Differences {
-    fn add(&mut self, label: &str, changes: Vec<Change>) {
-        for change in changes {
+    /// Differences for somebody, now or from that day on.
+    fn add(&mut self, label: &str, changes: Vec<Change>, from: Option<Date>) {
+        for mut change in changes {
+            let told = |label: &str| [change.rule.id.to_owned(), change.path.clone(), label.to_owned()];
+            let is_known = |label: &str| self.known.contains(&told(label));
+            if from.is_some() && (is_known(label) || wider(label).any(is_known)) {
+                continue;
+            }
+            self.known.insert(told(label));
+            if let Some(day) = from {
+                let day = format!("from {day} on");
+                change.note = Some(change.note.map_or(day.clone(), |note| format!("{day}; {note}")));
+            }
             let text = |text: &Option<String>| text.clone().unwrap_or_default();
             let [old, new, note] = [&change.old, &change.new, &change.note].map(text);
             let key = [change.rule.id.to_owned(), change.path.clone(), old, new, note];
-            let (_, labels) = self.0.entry(key).or_insert_with(|| (change, Vec::new()));
+            let (_, labels) = self.found.entry(key).or_insert_with(|| (change, Vec::new()));
             if labels.last().is_none_or(|last| last != label) {
                 labels.push(label.to_owned());
             }
@@ -201,7 +238,7 @@ impl Differences {
             };
             Finding { at, ..finding }
         };
-        let mut findings: Vec<Finding> = self.0.into_values().map(finding).collect();
+        let mut findings: Vec<Finding> = self.found.into_values().map(finding).collect();
         sort(&mut findings);
         findings
     }
@@ -209,7 +246,15 @@ impl Differences {
 
 /// What holds for a role goes without saying for a user with that role.
 fn shortened(labels: &[String]) -> Vec<&str> {
-    let implied =
-        |label: &String| label.rsplit_once(" with ").is_some_and(|(_, rest)| labels.iter().any(|l| l == rest));
+    let implied = |label: &&String| wider(label).any(|rest| labels.iter().any(|label| label == rest));
     labels.iter().filter(|label| !implied(label)).map(String::as_str).collect()
+}
+
+/// `role support` for `user crm with role support`.
+fn wider(label: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(rest(label), |label| rest(label))
+}
+
+fn rest(label: &str) -> Option<&str> {
+    label.split_once(" with ").map(|(_, rest)| rest)
 }

@@ -107,7 +107,7 @@ impl Parts {
         let named = [("user", user), ("role", role), ("certificate", certificate), ("application", application)];
         let mut words: Vec<String> =
             named.into_iter().filter_map(|(what, word)| Some(format!("{what} {}", word.as_ref()?))).collect();
-        words.extend(network.map(|network| format!("from {network}")));
+        words.extend(network.map(|network| format!("address {network}")));
         if words.is_empty() { UNNAMED.to_owned() } else { words.join(" with ") }
     }
 
@@ -121,5 +121,55 @@ impl Parts {
             application: self.application.unwrap_or_default().into(),
             database: Box::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::source::SourceFile;
+
+    const CONTRACT: &str = "apiVersion: v3.1.0\nkind: DataContract\nid: i\nversion: 1.0.0\nstatus: active\n\
+        servers: [{server: s, type: postgres, host: h, port: 5432, database: d, schema: public}]\n\
+        schema:\n- {name: t, properties: [{name: c, physicalType: text}]}\n";
+
+    /// Everybody whom a policy with this rule is compared for.
+    fn named(to_and_except: &str) -> Vec<Somebody> {
+        let policy = format!(
+            "apiVersion: pgcovenant/v1\nkind: Policy\nmetadata: {{name: p, version: 1}}\nrules:\n\
+             - {{name: r, columns: {{names: [public.t.c]}}, action: deny, {to_and_except}}}\n"
+        );
+        let files = [SourceFile::new("a/c.odcs.yaml", CONTRACT), SourceFile::new("a/p.yaml", &policy)];
+        let (bundle, problems) = Bundle::from_sources(&files);
+        of([&bundle.unwrap_or_else(|| panic!("{problems:?}"))])
+    }
+
+    fn labels(to_and_except: &str) -> Vec<String> {
+        named(to_and_except).into_iter().map(|somebody| somebody.label).collect()
+    }
+
+    #[test]
+    fn everybody_whom_a_rule_names_is_among_them_and_somebody_else() {
+        assert_eq!(labels("to: everyone"), ["anybody else"]);
+        assert_eq!(labels("to: [{role: [a, b]}, {user: c}]"), ["role a", "role b", "user c", "anybody else"]);
+        assert_eq!(
+            labels("to: [{role: a}], except: [{user: \"svc_*\", application: jobs}]"),
+            [
+                "role a",
+                "user svc_ with application jobs",
+                "user svc_ with role a with application jobs",
+                "anybody else"
+            ]
+        );
+    }
+
+    #[test]
+    fn they_are_what_the_rule_asks_for() {
+        let found = named("to: [{role: a, cidr: 10.0.0.0/8, cert: web}]");
+        let Somebody { label, subject } = &found[0];
+        assert_eq!(label, "role a with certificate web with address 10.0.0.0/8");
+        assert_eq!((&*subject.user, subject.certificate.as_deref()), ("a", Some("web")));
+        assert!(subject.roles.contains("a") && subject.address == "10.0.0.0".parse().ok());
+        assert_eq!(found.last().map(|somebody| &*somebody.subject.user), Some(UNNAMED));
     }
 }
