@@ -120,7 +120,7 @@ impl DriftWatch {
     /// What has changed past the proxy is in no catalog yet, unless that is the reason for this visit.
     async fn visit(&self, account: &ServiceAccount, name: &str, database: &mut Watched) {
         if !database.fresh
-            && let Some(reading) = self.keeper.read_from_now(name)
+            && let Some(reading) = self.keeper.read_from_now(name, false)
         {
             reading.await;
         }
