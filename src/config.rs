@@ -119,6 +119,8 @@ pub struct Service {
     pub identity: Option<ClientIdentity>,
     /// How often the catalog is read again when no DDL was seen.
     pub refresh: Duration,
+    /// How often redirected columns are compared with their replacements; none means as the probe sees fit.
+    pub divergence: Option<Duration>,
 }
 
 /// A certificate of our own, shown to the server.

@@ -24,6 +24,7 @@
 //!                                                               or sees other names
 //!                                          sql::resolve         names to numbers
 //!                                          engine::decide       what the subject's rules say
+//!                                          engine::gate         changes of the structure: who may, when, and is it in use
 //!                                          engine::rewrite      replacements; engine::expand for views
 //!                                          sql::splice          the final text
 //!                                          sql::second_opinion  the final text against allow-lists

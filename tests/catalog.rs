@@ -76,7 +76,13 @@ fn upstream(cluster: &Cluster, tls: TlsMode) -> Upstream {
 }
 
 fn service() -> Service {
-    Service { user: "service".to_owned(), password_env: None, identity: None, refresh: Duration::from_secs(3600) }
+    Service {
+        user: "service".to_owned(),
+        password_env: None,
+        identity: None,
+        refresh: Duration::from_secs(3600),
+        divergence: None,
+    }
 }
 
 fn account_for(upstream: &Upstream) -> ServiceAccount {

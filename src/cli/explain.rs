@@ -156,7 +156,10 @@ impl Explained<'_> {
             statement_text(&mut text, number, statement);
         }
         for change in &self.report().ddl {
-            _ = writeln!(text, "changes    {} {}", change.command, change.objects.join(", "));
+            _ = writeln!(text, "changes    {}", change.words());
+        }
+        if self.report().effects.judged_anew {
+            _ = writeln!(text, "           whether that is in use is known to the running proxy only");
         }
         for (at, (column, effect)) in self.protections().iter().enumerate() {
             let head = if at == 0 { "protected" } else { "" };
@@ -193,7 +196,8 @@ impl Explained<'_> {
             .report()
             .ddl
             .iter()
-            .map(|change| json!({"command": change.command, "objects": change.objects}))
+            .flat_map(|ddl| ddl.changes.iter().map(|change| (ddl.command, change)))
+            .map(|(command, change)| json!({"command": command, "action": change.action, "object": change.object}))
             .collect();
         let notices: Vec<_> = self
             .report()

@@ -83,6 +83,7 @@ fn account(arguments: &Init) -> anyhow::Result<(ServiceAccount, String, u16)> {
         password_env: env::var_os(PASSWORD).map(|_| PASSWORD.to_owned()),
         identity: None,
         refresh: Duration::from_secs(60),
+        divergence: None,
     };
     let trust = Trust::new(&upstream, None).context("cannot use TLS")?;
     let account = ServiceAccount::new(&upstream, &service, Arc::new(trust)).context("cannot connect")?;

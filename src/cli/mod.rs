@@ -46,6 +46,8 @@ pub enum Command {
     Init(Init),
     /// Compare two sets of contracts and policies: what breaks, for whom, and which version that asks for.
     Diff(diff::Diff),
+    /// Tell who uses a column or a table, on what evidence. Works while the proxy runs.
+    Usage(Usage),
 }
 
 /// Which files to read.
@@ -186,6 +188,54 @@ pub struct Init {
     pub force: bool,
 }
 
+/// Arguments of `usage`.
+#[derive(Debug, Args)]
+#[command(after_help = "Exit code with --fail-if-used: 0 unused on complete evidence, 1 in use, 2 it cannot be told.")]
+pub struct Usage {
+    /// Which files to read; the store of usage is the one that the configuration names.
+    #[command(flatten)]
+    pub source: Source,
+    /// SCHEMA.TABLE.COLUMN, SCHEMA.TABLE or TABLE.COLUMN: who uses it.
+    #[arg(value_name = "OBJECT")]
+    pub object: Option<String>,
+    /// Another store of usage: a file, or postgres://user@host/database.
+    #[arg(long, value_name = "PATH|URL")]
+    pub state: Option<String>,
+    /// Only of this database.
+    #[arg(long, value_name = "NAME")]
+    pub database: Option<String>,
+    /// What this application uses that is on its way out.
+    #[arg(long, value_name = "NAME")]
+    pub application: Option<String>,
+    /// Which columns of contracts and catalog nobody has used for so long, such as 92d.
+    #[arg(long, value_name = "TIME")]
+    pub unused_for: Option<usage::Lookback>,
+    /// Which application still uses which column that is on its way out.
+    #[arg(long)]
+    pub readiness: bool,
+    /// How far to look back: 92d, 12h, 30min or 10s.
+    #[arg(long, value_name = "TIME", default_value = "92d")]
+    pub since: usage::Lookback,
+    /// How to report.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: UsageFormat,
+    /// Exit with 1 if it is in use, with 2 if that cannot be told.
+    #[arg(long)]
+    pub fail_if_used: bool,
+}
+
+/// How to report usage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum UsageFormat {
+    /// For the terminal.
+    #[default]
+    Table,
+    /// For programs.
+    Json,
+    /// For pull requests and wikis.
+    Markdown,
+}
+
 /// How to report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Format {
@@ -206,6 +256,7 @@ pub fn run(cli: Cli, serve: impl FnOnce(Serve) -> anyhow::Result<ExitCode>) -> E
         Command::Drift(arguments) => drift::run(&arguments),
         Command::Init(arguments) => init::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
+        Command::Usage(arguments) => usage::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {
         let mut stderr = std::io::stderr();

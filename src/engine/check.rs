@@ -159,7 +159,9 @@ pub(super) fn plan(
         let case = judge::Text { sql, tokens, facts: &facts, catalog, lineages, earlier: report.effects, own: &own };
         let (found, objection) = judge::statement(&case, statement, &mut splicer);
         merge_effects(&mut report.effects, found.effects);
-        let shut = gate.pass(&case, statement, &mut report).err();
+        // What a governed session may change is its own.
+        let is_own = facts.view.governed && objection.is_none();
+        let shut = if is_own { None } else { gate.pass(&case, statement, &mut report).err() };
         own.follow(&found, shared, searched);
         report.notices.extend(found.notices);
         report.statements.push(found.report);
@@ -170,7 +172,10 @@ pub(super) fn plan(
         return Err(Box::new(objection.into_refusal(sql, report)));
     }
     let refuse = |objection: Objection| Box::new(objection.into_refusal(sql, Arc::clone(&report)));
-    let splices = splicer.finish().map_err(|error| refuse(Objection::not_understood(error.to_string())))?;
+    let splices = splicer.finish().map_err(|error| {
+        let objection = Objection::not_understood(error.to_string());
+        refuse(if facts.view.governed { objection } else { objection.about_retired() })
+    })?;
     if facts.view.governed {
         let copy = own.catalog_of_all(shared);
         judge::verify(facts, copy.as_ref().or(shared), sql, tokens, &splices).map_err(refuse)?;

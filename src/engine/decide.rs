@@ -186,7 +186,10 @@ impl Decider<'_, '_> {
     fn retiring_relation(&mut self, mention: &RelationRef, relation: &Relation, lifecycle: &Lifecycle) {
         let start = mention.path.span().start;
         if lifecycle.conduct >= Conduct::Refused {
-            self.object(Objection::retired_relation(&mention.path, lifecycle).at(start));
+            let objection = Objection::retired_relation(&mention.path, lifecycle);
+            // COPY does not say where.
+            let copied = matches!(mention.role, Role::CopyTo | Role::CopyFrom);
+            self.object(if copied { objection } else { objection.at(start) });
         } else if lifecycle.conduct == Conduct::Warned {
             self.warn(format!("table {}", relation.display()), "table", lifecycle);
         }

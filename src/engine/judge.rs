@@ -1,7 +1,5 @@
 //! One statement: what it refers to, what the rules say of it, and how its text changes.
 
-use std::collections::BTreeSet;
-
 use super::admission::Allowed;
 use super::check::Facts;
 use super::decide::{self, Case, Denied};
@@ -13,14 +11,13 @@ use super::refusal::SqlState;
 use super::report::{Effects, Notice, RelationUse, StatementReport, Touches};
 use super::{calls, predicates, retired, rewrite, session, temporary, touched, unknown, writes};
 use crate::model::catalog::{Catalog, SearchPath, is_system_schema};
-use crate::model::ident::Ident;
 use crate::policy::trusted;
-use crate::sql::access::{RelationRef, Resolution};
+use crate::sql::access::RelationRef;
 use crate::sql::inner::Around;
 use crate::sql::lexer::{self, Token};
-use crate::sql::second_opinion::{self, Fragment, NamedRelation, OutlineStatement, StatementKind};
+use crate::sql::second_opinion::{self, Fragment, OutlineStatement, StatementKind};
 use crate::sql::splice::{self, Generated, Splice, Splicer};
-use crate::sql::tree::{Name, Path, Span, Statement};
+use crate::sql::tree::{Name, Span, Statement};
 
 /// The text that the statement stands in.
 pub(super) struct Text<'a> {
@@ -86,21 +83,7 @@ fn judge(
     if governed {
         session::admit(text, outline, tokens)?;
     }
-    let Form::Query(around) = form else {
-        found.report.relations = text.named_relations(outline);
-        found.report.unanalysed = kind::blind_spot(&outline.kind);
-        found.report.touched = touched::outlined(text, outline, tokens, &found.report.relations);
-        retired_tables(text, outline, found)?;
-        // The arguments of EXECUTE are expressions that the server evaluates.
-        if !governed {
-            return Ok(());
-        }
-        if outline.kind == StatementKind::Lock {
-            return session::lock(text, outline, splicer);
-        }
-        found.changes.extend(temporary::qualify(text, outline, tokens, splicer)?);
-        return calls::qualify(text, outline, &[], splicer);
-    };
+    let Form::Query(around) = form else { return no_query(text, outline, tokens, found, splicer) };
     let fallback = SearchPath::default();
     let gone = |column| retired::is_gone(text.facts.view, column);
     let Reading { tree, resolved } = match reading::read(text, outline, tokens, around, (&fallback, &gone)) {
@@ -162,50 +145,46 @@ fn judge(
         }
         return Ok(());
     }
-    let rewritten = rewrite::retire(&case, text.sql, text.tokens, splicer);
-    let copied = rewritten.and_then(|()| match &tree {
+    retire(text, &tree, &case, splicer)
+}
+
+/// Rewrites a statement of an observed session around what is retired.
+fn retire(text: &Text<'_>, tree: &Statement, case: &Case<'_>, splicer: &mut Splicer<'_>) -> Result<(), Objection> {
+    let copied = rewrite::retire(case, text.sql, text.tokens, splicer).and_then(|()| match tree {
         Statement::CopyRelation { path, columns, to: true } => {
             let span = copied_span(text, path.span(), columns);
-            rewrite::copy_out(&case, text.sql, text.tokens, splicer, (columns, span))
+            rewrite::copy_out(case, text.sql, text.tokens, splicer, (columns, span))
         }
         _ => Ok(()),
     });
     copied.map_err(Objection::about_retired)
 }
 
-/// What the retirement of a table means for a statement that is no query.
-fn retired_tables(text: &Text<'_>, outline: &OutlineStatement, found: &mut Found) -> Result<(), Objection> {
-    let (Some(catalog), true) = (text.catalog, kind::needs_tables(&outline.kind)) else { return Ok(()) };
-    let fallback = SearchPath::default();
-    let path = text.facts.search_path.unwrap_or(&fallback);
-    let mention = |named: &NamedRelation| {
-        let relation = match &named.schema {
-            Some(schema) => catalog.find(schema, &named.name),
-            None => catalog.resolve(path, &named.name),
-        };
-        let name = |name: &String| {
-            let span = Span { start: named.start, end: named.start };
-            Name { ident: Ident::quoted(name), span }
-        };
-        let path = Path { qualifier: named.schema.iter().map(name).collect(), last: name(&named.name) };
-        RelationRef::named(relation.map(|relation| relation.oid), path)
-    };
-    let relations = outline.relations.iter().map(mention).collect();
-    let resolution = Resolution { relations, ..Resolution::default() };
-    let (lookups, wrapped) = (Lookups::default(), BTreeSet::new());
-    let decision = decide::decide(&Case {
-        catalog,
-        view: text.facts.view,
-        resolution: &resolution,
-        lookups: &lookups,
-        wrapped: &wrapped,
-        facts: text.facts,
-        denied: Denied::LeftOut,
-        depth: 0,
-    });
-    found.report.columns = decision.columns;
-    found.notices = decision.notices;
-    decision.objection.map_or(Ok(()), Err)
+/// A statement without a query that we look into.
+fn no_query(
+    text: &Text<'_>,
+    outline: &OutlineStatement,
+    tokens: &[Token],
+    found: &mut Found,
+    splicer: &mut Splicer<'_>,
+) -> Result<(), Objection> {
+    found.report.relations = text.named_relations(outline);
+    found.report.unanalysed = kind::blind_spot(&outline.kind);
+    found.report.touched = touched::outlined(text, outline, tokens, &found.report.relations);
+    if let Some(decision) = retired::tables(text, outline) {
+        found.report.columns = decision.columns;
+        found.notices = decision.notices;
+        decision.objection.map_or(Ok(()), Err)?;
+    }
+    // The arguments of EXECUTE are expressions that the server evaluates.
+    if !text.facts.view.governed {
+        return Ok(());
+    }
+    if outline.kind == StatementKind::Lock {
+        return session::lock(text, outline, splicer);
+    }
+    found.changes.extend(temporary::qualify(text, outline, tokens, splicer)?);
+    calls::qualify(text, outline, &[], splicer)
 }
 
 /// Checks the final text of a governed session with PostgreSQL's grammar.

@@ -24,8 +24,27 @@ pub struct Report {
 pub struct DdlReport {
     /// The command, as its tag names it.
     pub command: &'static str,
-    /// What it is done to, by full names as far as they are known, such as `public.orders.status`.
-    pub objects: Vec<String>,
+    /// What it does to what.
+    pub changes: Vec<DdlChange>,
+}
+
+/// One thing that a statement does to the structure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DdlChange {
+    /// What is done: `drop column`, `rename`, `alter` …
+    pub action: &'static str,
+    /// To what, by its full name as far as that is known, such as `public.orders.status`.
+    pub object: String,
+}
+
+impl DdlReport {
+    /// All of it in one line, for people.
+    pub fn words(&self) -> String {
+        let changes: Vec<_> =
+            self.changes.iter().map(|change| format!("{} {}", change.action, change.object)).collect();
+        let colon = if changes.is_empty() { "" } else { ": " };
+        format!("{}{colon}{}", self.command, changes.join(", "))
+    }
 }
 
 /// Consequences of a text for the session's own state.

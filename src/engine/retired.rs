@@ -2,12 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use super::decide::is_hidden;
-use crate::model::catalog::{Catalog, Column, ColumnId, Relation};
+use super::decide::{Case, Decision, Denied, decide, is_hidden};
+use super::judge::Text;
+use super::kind;
+use super::lookups::Lookups;
+use super::objection::Objection;
+use crate::model::catalog::{Catalog, Column, ColumnId, Relation, SearchPath};
+use crate::model::ident::Ident;
 use crate::model::lifecycle::{Conduct, Redirect, RedirectedWrites};
 use crate::policy::view::{RelationRules, SubjectView};
 use crate::sql::access::{RelationIndex, RelationRef, Resolution, Role};
 use crate::sql::lexer::{self, Token};
+use crate::sql::second_opinion::{NamedRelation, OutlineStatement};
+use crate::sql::tree::{Name, Path, Span};
 
 /// Whether a column counts as dropped.
 pub(super) fn is_gone(view: &SubjectView, column: ColumnId) -> bool {
@@ -42,6 +49,19 @@ pub(super) fn redirected_writes<'r>(
         Some((old, relation.column(&redirect.to)?, redirect.writes))
     };
     relation.columns.iter().filter_map(pair).collect()
+}
+
+/// The columns that get the value written to one.
+pub(super) fn written_with<'r>(view: &SubjectView, relation: &'r Relation, column: &Column) -> Vec<&'r Column> {
+    let other = |(old, new, writes): (&'r Column, &'r Column, RedirectedWrites)| {
+        let both = writes == RedirectedWrites::Both;
+        match column.attnum {
+            named if named == old.attnum => Some(new),
+            named if named == new.attnum && both => Some(old),
+            _ => None,
+        }
+    };
+    redirected_writes(view, relation).into_iter().filter_map(other).collect()
 }
 
 /// The relations in FROM, by where they stand, that must be replaced by a projection.
@@ -119,4 +139,38 @@ impl Use<'_> {
         let columns = self.relation.columns.iter().filter(reads);
         columns.filter_map(|column| read_from(self.view, self.relation, column)).next().is_some()
     }
+}
+
+/// What the retirement of tables means for a statement that is no query; none where it does not matter.
+pub(super) fn tables(text: &Text<'_>, outline: &OutlineStatement) -> Option<Decision> {
+    let catalog = text.catalog.filter(|_| kind::needs_tables(&outline.kind))?;
+    let fallback = SearchPath::default();
+    let path = text.facts.search_path.unwrap_or(&fallback);
+    let mention = |named: &NamedRelation| {
+        let relation = match &named.schema {
+            Some(schema) => catalog.find(schema, &named.name),
+            None => catalog.resolve(path, &named.name),
+        };
+        let name = |name: &String| {
+            let span = Span { start: named.start, end: named.start };
+            Name { ident: Ident::quoted(name), span }
+        };
+        let path = Path { qualifier: named.schema.iter().map(name).collect(), last: name(&named.name) };
+        RelationRef::named(relation.map(|relation| relation.oid), path)
+    };
+    let relations = outline.relations.iter().map(mention).collect();
+    let resolution = Resolution { relations, ..Resolution::default() };
+    let (lookups, wrapped) = (Lookups::default(), BTreeSet::new());
+    let decision = decide(&Case {
+        catalog,
+        view: text.facts.view,
+        resolution: &resolution,
+        lookups: &lookups,
+        wrapped: &wrapped,
+        facts: text.facts,
+        denied: Denied::LeftOut,
+        depth: 0,
+    });
+    // The server does not say where.
+    Some(Decision { objection: decision.objection.map(Objection::without_place), ..decision })
 }

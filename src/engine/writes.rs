@@ -2,6 +2,7 @@
 
 use super::decide::Case;
 use super::objection::Objection;
+use super::retired;
 use super::rewrite::targets;
 use crate::model::catalog::{ColumnId, Relation, RelationKind};
 use crate::model::ident::display_name;
@@ -72,9 +73,13 @@ fn insert(case: &Case<'_>, index: RelationIndex, relation: &Relation) -> Result<
         return Err(Objection::denied_write(format!("INSERT into {}", display_name(&relation.name))));
     }
     for insert in case.resolution.implicit_inserts.iter().filter(|insert| insert.relation == index) {
-        for column in relation.columns.iter().take(insert.width.unwrap_or(0)) {
-            if !writes.insert.contains(&id(relation, column.attnum)) {
-                return Err(denied_column("INSERT", &column.name, relation));
+        let shown = relation.columns.iter().filter(|column| !retired::is_gone(case.view, id(relation, column.attnum)));
+        for column in shown.take(insert.width.unwrap_or(0)) {
+            let others = retired::written_with(case.view, relation, column);
+            for column in others.into_iter().chain([column]) {
+                if !writes.insert.contains(&id(relation, column.attnum)) {
+                    return Err(denied_column("INSERT", &column.name, relation));
+                }
             }
         }
     }
@@ -85,13 +90,16 @@ fn insert(case: &Case<'_>, index: RelationIndex, relation: &Relation) -> Result<
 fn columns(case: &Case<'_>, index: RelationIndex, relation: &Relation) -> Result<(), Objection> {
     for found in case.resolution.columns.iter().filter(|found| found.via == index) {
         let (listed, verb) = match found.clause {
-            Clause::Insert => (case.view.writes.insert.contains(&found.column), "INSERT"),
-            Clause::Set => (case.view.writes.update.contains(&found.column), "UPDATE"),
+            Clause::Insert => (&case.view.writes.insert, "INSERT"),
+            Clause::Set => (&case.view.writes.update, "UPDATE"),
             Clause::Output | Clause::Filter | Clause::Join | Clause::OrderGroup | Clause::Returning => continue,
         };
-        if !listed {
-            let name = relation.column_by_number(found.column.attnum).map(|column| &*column.name).unwrap_or_default();
-            return Err(denied_column(verb, name, relation).at(found.path.span().start));
+        let Some(column) = relation.column_by_number(found.column.attnum) else { continue };
+        // A value that goes to another column, too, is written there.
+        for column in [column].into_iter().chain(retired::written_with(case.view, relation, column)) {
+            if !listed.contains(&id(relation, column.attnum)) {
+                return Err(denied_column(verb, &column.name, relation).at(found.path.span().start));
+            }
         }
     }
     Ok(())

@@ -8,6 +8,7 @@ pub mod catalog;
 pub mod consumers;
 pub mod contract;
 pub mod diff;
+pub mod divergence;
 pub mod draft;
 pub mod drift;
 pub mod glob;

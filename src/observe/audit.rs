@@ -265,7 +265,7 @@ struct Record<'a> {
     relations: Vec<String>,
     columns: Vec<Column<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    ddl: Vec<Change<'a>>,
+    ddl: Vec<Ddl<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unanalysed: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -281,14 +281,21 @@ struct Record<'a> {
 
 /// One statement that changes the structure.
 #[derive(Debug, Serialize)]
-struct Change<'a> {
+struct Ddl<'a> {
     command: &'a str,
-    objects: &'a [String],
+    changes: Vec<Change<'a>>,
 }
 
-impl<'a> Change<'a> {
-    fn new(change: &'a DdlReport) -> Self {
-        Self { command: change.command, objects: &change.objects }
+#[derive(Debug, Serialize)]
+struct Change<'a> {
+    action: &'a str,
+    object: &'a str,
+}
+
+impl<'a> Ddl<'a> {
+    fn new(ddl: &'a DdlReport) -> Self {
+        let changes = ddl.changes.iter().map(|change| Change { action: change.action, object: &change.object });
+        Self { command: ddl.command, changes: changes.collect() }
     }
 }
 
@@ -343,7 +350,7 @@ impl<'a> Record<'a> {
             operations: statements.iter().map(|statement| statement.operation.as_str()).collect(),
             relations: distinct(named.map(|relation| format!("{}.{}", relation.schema, relation.name))),
             columns: used().map(Column::new).collect(),
-            ddl: event.report.ddl.iter().map(Change::new).collect(),
+            ddl: event.report.ddl.iter().map(Ddl::new).collect(),
             unanalysed: statements.iter().filter_map(|statement| statement.unanalysed).collect(),
             sqlstate: event.sqlstate.map(|code| String::from_utf8_lossy(&code).into_owned()),
             message: event.refusal.as_deref().map(|message| safe_message(message, event.sqlstate)),

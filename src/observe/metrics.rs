@@ -8,6 +8,7 @@ use dashmap::DashMap;
 use metrics::{Counter, Gauge, Key, KeyName, Label, Level, Metadata, Recorder as _};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
+use super::divergence::PairSeries;
 use super::event::Decision;
 use super::histogram::{Family, Histogram, OVERHEAD_BOUNDS, STATEMENT_BOUNDS};
 use super::labels::{self, Limit, OTHER};
@@ -93,6 +94,7 @@ pub struct Metrics {
     databases: DashMap<Box<str>, Arc<DatabaseSeries>, foldhash::fast::RandomState>,
     other_databases: Arc<DatabaseSeries>,
     infos: Mutex<Infos>,
+    pub(super) pairs: PairSeries,
 }
 
 /// Series whose labels say everything and whose value is 1; replaced as a whole.
@@ -177,6 +179,7 @@ impl Metrics {
             databases: DashMap::default(),
             other_databases,
             infos: Mutex::default(),
+            pairs: PairSeries::default(),
         })
     }
 
@@ -367,6 +370,7 @@ impl Metrics {
             let drift = infos.drift.values().flatten().map(|(labels, count)| (labels.as_str(), *count));
             render_gauges(&registry::DRIFT_ITEMS, drift, &mut text);
         }
+        self.pairs.render(&mut text);
         for family in [&self.statement_duration, &self.table_duration, &self.overhead] {
             family.render(&mut text);
         }

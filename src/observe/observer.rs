@@ -15,6 +15,7 @@ use super::registry;
 use super::usage::Usage;
 use crate::engine::report::{ColumnUse, Operation, Outcome, StatementReport};
 use crate::model::activity::Activity;
+use crate::model::divergence::Divergence;
 use crate::model::drift::Finding;
 use crate::model::migrations::History;
 use crate::policy::subject::Subject;
@@ -227,6 +228,21 @@ impl Observer {
         self.metrics.counter(&registry::CATALOG_REFRESHES, &[&name, word]).increment(1);
         self.metrics.gauge(&registry::CATALOG_REFRESH_SUCCESSFUL, &[&name]).set(value);
         self.metrics.observe(&registry::CATALOG_REFRESH_DURATION, &[], took);
+    }
+
+    /// Redirected columns of a database were compared with their replacements.
+    pub fn divergence(&self, found: &Divergence) {
+        let database = Arc::clone(&self.metrics.database(&found.database).name);
+        let labelled = found.pairs.iter().filter_map(|(pair, compared)| {
+            let labels = |column| self.metrics.column_labels(&found.database, [&pair.schema, &pair.relation, column]);
+            let ([schema, relation, column], [.., replacement]) = (labels(&pair.column), labels(&pair.replacement));
+            let labels = [&database, &schema, &relation, &column, &replacement].map(|label| label.to_string());
+            Some((labels, (*compared)?))
+        });
+        let mut pairs: Vec<_> = labelled.collect();
+        // Beyond the limits of labels, pairs look alike: one of them stands for all.
+        pairs.dedup_by(|one, other| one.0 == other.0);
+        self.metrics.pairs.set(&found.database, pairs);
     }
 
     /// Tables and indexes were used.

@@ -134,4 +134,12 @@ metrics! {
     DRIFT_LAST_CHECK = Gauge "pgcovenant_drift_last_check_timestamp_seconds" ["datname"] "Unix time at which the database was last compared with its contracts.";
     /// How far migrations have come.
     SCHEMA_VERSION_INFO = Gauge "pgcovenant_schema_version_info" ["datname", "tool", "schema_version", "state"] "Always 1; the version that the history table of a migration tool says, and how its worst migration is.";
+    /// Rows in which a column and its replacement differ.
+    DIVERGENT_ROWS = Gauge "pgcovenant_divergent_rows" ["datname", "schemaname", "relname", "column", "replacement"] "Rows read in which a redirected column and its replacement differ; those not backfilled yet are not among them.";
+    /// Rows that have been copied to the replacement, and others.
+    BACKFILL_ROWS = Gauge "pgcovenant_backfill_rows" ["datname", "schemaname", "relname", "column", "replacement", "state"] "Rows read by whether only the redirected column has a value (missing) or not (done).";
+    /// How much of the table was read.
+    DIVERGENCE_SHARE = Gauge "pgcovenant_divergence_sampled_ratio" ["datname", "schemaname", "relname", "column", "replacement"] "Share of the table that was read to compare a redirected column with its replacement; 1 is all of it.";
+    /// When the columns were compared.
+    DIVERGENCE_LAST_CHECK = Gauge "pgcovenant_divergence_last_check_timestamp_seconds" ["datname", "schemaname", "relname", "column", "replacement"] "Unix time at which a redirected column was last compared with its replacement.";
 }

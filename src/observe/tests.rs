@@ -10,10 +10,11 @@ use super::metrics::Caps;
 use super::observer::{DeprecatedColumn, Observer};
 use super::registry::METRICS;
 use crate::engine::report::{
-    Access, ColumnUse, DdlReport, Operation, Outcome, RelationUse, Report, StatementReport, Touches,
+    Access, ColumnUse, DdlChange, DdlReport, Operation, Outcome, RelationUse, Report, StatementReport, Touches,
 };
 use crate::model::activity::{Activity, IndexActivity, TableActivity};
 use crate::model::catalog::{ColumnId, Oid};
+use crate::model::divergence::{ColumnPair, Compared, Divergence};
 use crate::model::drift::{Finding, Kind, Severity};
 use crate::model::migrations::{History, HistoryTable, Tool, summarise};
 use crate::policy::subject::Subject;
@@ -72,10 +73,22 @@ fn event(statements: Vec<StatementReport>, decision: Decision) -> Event {
 
 /// Two changes of the structure in one request.
 fn changed(decision: Decision) -> Event {
-    let change = |command, object: &str| DdlReport { command, objects: vec![object.to_owned()] };
-    let ddl = vec![change("ALTER TABLE", "public.orders.status"), change("GRANT", "")];
+    let change = DdlChange { action: "drop column", object: "public.orders.status".to_owned() };
+    let ddl = vec![
+        DdlReport { command: "ALTER TABLE", changes: vec![change] },
+        DdlReport { command: "COMMENT", changes: Vec::new() },
+    ];
     let report = Arc::new(Report { ddl, ..Report::default() });
     Event { report, ..event(Vec::new(), decision) }
+}
+
+fn pair(column: &str, replacement: &str) -> ColumnPair {
+    let (schema, relation) = ("public".into(), "customers".into());
+    ColumnPair { schema, relation, column: column.into(), replacement: replacement.into() }
+}
+
+fn compared(divergent: Option<u64>) -> Compared {
+    Compared { at: jiff::Timestamp::UNIX_EPOCH, divergent, missing: 3, done: 40, share: 0.25 }
 }
 
 /// Reports at least one event for every metric there is.
@@ -112,6 +125,14 @@ fn report_everything(observer: &Observer) {
         sunset: "2026-05-15".into(),
     }]);
     observer.drift("shop", &drift(), &histories(), jiff::Timestamp::UNIX_EPOCH);
+    observer.divergence(&Divergence {
+        database: "shop".into(),
+        pairs: vec![
+            (pair("fax", "phone"), Some(compared(Some(2)))),
+            (pair("mail", "email"), Some(compared(None))),
+            (pair("never", "read"), None),
+        ],
+    });
     observer.activity(&Activity {
         database: "shop".into(),
         tables: vec![TableActivity {
@@ -345,7 +366,8 @@ fn every_change_of_the_structure_is_audited_and_counted() {
     let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let decisions: Vec<_> = lines.iter().map(|line| line["decision"].as_str().unwrap()).collect();
     assert_eq!(decisions, ["allow", "deny"]);
-    let first = serde_json::json!({"command": "ALTER TABLE", "objects": ["public.orders.status"]});
+    let change = serde_json::json!({"action": "drop column", "object": "public.orders.status"});
+    let first = serde_json::json!({"command": "ALTER TABLE", "changes": [change]});
     assert_eq!(lines[0]["ddl"][0], first);
     let text = observer.render();
     for action in ["allowed", "refused"] {
@@ -423,4 +445,28 @@ fn rows_of_an_update_belong_to_the_update() {
         series(&text)[&*format!("pgcovenant_table_rows_total{{{labels}\"{operation}\"}}")].to_owned()
     };
     assert_eq!((rows("select").as_str(), rows("update").as_str()), ("0", "5"));
+}
+
+#[test]
+fn a_pair_of_columns_that_is_no_more_leaves_no_series() {
+    let (observer, _folder) = observer(Caps::default());
+    report_everything(&observer);
+    let labels = r#"datname="shop",schemaname="public",relname="customers",column="fax",replacement="phone""#;
+    let text = observer.render();
+    let before = series(&text);
+    for (name, value) in [
+        (format!("pgcovenant_divergent_rows{{{labels}}}"), "2"),
+        (format!("pgcovenant_backfill_rows{{{labels},state=\"missing\"}}"), "3"),
+        (format!("pgcovenant_backfill_rows{{{labels},state=\"done\"}}"), "40"),
+        (format!("pgcovenant_divergence_sampled_ratio{{{labels}}}"), "0.25"),
+    ] {
+        assert_eq!(before.get(&*name), Some(&value), "{name}\n{text}");
+    }
+    assert_eq!(
+        text.matches("pgcovenant_divergent_rows{").count(),
+        1,
+        "the other pair may differ, the third was never read"
+    );
+    observer.divergence(&Divergence { database: "shop".into(), pairs: Vec::new() });
+    assert!(!observer.render().contains("pgcovenant_divergent_rows"));
 }

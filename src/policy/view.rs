@@ -136,6 +136,26 @@ impl MaskExpression {
         Self { name: name.into(), parts }
     }
 
+    /// This expression over the value of another.
+    pub fn over(&self, inner: &Self) -> Self {
+        let mut parts: Vec<Box<str>> = Vec::new();
+        for (at, part) in self.parts.iter().enumerate() {
+            if at == 0 {
+                parts.push(part.clone());
+                continue;
+            }
+            // The value of the inner one stands in the hole between two parts.
+            let mut pieces = inner.parts.iter();
+            let first = pieces.next().map(|piece| &**piece).unwrap_or_default();
+            let before = parts.pop().unwrap_or_default();
+            parts.push(format!("{before}{first}").into());
+            parts.extend(pieces.cloned());
+            let last = parts.pop().unwrap_or_default();
+            parts.push(format!("{last}{part}").into());
+        }
+        Self { name: self.name.clone(), parts }
+    }
+
     /// The expression over `field`, which must be a column reference in SQL.
     pub fn render(&self, field: &str) -> String {
         self.parts.join(field)

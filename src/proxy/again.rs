@@ -264,18 +264,24 @@ impl<J: Judge> Conversation<J> {
         Some(Stop::Waits)
     }
 
-    /// Takes back a `lock_timeout` that we have given for a change of the structure, before anything else runs.
-    pub(super) fn take_back(&mut self, outbox: &mut Outbox<'_, '_>) {
-        if self.owes.is_none() || !self.dialogue.quiet() || self.dialogue.status != Status::Idle {
-            return;
+    /// Takes back a `lock_timeout` that we have given for a change of the structure, before anything else runs: what the
+    /// client sends behind that waits until it is over.
+    pub(super) fn take_back(&mut self, outbox: &mut Outbox<'_, '_>) -> Option<Stop> {
+        self.owes.as_ref()?;
+        if self.dialogue.batch_open || self.dialogue.skipping || self.dialogue.copy_in {
+            return None;
         }
-        let Some(given) = self.owes.take().filter(|given| given.bytes().all(|byte| byte.is_ascii_alphanumeric()))
-        else {
-            return;
-        };
+        if !self.dialogue.quiet() {
+            return Some(Stop::Waits);
+        }
+        if self.dialogue.status != Status::Idle {
+            return None;
+        }
+        let given = self.owes.take().filter(|given| given.bytes().all(|byte| byte.is_ascii_alphanumeric()))?;
         outbox.take_back_lock_timeout(&given);
         self.dialogue.unnamed_lost = self.dialogue.statement(b"").is_some();
         self.dialogue.expect(Expected::plain(Kind::TakingBack));
+        None
     }
 }
 

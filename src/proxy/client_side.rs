@@ -118,8 +118,10 @@ impl<J: Judge> Conversation<J> {
         if matches!(header.tag, b'S' | b'H' | b'c' | b'X') && header.body > 0 {
             return Err(malformed(Malformed));
         }
-        if header.tag != b'X' {
-            self.take_back(outbox);
+        if matches!(header.tag, b'Q' | b'P' | b'B' | b'D' | b'E' | b'C' | b'F')
+            && let Some(stop) = self.take_back(outbox)
+        {
+            return Ok(Step::Stop(stop));
         }
         match header.tag {
             b'Q' => self.query(header, outbox, to_client),
@@ -203,8 +205,8 @@ impl<J: Judge> Conversation<J> {
         if let Some(stop) = self.session_matters(&verdict, Protocol::Simple, outbox) {
             return Ok(Step::Stop(stop));
         }
-        if self.must_learn(&verdict) {
-            return Ok(Step::Stop(Stop::Learns));
+        if let Some(stop) = self.must_learn(&verdict) {
+            return Ok(Step::Stop(stop));
         }
         match verdict {
             Verdict::Admit(admitted) => {

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use bytes::BytesMut;
 
+use super::client_side::Stop;
 use super::extended::Dialogue;
 use super::judge::{Judge, Learning};
 use crate::engine::refusal::Refusal;
@@ -208,20 +209,24 @@ impl<J: Judge> Conversation<J> {
     /// What names something unknown waits for the catalog to be read once more, and is judged again. So does the first
     /// statement after a session has changed the structure, if what it names is unknown or was written anew by the columns
     /// that there were. In a transaction that has changed the structure itself, a reading would not see that.
-    pub(super) fn must_learn(&mut self, verdict: &Verdict) -> bool {
+    pub(super) fn must_learn(&mut self, verdict: &Verdict) -> Option<Stop> {
         let (report, rewritten) = match verdict {
             Verdict::Admit(admitted) => (&admitted.report, admitted.rewritten_text().is_some()),
             Verdict::Refuse(refusal) => (&refusal.report, false),
         };
-        let unknown = report.effects.names_unknown && (self.judge.governed() || self.is_behind);
-        let outdated = rewritten && self.is_behind;
-        if (unknown || outdated) && !self.ddl_ran && !self.learned {
+        let unknown = report.effects.names_unknown;
+        let outdated = !self.judge.governed() && (self.is_behind || self.ddl_ran) && (unknown || rewritten);
+        if outdated && self.ddl_ran && !self.dialogue.quiet() && !self.dialogue.batch_open {
+            // The change is still in flight.
+            return Some(Stop::Waits);
+        }
+        if (outdated || (unknown && self.judge.governed())) && !self.ddl_ran && !self.learned {
             self.learning = self.judge.learning(std::mem::take(&mut self.is_behind));
             self.learned = self.learning.is_some();
-            return self.learned;
+            return self.learned.then_some(Stop::Learns);
         }
         self.learned = false;
-        false
+        None
     }
 
     /// The server is about to run this.

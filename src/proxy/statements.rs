@@ -49,8 +49,8 @@ impl<J: Judge> Conversation<J> {
         if let Some(stop) = self.session_matters(&verdict, Protocol::Extended, outbox) {
             return Ok(Step::Stop(stop));
         }
-        if self.must_learn(&verdict) {
-            return Ok(Step::Stop(Stop::Learns));
+        if let Some(stop) = self.must_learn(&verdict) {
+            return Ok(Step::Stop(stop));
         }
         let verdict = match parse.and_then(|parse| self.judge.parameter_types(parse.types)) {
             Some(refusal) => Verdict::Refuse(refusal),

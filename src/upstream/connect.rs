@@ -174,8 +174,13 @@ mod tests {
             identity: None,
             connect_timeout: Duration::from_secs(20),
         };
-        let service =
-            Service { user: "u".to_owned(), password_env: None, identity: None, refresh: Duration::from_secs(60) };
+        let service = Service {
+            user: "u".to_owned(),
+            password_env: None,
+            identity: None,
+            refresh: Duration::from_secs(60),
+            divergence: None,
+        };
         let mut account =
             ServiceAccount::new(&upstream, &service, Arc::new(Trust::new(&upstream, None).unwrap())).unwrap();
         account.config.password("p");

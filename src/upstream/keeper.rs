@@ -372,8 +372,13 @@ mod tests {
             identity: None,
             connect_timeout: Duration::from_secs(2),
         };
-        let service =
-            Service { user: "nobody".to_owned(), password_env: None, identity: None, refresh: Duration::from_secs(60) };
+        let service = Service {
+            user: "nobody".to_owned(),
+            password_env: None,
+            identity: None,
+            refresh: Duration::from_secs(60),
+            divergence: None,
+        };
         let trust = |upstream: &Upstream| Arc::new(crate::upstream::tls::Trust::new(upstream, None).unwrap());
         let account = port.map(upstream).map(|to| ServiceAccount::new(&to, &service, trust(&to)).unwrap());
         let readings = Arc::new(AtomicUsize::new(0));

@@ -4,11 +4,14 @@
 
 pub mod catalog;
 pub mod connect;
+pub mod dependents;
+pub mod divergence;
 pub mod end_point;
 pub mod index_stats;
 pub mod keeper;
 pub mod structure;
 pub mod tls;
+pub mod usage_store;
 pub mod verifiers;
 mod migrations;
 mod rows;

@@ -33,7 +33,7 @@ const COMING_AND_GOING: &[Case] = &[
     contract(
         &[("  - name: customers\n", "  - name: buyers\n"), ("{to: customers.id}", "{to: buyers.id}")],
         &[
-            "error schema-removed public.customers: 5 columns -> nothing",
+            "error schema-removed public.customers: 6 columns -> nothing",
             "warning relationship-removed public.orders: customer_id -> customers.id -> nothing",
             "info schema-added public.buyers: nothing -> nothing",
         ],
@@ -153,6 +153,16 @@ const PROMISES: &[Case] = &[
     contract(
         &[("phase: deprecated, since: 2026-09-01, ", "phase: sunset, since: 2026-09-01, ")],
         &["error removal-before-sunset public.orders.estimated: deprecated -> sunset"],
+    ),
+    contract(
+        &[("value: {phase: deprecated}", "value: {phase: deprecated, sunset: 2027-01-01}")],
+        &["info notice-shortened public.customers.fax: no sunset -> sunset 2027-01-01"],
+    ),
+    contract(
+        &[("phase: deprecated, since: 2026-09-01, ", "phase: restricted, since: 2026-09-01, ")],
+        &[
+            "warning phase-moved-on public.orders.estimated: deprecated, sunset 2027-06-30 -> restricted, sunset 2027-06-30",
+        ],
     ),
     contract(
         &[(

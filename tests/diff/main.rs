@@ -7,6 +7,7 @@ mod commands;
 mod document;
 mod git;
 mod property;
+mod several;
 mod usage;
 mod versions;
 

@@ -84,7 +84,7 @@ fn write_report(out: &mut String, report: &Report) {
         }
     }
     for change in &report.ddl {
-        writeln!(out, "-- changes: {} {}", change.command, change.objects.join(", ")).unwrap();
+        writeln!(out, "-- changes: {}", change.words()).unwrap();
     }
     for notice in report.notices.iter().chain(&report.cautions) {
         writeln!(out, "-- warning: {}", notice.message).unwrap();

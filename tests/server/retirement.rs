@@ -151,8 +151,8 @@ async fn a_view_goes_with_the_column_that_it_shows() {
     let Some(shop) = shop("retired_view") else { return };
     shop.sql(
         "CREATE VIEW deliveries AS SELECT order_id, estimated_delivery AS expected FROM orders; \
-         CREATE VIEW late AS SELECT order_id, expected < now() AS late FROM deliveries; \
-         GRANT SELECT ON deliveries, late TO shop_app",
+         CREATE VIEW lateness AS SELECT order_id, expected < now() AS late FROM deliveries; \
+         GRANT SELECT ON deliveries, lateness TO shop_app",
     );
     let policies = shop.policies();
     let proxy = shop.proxy_with(&policies, "");
@@ -163,6 +163,6 @@ async fn a_view_goes_with_the_column_that_it_shows() {
     assert_eq!(app.notices(), [], "the column is not used");
     policies.replace("contract.odcs.yaml", "phase: deprecated", "phase: sunset");
     becomes(&app, "SELECT expected FROM deliveries", true).await;
-    assert_eq!(app.error("SELECT late FROM late").await.code, "42703");
-    assert_eq!(app.simple("SELECT * FROM late WHERE order_id = 1").await.unwrap()[0], "order_id");
+    assert_eq!(app.error("SELECT late FROM lateness").await.code, "42703");
+    assert_eq!(app.simple("SELECT * FROM lateness WHERE order_id = 1").await.unwrap()[0], "order_id");
 }

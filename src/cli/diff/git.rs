@@ -48,7 +48,11 @@ pub(super) fn read(revision: &str, place: &Place<'_>) -> anyhow::Result<Found> {
         }
         Some(b"tree") => Ok(Found { files: git.folder(&object, revision, &shown, place)?, is_folder: true }),
         _ => {
-            bail!("the revision {revision} has no {} in {}", if path.is_empty() { "files" } else { &path }, git.here())
+            bail!(
+                "the revision {revision} has no {} in {}",
+                if shown.is_empty() { "files" } else { &shown },
+                git.here()
+            )
         }
     }
 }

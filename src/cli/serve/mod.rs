@@ -32,9 +32,9 @@ use crate::proxy::listen;
 use crate::proxy::server::Proxy;
 use crate::proxy::shared::{Collaborators, Phase, STACK_BYTES};
 use crate::upstream::connect::ServiceAccount;
-use crate::upstream::index_stats;
 use crate::upstream::keeper::{CatalogKeeper, Reading};
 use crate::upstream::verifiers::VerifierQuery;
+use crate::upstream::{divergence, index_stats};
 use certificates::Certificates;
 use drift::DriftWatch;
 use policies::Policies;
@@ -102,7 +102,7 @@ async fn serve(config: Config, bundle: Arc<Bundle>) -> anyhow::Result<()> {
     let dialer = Dialer::new(&config.upstream, config.tcp, server, vouching);
     let drift =
         Arc::new(DriftWatch::new(config.drift.clone(), Arc::clone(&store), Arc::clone(&keeper), Arc::clone(&observer)));
-    background(&store, &observer, &drift, account);
+    background(&store, &observer, &drift, account.clone());
     follow_files(&config, &policies, &certificates);
     let health = watch_server(dialer.clone(), &observer);
     for database in bundle.databases() {
@@ -110,6 +110,7 @@ async fn serve(config: Config, bundle: Arc<Bundle>) -> anyhow::Result<()> {
             tracing::warn!(database, %error, "cannot read the catalog yet");
         }
     }
+    compare_redirected(&config, &store, &observer, account);
     let (phase, phases) = tokio::sync::watch::channel(Phase::Serving);
     let proxy = Proxy::bind(Collaborators {
         config: config.clone(),
@@ -189,6 +190,20 @@ fn background(
             observer.upkeep();
         }
     });
+}
+
+/// Compares redirected columns with their replacements for as long as the process lives.
+fn compare_redirected(
+    config: &Config,
+    store: &Arc<SnapshotStore>,
+    observer: &Arc<Observer>,
+    account: Option<ServiceAccount>,
+) {
+    let Some(account) = account else { return };
+    let interval = config.service.as_ref().and_then(|service| service.divergence).unwrap_or(divergence::INTERVAL);
+    let told = Arc::clone(observer);
+    let sink = Arc::new(move |found: &_| told.divergence(found));
+    tokio::spawn(divergence::run(account, Arc::clone(store), interval, sink));
 }
 
 /// Reads files again when they change, and policies when the clock says so.

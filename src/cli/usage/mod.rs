@@ -1,3 +1,79 @@
 //! `pgcovenant usage`: who uses a column, and on what evidence that is said.
 
+mod answer;
+mod evidence;
+mod names;
+mod print;
+mod questions;
+mod source;
 pub mod store;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::bail;
+use serde_json::Value;
+
+use super::{CANNOT_RUN, PROBLEMS, Usage, UsageFormat};
+use crate::model::usage::RETENTION_DAYS;
+use evidence::Verdict;
+use print::Block;
+use source::Source;
+
+/// How far to look back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lookback(Duration);
+
+impl FromStr for Lookback {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let units = [("min", 60), ("d", 86_400), ("h", 3600), ("s", 1)];
+        let found = units.iter().find_map(|(unit, seconds)| {
+            let digits = text.trim().strip_suffix(unit)?.trim_end();
+            digits.parse::<u32>().ok().map(|number| u64::from(number) * seconds)
+        });
+        let within = found.filter(|seconds| *seconds <= RETENTION_DAYS.unsigned_abs() * 86_400);
+        within
+            .map(|seconds| Self(Duration::from_secs(seconds)))
+            .ok_or_else(|| format!("write it as 92d, 12h, 30min or 10s; usage is kept for {RETENTION_DAYS} days"))
+    }
+}
+
+/// What is said.
+pub struct Answer {
+    blocks: Vec<Block>,
+    value: Value,
+    /// None where the question is not whether something is used.
+    verdict: Option<Verdict>,
+}
+
+/// Answers one question about usage.
+///
+/// # Errors
+/// The store cannot be read, the files have errors, or nothing is known of what is asked about.
+pub fn run(arguments: &Usage) -> anyhow::Result<ExitCode> {
+    let mut source = Source::open(arguments)?;
+    let answer = match (&arguments.object, &arguments.application, &arguments.unused_for) {
+        (Some(object), None, None) if !arguments.readiness => questions::object(&mut source, object)?,
+        (None, Some(application), None) if !arguments.readiness => questions::application(&mut source, application)?,
+        (None, None, Some(_)) if !arguments.readiness && !arguments.fail_if_used => questions::unused(&mut source)?,
+        (None, None, None) if arguments.readiness => questions::readiness(&mut source)?,
+        _ => bail!(
+            "ask one thing: a column or table, --application NAME, --unused-for TIME (without --fail-if-used) or --readiness"
+        ),
+    };
+    let mut out = std::io::stdout().lock();
+    match arguments.format {
+        UsageFormat::Table => write!(out, "{}", print::terminal(&answer.blocks))?,
+        UsageFormat::Markdown => write!(out, "{}", print::markdown(&answer.blocks))?,
+        UsageFormat::Json => writeln!(out, "{:#}", answer.value)?,
+    }
+    Ok(match answer.verdict.filter(|_| arguments.fail_if_used) {
+        None | Some(Verdict::Unused) => ExitCode::SUCCESS,
+        Some(Verdict::InUse | Verdict::StarOnly) => ExitCode::from(PROBLEMS),
+        Some(Verdict::Unknown) => ExitCode::from(CANNOT_RUN),
+    })
+}

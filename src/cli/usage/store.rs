@@ -3,6 +3,7 @@
 use crate::config::state::Place;
 use crate::model::usage::UsageStore;
 use crate::observe::usage::sqlite::SqliteStore;
+use crate::upstream::usage_store::PostgresStore;
 
 /// What it is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +22,9 @@ pub fn open(place: &Place, purpose: Purpose) -> anyhow::Result<Box<dyn UsageStor
     Ok(match (place, purpose) {
         (Place::File(path), Purpose::Write) => Box::new(SqliteStore::new(path)),
         (Place::File(path), Purpose::Read) => Box::new(SqliteStore::for_reading(path)),
-        (Place::Postgres { .. }, _) => anyhow::bail!("not yet"),
+        (Place::Postgres { url, password_env }, purpose) => {
+            let store = PostgresStore::new(url, password_env.as_deref())?;
+            Box::new(if purpose == Purpose::Read { store.for_reading() } else { store })
+        }
     })
 }

@@ -13,7 +13,7 @@ use super::check::{Facts, Moment};
 use super::judge::Text;
 use super::objection::Objection;
 use super::refusal::SqlState;
-use super::report::{DdlReport, Report};
+use super::report::{DdlChange, DdlReport, Report};
 use crate::model::catalog::{Catalog, Relation, SearchPath};
 use crate::model::ident::display_name;
 use crate::policy::compile::Described;
@@ -70,8 +70,8 @@ impl<'a> Gate<'a> {
         if !found.is_empty() && found.iter().all(|found| matches!(found, Found::Temporary)) {
             return Ok(());
         }
-        let objects = ddl.changes.iter().zip(&found).map(|(change, found)| words::object(change, found));
-        report.ddl.push(DdlReport { command: ddl.command, objects: distinct(objects) });
+        let changes = ddl.changes.iter().zip(&found).map(|(change, found)| words::change(change, found));
+        report.ddl.push(DdlReport { command: ddl.command, changes: distinct(changes) });
         let Some(rules) = rules else { return Ok(()) };
         self.frozen(rules)?;
         let case = Case {
@@ -195,11 +195,11 @@ fn depends(rules: &Rules, ddl: &Ddl, report: &mut Report) {
     }
 }
 
-fn distinct(objects: impl Iterator<Item = String>) -> Vec<String> {
-    let mut found: Vec<String> = Vec::new();
-    for object in objects {
-        if !found.contains(&object) {
-            found.push(object);
+fn distinct(changes: impl Iterator<Item = DdlChange>) -> Vec<DdlChange> {
+    let mut found: Vec<DdlChange> = Vec::new();
+    for change in changes {
+        if !found.contains(&change) {
+            found.push(change);
         }
     }
     found
@@ -245,10 +245,16 @@ impl<'a> Case<'a> {
         else {
             return Ok(());
         };
-        let name = format!("{}.{}", display_name(described.schema), display_name(&described.entity.name));
+        let schema = display_name(described.schema);
+        let what = match change.of {
+            Thing::Schema(_) | Thing::Index(_) => format!("schema {schema}"),
+            Thing::Relation(_) | Thing::Type(_) | Thing::OwnedBy(_) => {
+                format!("relation {schema}.{}", display_name(&described.entity.name))
+            }
+        };
         let whom =
             policy.owner.as_ref().map_or_else(|| "the owner of the policy".to_owned(), |owner| owner.to_string());
-        let message = format!("permission denied to change the structure of {name}");
+        let message = format!("permission denied to change the structure of {what}");
         Err(Objection::new(SqlState::InsufficientPrivilege, message)
             .detail(format!(
                 "Policy \"{}\", version {}, names who may change what its contract describes.",

@@ -249,7 +249,7 @@ fn parts_and_views_are_looked_at_where_they_go_too() {
 #[test]
 fn what_no_contract_describes_may_come_and_go() {
     let shop = Shop::new(BEFORE, "").used("public.staging.id", "etl", "2026-02-20T00:00:00Z");
-    assert_eq!(shop.admitted("DROP TABLE staging").report.ddl[0].objects, ["public.staging"]);
+    assert_eq!(shop.admitted("DROP TABLE staging").report.ddl[0].words(), "DROP TABLE: drop public.staging");
 }
 
 #[test]
@@ -308,7 +308,7 @@ fn who_is_not_named_may_not_change_what_the_contract_describes() {
     let shop = Shop::new(BEFORE, "ddl: {to: [{role: migrator}]}");
     let refusal = shop.refused("ALTER TABLE orders ADD COLUMN note text");
     assert_eq!(refusal.sqlstate.code(), "42501");
-    assert_eq!(refusal.message, "permission denied to change the structure of public.orders");
+    assert_eq!(refusal.message, "permission denied to change the structure of relation public.orders");
     assert_eq!(refusal.detail.unwrap(), "Policy \"p\", version 2, names who may change what its contract describes.");
     assert_eq!(refusal.hint.unwrap(), "Connect as one of those, or ask dba@example.com.");
     for sql in [

@@ -6,7 +6,7 @@ use super::Case;
 use super::touched::{Found, Touched};
 use crate::engine::objection::Objection;
 use crate::engine::refusal::SqlState;
-use crate::engine::report::Notice;
+use crate::engine::report::{DdlChange, Notice};
 use crate::model::catalog::{Catalog, Relation, RelationKind, SearchPath};
 use crate::model::consumers::Consumer;
 use crate::model::ident::display_name;
@@ -15,8 +15,22 @@ use crate::sql::second_opinion::{Action, Change, Named, Thing};
 /// Consumers that are listed one by one.
 const LISTED: usize = 10;
 
-/// What is changed, for reports: the full name as far as it is known.
-pub(super) fn object(change: &Change, found: &Found<'_>) -> String {
+/// What is changed and how, for reports.
+pub(super) fn change(change: &Change, found: &Found<'_>) -> DdlChange {
+    let action = match &change.action {
+        Action::Create => "create",
+        Action::Drop { .. } => "drop",
+        Action::Rename => "rename",
+        Action::SetSchema => "set schema",
+        Action::DropColumn { .. } => "drop column",
+        Action::RenameColumn { .. } => "rename column",
+        Action::AlterColumnType { .. } => "alter column type",
+        Action::Other => "alter",
+    };
+    DdlChange { action, object: object(change, found) }
+}
+
+fn object(change: &Change, found: &Found<'_>) -> String {
     let written = |named: &Named| match &named.schema {
         Some(schema) => format!("{}.{}", display_name(schema), display_name(&named.name)),
         None => display_name(&named.name),

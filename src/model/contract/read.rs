@@ -95,6 +95,7 @@ fn tags(node: &Node) -> Vec<Box<str>> {
 
 fn fields(object: &Node, problems: &mut Problems<'_>) -> Vec<Field> {
     let mut fields: Vec<Field> = Vec::new();
+    let mut replacements = Vec::new();
     for node in object.get("properties").map_or(&[][..], Node::items) {
         let Some(name) = text(node, "physicalName").or_else(|| text(node, "name")) else { continue };
         let span = node.entry("name").map_or_else(|| node.span.clone(), |entry| entry.node.span.clone());
@@ -110,6 +111,8 @@ fn fields(object: &Node, problems: &mut Problems<'_>) -> Vec<Field> {
         };
         let logical = text(node, "logicalType");
         let physical = text(node, "physicalType");
+        let extensions = Extensions::of(node, &[LIFECYCLE], "a property", problems);
+        let retirement = extensions.get(LIFECYCLE);
         fields.push(Field {
             name,
             only_logical: logical.clone().filter(|_| physical.is_none()),
@@ -120,13 +123,43 @@ fn fields(object: &Node, problems: &mut Problems<'_>) -> Vec<Field> {
             partition_key: is_true(node, "partitioned").then(|| position("partitionKeyPosition")),
             classification: node.get("classification").and_then(Node::as_str).map(Into::into),
             tags: tags(node),
-            retirement: Extensions::of(node, &[LIFECYCLE], "a property", problems)
-                .get(LIFECYCLE)
-                .and_then(|entry| lifecycle::read(&entry.node, Of::Column, problems)),
+            retirement: retirement.and_then(|entry| lifecycle::read(&entry.node, Of::Column, problems)),
             span,
         });
+        replacements
+            .extend(retirement.and_then(|entry| entry.node.get("replacedBy")).map(|node| (fields.len() - 1, node)));
     }
+    redirects(&fields, &replacements, problems);
     fields
+}
+
+/// A redirected column leads to another column of the same object, which leads nowhere itself.
+fn redirects(fields: &[Field], replacements: &[(usize, &Node)], problems: &mut Problems<'_>) {
+    let redirect = |field: &Field| field.retirement.as_ref().and_then(|retirement| retirement.redirect.clone());
+    for (at, node) in replacements {
+        let Some((from, redirect_to)) = fields.get(*at).and_then(|field| Some((&field.name, redirect(field)?.to)))
+        else {
+            continue;
+        };
+        let to = fields.iter().find(|field| field.name == redirect_to);
+        match to {
+            _ if *from == redirect_to => problems.error(&node.span, format!("`{from}` is redirected to itself")),
+            None => {
+                let help = match nearest(&redirect_to, fields.iter().map(|field| &*field.name)) {
+                    Some(meant) => format!("did you mean `{meant}`?"),
+                    None => "A redirection leads to another column of the same table.".to_owned(),
+                };
+                problems.error_with(&node.span, format!("there is no column `{redirect_to}` to redirect to"), help);
+            }
+            Some(to) if redirect(to).is_some() => {
+                problems.error(
+                    &node.span,
+                    format!("`{redirect_to}` is redirected itself, and nothing can be redirected to it"),
+                );
+            }
+            Some(_) => {}
+        }
+    }
 }
 
 /// Fields inside an object or array column are no columns: what is said of them protects nothing.

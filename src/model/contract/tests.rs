@@ -173,6 +173,26 @@ fn retirement(value: &str) -> (Option<Retirement>, Vec<String>) {
 }
 
 #[test]
+fn a_redirection_leads_to_another_column_of_the_table() {
+    let problems = |columns: &str| read_text(&with("v3.1.0", columns)).1;
+    let redirected = |name: &str, to: &str| {
+        format!(
+            "  - {{name: {name}, customProperties: [{{property: pgcovenantLifecycle, value: {{phase: active, redirect: both, replacedBy: {to}}}}}]}}\n"
+        )
+    };
+    assert_eq!(problems(&(redirected("c", "d") + "  - {name: d}")), [""; 0]);
+    assert_eq!(
+        problems(&(redirected("c", "dd") + "  - {name: d}")),
+        ["c.odcs.yaml:10:117: error: there is no column `dd` to redirect to (did you mean `d`?)"]
+    );
+    assert_eq!(problems(&redirected("c", "c")), ["c.odcs.yaml:10:117: error: `c` is redirected to itself"]);
+    assert_eq!(
+        problems(&(redirected("c", "d") + &redirected("d", "e") + "  - {name: e}")),
+        ["c.odcs.yaml:10:117: error: `d` is redirected itself, and nothing can be redirected to it"]
+    );
+}
+
+#[test]
 fn the_whole_way_out_can_be_written_down() {
     let (found, problems) = retirement(
         "{since: 2026-01-15, restricted: 2026-03-01, sunset: 2026-05-15, replacedBy: d, redirect: read, dualWrite: true, \

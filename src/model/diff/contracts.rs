@@ -63,6 +63,7 @@ fn table(schema: &str, entity: &Entity, document: &Node, file: &Places) -> Table
         schema: schema.into(),
         name: entity.name.clone(),
         is_view: entity.kind == EntityKind::View,
+        is_part: false,
         databases: BTreeSet::new(),
         columns,
         key: key.into_iter().map(|(_, name)| name.into()).collect(),

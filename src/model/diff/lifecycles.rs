@@ -72,12 +72,14 @@ pub(super) fn compare(
             findings
                 .push(Finding::new(&rule::PHASE_MOVED_BACK, path).change(Some(told(old, now)), Some(told(new, now))));
         }
+        (Some(old), Some(new)) if before < after && !is_early(Some(old), after, now) => {
+            findings.push(Finding::new(&rule::PHASE_MOVED_ON, path).change(Some(told(old, now)), Some(told(new, now))));
+        }
         (Some(_), Some(_)) | (None, None) => {}
     }
     if after >= Phase::Sunset && before < Phase::Sunset {
         let gone = |rule| Finding::new(rule, path).change(Some(before.as_str()), Some(after.as_str()));
-        let promised = old.and_then(|old| old.sunset);
-        if promised.is_none_or(|day| day > today(now)) {
+        if is_early(old, after, now) {
             let note = old.map_or_else(|| "it was not deprecated before".to_owned(), announced);
             findings.push(gone(&rule::REMOVAL_BEFORE_SUNSET).note(note));
         }
@@ -86,6 +88,12 @@ pub(super) fn compare(
         findings.extend(notice(path, old, new));
     }
     findings
+}
+
+/// Whether it counts as dropped before the day that was announced.
+fn is_early(old: Option<&Retirement>, after: Phase, now: Timestamp) -> bool {
+    let announced = old.and_then(|old| old.sunset);
+    after >= Phase::Sunset && announced.is_none_or(|day| day > today(now))
 }
 
 /// The time between warning and end: consumers may have planned with it.
@@ -103,8 +111,9 @@ fn notice(path: &str, old: &Retirement, new: &Retirement) -> Option<Finding> {
             None => day,
         }
     };
-    (is_earlier || is_shorter)
-        .then(|| Finding::new(&rule::NOTICE_SHORTENED, path).change(Some(told(old)), Some(told(new))))
+    let is_first = old.sunset.is_none() && new.sunset.is_some();
+    let finding = || Finding::new(&rule::NOTICE_SHORTENED, path).change(Some(told(old)), Some(told(new)));
+    (is_earlier || is_shorter || is_first).then(|| finding().milder_if(is_first))
 }
 
 fn told(retirement: &Retirement, now: Timestamp) -> String {

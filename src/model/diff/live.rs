@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use super::terms::{Column, Document, Keys, Table, Terms};
 use crate::model::catalog::{Catalog, Relation, RelationKind};
 
-/// The terms of a database: its tables and views, with names, types, nullability and primary keys. Partitions and other
-/// children belong to their parents.
+/// The terms of a database: its tables and views, with names, types, nullability and primary keys.
 pub fn terms(catalog: &Catalog) -> Terms {
     let mut tables: Vec<Table> = catalog
         .relations()
@@ -36,7 +35,7 @@ fn is_offered(relation: &Relation) -> bool {
         | RelationKind::Foreign => true,
         RelationKind::Sequence | RelationKind::Other => false,
     };
-    has_rows && !relation.is_system() && !relation.is_temporary() && relation.parents.is_empty()
+    has_rows && !relation.is_system() && !relation.is_temporary()
 }
 
 fn table(relation: &Relation, database: &str) -> Table {
@@ -58,6 +57,7 @@ fn table(relation: &Relation, database: &str) -> Table {
     Table {
         schema: relation.schema.clone(),
         name: relation.name.clone(),
+        is_part: !relation.parents.is_empty(),
         is_view: matches!(relation.kind, RelationKind::View | RelationKind::MaterializedView),
         databases: [database.into()].into(),
         columns: relation.columns.iter().map(column).collect(),

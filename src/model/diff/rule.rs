@@ -117,9 +117,11 @@ rules! {
     /// Removed although somebody uses it.
     REMOVAL_WHILE_IN_USE = "removal-while-in-use" Error "Somebody has used it lately and will fail.";
     /// Less time than was promised.
-    NOTICE_SHORTENED = "notice-shortened" Error "Consumers have planned with the time that they were told.";
+    NOTICE_SHORTENED = "notice-shortened" Error "Consumers have planned with the time that they were told." [or Info "a sunset is set for the first time"];
     /// Back to an earlier phase.
     PHASE_MOVED_BACK = "phase-moved-back" Info "What was refused or warned of works again.";
+    /// On to a later phase.
+    PHASE_MOVED_ON = "phase-moved-on" Warning "Statements that were warned of begin to be refused.";
     /// On its way out from now on.
     LIFECYCLE_ADDED = "lifecycle-added" Info "Consumers begin to get warnings." addition;
     /// A service level promises less.

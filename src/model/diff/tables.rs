@@ -6,6 +6,7 @@ use super::columns::Compared;
 use super::finding::Finding;
 use super::rule;
 use super::terms::{Document, Table, Terms};
+use super::usage::many;
 use super::{Occasion, lifecycles, short, usage};
 
 /// A table and the contract that promises it.
@@ -23,6 +24,8 @@ pub(super) fn compare(old: &Terms, new: &Terms, occasion: Occasion<'_>, findings
                 let is_live = old.is_live || new.is_live;
                 one_table(&Compared { old: table, new: counterpart, is_live, occasion }, &mut found);
             }
+            // A database promises nothing: of what no contract describes, nothing is taken away.
+            None if old.is_live && !new.is_live => {}
             None => removed(table, occasion, &mut found),
         }
         findings.extend(found.into_iter().map(|one| Finding { contract: Some(document.id.clone()), ..one }));
@@ -39,14 +42,18 @@ pub(super) fn compare(old: &Terms, new: &Terms, occasion: Occasion<'_>, findings
 /// the contracts are about.
 fn tables<'a>(side: &'a Terms, other: &Terms) -> Vec<Promised<'a>> {
     let all = side.documents.iter().flat_map(|document| document.tables.iter().map(move |table| (document, table)));
-    if !other.is_live && !side.is_live {
+    if other.is_live == side.is_live {
         return all.collect();
     }
     let known: BTreeSet<&str> = other.documents.iter().flat_map(|d| &d.databases).map(|name| &**name).collect();
+    let named = |table: &Table| {
+        let mut others = other.documents.iter().flat_map(|document| &document.tables);
+        others.any(|one| one.schema == table.schema && one.name == table.name)
+    };
     let schemas: BTreeSet<&str> = other.documents.iter().flat_map(|d| &d.tables).map(|table| &*table.schema).collect();
     all.filter(|(_, table)| {
         let shared = table.databases.iter().any(|database| known.contains(&**database));
-        shared && (!side.is_live || schemas.contains(&*table.schema))
+        shared && (!side.is_live || schemas.contains(&*table.schema)) && (!table.is_part || named(table))
     })
     .collect()
 }
@@ -69,7 +76,7 @@ fn partner<'a>(one: &Promised<'_>, siblings: &[Promised<'_>], others: &[Promised
 fn removed(table: &Table, occasion: Occasion<'_>, findings: &mut Vec<Finding>) {
     let path = table.path();
     let finding = Finding::new(&rule::SCHEMA_REMOVED, &path)
-        .change(Some(format!("{} columns", table.columns.len())), None::<String>)
+        .change(Some(many(u64::try_from(table.columns.len()).unwrap_or(u64::MAX), "column")), None::<String>)
         .at(table.keys.of(&[]), None);
     let answer = occasion.usage_of(table, None);
     findings.extend(lifecycles::removal(finding, table.retirement.as_ref(), answer.as_ref(), occasion.now));

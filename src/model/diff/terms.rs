@@ -46,6 +46,8 @@ pub struct Table {
     pub name: Box<str>,
     /// It is a view: of what it shows, a server does not say whether it may be NULL, nor which key it has.
     pub is_view: bool,
+    /// It is a partition, or inherits from another table: part of that for all who do not name it.
+    pub is_part: bool,
     /// The databases that it is in.
     pub databases: BTreeSet<Box<str>>,
     /// Columns, in their order.

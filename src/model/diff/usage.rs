@@ -74,7 +74,8 @@ pub(super) fn used_by(answer: &UsageAnswer, now: Timestamp) -> String {
     format!("used by {}", all.join("; by "))
 }
 
-fn many(count: u64, word: &str) -> String {
+/// `1 shape`, `3 shapes`.
+pub(super) fn many(count: u64, word: &str) -> String {
     if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
 }
 

@@ -142,9 +142,8 @@ pub const EXPIRE: &[&str] =
 
 /// What nothing refers to any more.
 pub const SWEEP: &[&str] = &[
-    "DELETE FROM shapes WHERE NOT EXISTS (SELECT 1 FROM uses u WHERE u.shape = shapes.id)",
-    "DELETE FROM consumers WHERE NOT EXISTS (SELECT 1 FROM uses u WHERE u.consumer = consumers.id) \
-     AND NOT EXISTS (SELECT 1 FROM totals t WHERE t.consumer = consumers.id)",
+    "DELETE FROM shapes WHERE id NOT IN (SELECT shape FROM uses)",
+    "DELETE FROM consumers WHERE id NOT IN (SELECT consumer FROM uses UNION SELECT consumer FROM totals)",
 ];
 
 /// Day: keys of batches before it.

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use crate::engine::report::Access;
 use crate::model::consumers::{Consumer, Used};
 use crate::model::lifecycle::Who;
 use crate::model::usage::{OTHER, Recorded};
@@ -93,7 +94,7 @@ impl Book {
         };
         for group in recorded.chunk_by(same) {
             let mut shapes: HashMap<i64, Vec<&Recorded>> = HashMap::new();
-            for row in group {
+            for row in group.iter().filter(|row| row.access != Access::Ddl.as_str()) {
                 shapes.entry(row.shape).or_default().push(row);
             }
             for (shape, rows) in shapes {
@@ -112,7 +113,7 @@ impl Book {
             column: Some(&first.column),
         };
         let moments = || rows.iter().map(|row| row.last_seen);
-        let by_name = rows.iter().filter(|row| row.access != "star").map(|row| row.last_seen).max();
+        let by_name = rows.iter().filter(|row| row.access != Access::Star.as_str()).map(|row| row.last_seen).max();
         let seen = Seen {
             uses: statements(rows),
             first: rows.iter().map(|row| row.first_seen).min().unwrap_or_default(),

@@ -18,7 +18,7 @@ use crate::policy::subject::Subject;
 const SHARDS: usize = 64;
 
 /// So many pairs in one shard are folded at once.
-const FOLD_AT: usize = 4096;
+const FOLD_AT: usize = 1024;
 
 static NEXT_THREAD: AtomicUsize = AtomicUsize::new(0);
 
@@ -105,6 +105,14 @@ impl Hot {
             cell.syntax_errors += 1;
         }
         cells.len() >= FOLD_AT
+    }
+
+    /// Hands over what this thread has counted, and forgets it.
+    pub(super) fn drain_own(&self, take: impl FnMut(&Cell)) {
+        if let Some(shard) = self.shards.get(thread_number() % SHARDS) {
+            let cells = std::mem::take(&mut *lock(shard));
+            cells.values().for_each(take);
+        }
     }
 
     /// Hands over everything that was counted, and forgets it.

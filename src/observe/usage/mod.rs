@@ -88,7 +88,8 @@ impl Usage {
     #[inline]
     pub fn record(&self, event: &Event) {
         if self.hot.record(event) {
-            self.fold(&mut self.state());
+            let mut state = self.state();
+            self.hot.drain_own(|cell| spell_out(&mut state, cell));
         }
     }
 
@@ -113,9 +114,13 @@ impl Usage {
     pub fn cut(&self, key: BatchKey) -> Batch {
         let mut state = self.state();
         self.fold(&mut state);
+        let until = Timestamp::now();
         let live = state.live.take();
         state.flushing.merge(live);
-        Batch { key, from: self.started, until: Timestamp::now(), ..state.pending.take() }
+        let pending = state.pending.take();
+        // Making rows of it takes time, and somebody may be waiting for an answer.
+        drop(state);
+        Batch { key, from: self.started, until, ..pending.into_batch() }
     }
 
     /// The last batch is in the store; `known` is what the store knows now, if it was asked.
@@ -207,10 +212,11 @@ fn uses(pending: &mut Pending, cell: &Cell, day: Date, statement: &StatementRepo
     }
 }
 
-/// A statement counts once for a column, however often it names it.
+/// A statement counts once for a column, however often it names it. One that changes the structure uses nothing: who tries to drop a
+/// column is not in its own way.
 fn sightings(live: &mut Book, cell: &Cell, statement: &StatementReport) {
     let mut once: HashMap<(Oid, i16), (&Arc<Relation>, bool)> = HashMap::new();
-    for used in &*statement.touched.uses {
+    for used in statement.touched.uses.iter().filter(|used| used.access != Access::Ddl) {
         let by_name = used.access != Access::Star;
         let entry = once.entry((used.relation.oid, used.attnum)).or_insert((&used.relation, false));
         entry.1 |= by_name;

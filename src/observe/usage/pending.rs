@@ -15,6 +15,9 @@ use crate::policy::subject::Subject;
 /// Bytes of an application's name; the server itself keeps 63.
 const NAME_BYTES: usize = 128;
 
+/// Bytes of the texts of shapes that wait.
+const SHAPES_BYTES: usize = 16 << 20;
+
 /// What counts are kept by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct UseKey {
@@ -54,6 +57,7 @@ pub(super) struct Pending {
     consumers: HashMap<Name, i64>,
     objects: HashMap<ObjectName, i64>,
     shapes: HashMap<i64, ShapeRow>,
+    shape_bytes: usize,
     uses: HashMap<UseKey, Counts>,
     blind: HashMap<(Date, Box<str>, i64, Box<str>), u64>,
     totals: HashMap<(Date, i64), (u64, u64)>,
@@ -83,6 +87,7 @@ impl Pending {
             consumers: HashMap::new(),
             objects: HashMap::new(),
             shapes: HashMap::new(),
+            shape_bytes: 0,
             uses: HashMap::new(),
             blind: HashMap::new(),
             totals: HashMap::new(),
@@ -132,9 +137,11 @@ impl Pending {
     /// The number of a shape.
     pub(super) fn shape(&mut self, statement: &StatementReport) -> i64 {
         let id = statement.fingerprint as i64;
-        let row = || ShapeRow { id, operation: statement.operation.as_str(), text: (&*statement.touched.shape).into() };
-        if self.shapes.len() < self.bounds.pending {
-            self.shapes.entry(id).or_insert_with(row);
+        let text = &*statement.touched.shape;
+        // Beyond the bound shapes are still told apart, and their texts come when they are seen again.
+        if self.shape_bytes + text.len() <= SHAPES_BYTES && !self.shapes.contains_key(&id) {
+            self.shape_bytes += text.len();
+            self.shapes.insert(id, ShapeRow { id, operation: statement.operation.as_str(), text: text.into() });
         }
         id
     }
@@ -177,10 +184,14 @@ impl Pending {
         *self.blind.entry((day, database.into(), object, reason.into())).or_default() += statements;
     }
 
-    /// Hands everything over as rows, without a key.
-    pub(super) fn take(&mut self) -> Batch {
+    /// Hands everything over.
+    pub(super) fn take(&mut self) -> Self {
         let fresh = Self { merged: self.merged, ..Self::new(self.bounds) };
-        let full = std::mem::replace(self, fresh);
+        std::mem::replace(self, fresh)
+    }
+
+    /// As rows, without a key.
+    pub(super) fn into_batch(self) -> Batch {
         let consumer = |(name, id): (Name, i64)| ConsumerRow {
             id,
             database: name.database,
@@ -209,12 +220,12 @@ impl Pending {
             sessions: number(sessions),
         };
         Batch {
-            consumers: full.consumers.into_iter().map(consumer).collect(),
-            objects: full.objects.into_iter().map(object).collect(),
-            shapes: full.shapes.into_values().collect(),
-            uses: full.uses.into_iter().map(use_row).collect(),
-            blind: full.blind.into_iter().map(blind).collect(),
-            totals: full.totals.into_iter().map(total).collect(),
+            consumers: self.consumers.into_iter().map(consumer).collect(),
+            objects: self.objects.into_iter().map(object).collect(),
+            shapes: self.shapes.into_values().collect(),
+            uses: self.uses.into_iter().map(use_row).collect(),
+            blind: self.blind.into_iter().map(blind).collect(),
+            totals: self.totals.into_iter().map(total).collect(),
             ..Batch::default()
         }
     }

@@ -141,6 +141,20 @@ fn who_was_refused_is_no_known_consumer_but_a_consumer() {
 }
 
 #[test]
+fn who_changes_the_structure_is_no_consumer() {
+    let (mut store, _folder) = store();
+    let usage = Usage::default();
+    let drop_column = report(7, &[(0, Access::Ddl), (2, Access::Ddl)]);
+    usage.record(&event(&subject("migration"), &drop_column, Decision::Deny));
+    assert_eq!(usage.consumers(STATUS, Timestamp::UNIX_EPOCH), []);
+    store.write(&usage.cut(key(1))).unwrap();
+    let recorded = store.uses(&Filter::default()).unwrap();
+    assert_eq!(recorded.len(), 2, "it is recorded all the same");
+    usage.settled(Some(Book::of(&recorded, 100)));
+    assert_eq!(usage.consumers(STATUS, Timestamp::UNIX_EPOCH), []);
+}
+
+#[test]
 fn what_does_not_fit_is_counted_under_other() {
     let usage = Usage::new(Bounds { pending: 10, consumers: 3, ledger: 5 });
     let report = report(7, &[(2, Access::Explicit)]);

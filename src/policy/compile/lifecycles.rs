@@ -64,6 +64,14 @@ impl Lifecycles {
         self.relations.get(&relation).cloned()
     }
 
+    /// Columns that are read from another one, and the name of that.
+    pub(super) fn redirected_reads(&self) -> impl Iterator<Item = (ColumnId, &str)> {
+        self.columns.iter().filter_map(|(id, lifecycle)| {
+            let redirect = lifecycle.redirect.as_ref().filter(|redirect| redirect.reads)?;
+            Some((*id, &*redirect.to))
+        })
+    }
+
     /// Whether the relation or a column of it is on its way out.
     pub(super) fn touches(&self, relation: Oid) -> bool {
         self.touched.contains(&relation)

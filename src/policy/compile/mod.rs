@@ -11,6 +11,7 @@ mod decision;
 mod fingerprint;
 mod lifecycles;
 mod load;
+mod redirects;
 mod spread;
 mod views;
 
@@ -78,7 +79,7 @@ pub fn strictness(
 }
 
 /// What the owner of a policy should know of a database: which columns are denied because the mask that a rule names for
-/// them does not work there, and why. One sentence each.
+/// them does not work there, and why; and which redirections are off. One sentence each.
 pub fn unfit(bundle: &Bundle, database: &Database, occasion: Occasion<'_>) -> Vec<String> {
     let catalog = &database.catalog;
     let applied = Applied::for_everybody(bundle, &catalog.database, occasion);
@@ -92,6 +93,7 @@ pub fn unfit(bundle: &Bundle, database: &Database, occasion: Occasion<'_>) -> Ve
             format!("{column} is denied instead of masked by rule \"{rule}\" of policy \"{policy}\": {why}")
         })
         .collect();
+    found.extend(redirects::unfit(&applied, catalog));
     found.sort_unstable();
     found.dedup();
     found
@@ -126,6 +128,7 @@ impl Protection {
         let mut opaque = HashMap::new();
         system::close(catalog, &mut enforced, &mut opaque);
         let defined = views::spread(database, applied, &mut enforced, &mut opaque);
+        redirects::combine(&lifecycles, catalog, &mut enforced);
         Self { defined, ..Self::of(enforced, shadow, opaque, (family, lifecycles)) }
     }
 

@@ -56,6 +56,21 @@ fn a_lock_timeout_that_was_given_is_taken_back_before_anything_else_runs() {
 }
 
 #[test]
+fn what_comes_before_the_change_is_over_waits_for_that() {
+    let mut table = Table::new(false);
+    table.client(&query("alter give")).unwrap();
+    table.server(&[answer(GIVEN), ready(b'I')].concat()).unwrap();
+    table.client(b"").unwrap();
+    table.sent();
+    table.server(&error("55P03")).unwrap();
+    assert_eq!(table.client(&query("show lock_timeout")), Ok(Stop::Waits));
+    assert!(table.sent().is_empty());
+    table.server(&ready(b'I')).unwrap();
+    table.client(b"").unwrap();
+    assert!(table.sent()[0].contains("set_config('lock_timeout', '0', false)"));
+}
+
+#[test]
 fn in_a_transaction_a_lock_timeout_is_given_until_its_end() {
     let mut table = Table::new(false);
     table.client(&query("begin")).unwrap();
@@ -119,4 +134,20 @@ fn within_a_batch_that_has_run_something_it_is_asked_there() {
     assert_eq!(table.shown(), ["1", "2", "C SET"]);
     assert_eq!(table.client(b""), Ok(Stop::NeedsMore));
     assert_eq!(table.sent().iter().map(|sent| &sent[..1]).collect::<String>(), "PBES");
+}
+
+#[test]
+fn after_a_change_the_catalog_is_read_before_what_it_may_concern() {
+    let mut table = Table::new(false);
+    // A mask makes the fake engine write the text anew; observed sessions have that where `*` leaves a column out.
+    assert_eq!(table.client(&[query("create x"), query("select mask")].concat()), Ok(Stop::Waits));
+    assert_eq!(table.sent(), ["Q create x"]);
+    table.server(&[message(b'C', b"CREATE\0"), ready(b'I')].concat()).unwrap();
+    assert_eq!(table.client(b""), Ok(Stop::Learns));
+    assert!(table.log().ends_with(&["learns".to_owned()]));
+    table.client(b"").unwrap();
+    assert_eq!(table.sent(), ["Q SELECT MASK"]);
+    table.server(&[message(b'C', b"SELECT 0\0"), ready(b'I')].concat()).unwrap();
+    table.client(&query("select mask")).unwrap();
+    assert_eq!(table.sent(), ["Q SELECT MASK"], "once is enough");
 }

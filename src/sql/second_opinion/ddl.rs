@@ -3,7 +3,7 @@
 use pg_raw_parse::Node;
 use pg_raw_parse::list::NodeList;
 use pg_raw_parse::nodes::{AlterTableCmd, AlterTableStmt, DropStmt, RangeVar, RenameStmt};
-use pg_raw_parse::raw::{AlterTableType, DropBehavior, ObjectType};
+use pg_raw_parse::raw::{AlterTableType, DropBehavior, GrantTargetType, ObjectType};
 
 use super::commands::{alter, drop as drop_tag, other};
 use super::kinds::makes_temporary;
@@ -143,6 +143,12 @@ pub(super) fn ddl(node: Node<'_>) -> Option<Ddl> {
                 nature,
                 changes: changed(moved.relation(), Action::SetSchema),
             })
+        }
+        Node::GrantStmt(grant) if grant.objtype == ObjectType::OBJECT_TABLE => {
+            // ALL TABLES IN SCHEMA has names of schemas here.
+            let tables = grant.objects().iter().filter(|_| grant.targtype == GrantTargetType::ACL_TARGET_OBJECT);
+            let changes = tables.flat_map(|table| changed(Some(table), Action::Other)).collect();
+            Some(Ddl { command: if grant.is_grant { "GRANT" } else { "REVOKE" }, nature: Nature::Beside, changes })
         }
         Node::AlterOwnerStmt(owner) => structure(alter(owner.object_type), Vec::new()),
         Node::DropOwnedStmt(owned) => {

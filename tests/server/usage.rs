@@ -1,0 +1,487 @@
+//! Who uses what: recorded as a script did it, kept across the end of the process, answered with its evidence.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures_util::TryStreamExt as _;
+use serde_json::Value;
+
+use crate::support::sql;
+use crate::support::{Proxy, Shop, shop, until};
+
+const STATE: &str = "state: {path: ./state.sqlite, flush: 100ms}\n";
+
+/// A session of that application.
+async fn app(shop: &Shop, proxy: &Proxy, application: &str, user: &str) -> tokio_postgres::Client {
+    let mut settings = sql::settings(proxy.port(), user, &shop.database);
+    settings.application_name(application);
+    let (client, connection) = settings.connect(tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+/// Runs `usage` with the configuration of the proxy: exit code and standard output.
+fn usage(proxy: &Proxy, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let config = proxy.config().display().to_string();
+    Proxy::run(&[&["usage", "--config", &config][..], arguments].concat())
+}
+
+fn json(proxy: &Proxy, arguments: &[&str]) -> Value {
+    let (code, said, problems) = usage(proxy, &[arguments, &["--format", "json"]].concat());
+    assert_eq!(code, Some(0), "{problems}\n{}", proxy.log());
+    serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}"))
+}
+
+/// Uses by application, ways of using and views, such as `web explicit,filter via public.v`.
+fn counts(answer: &Value) -> BTreeMap<String, u64> {
+    let words = |value: &Value| {
+        let words: Vec<_> = value.as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
+        words.join(",")
+    };
+    let mut found = BTreeMap::new();
+    for consumer in answer["consumers"].as_array().unwrap() {
+        for statement in consumer["statements"].as_array().unwrap() {
+            let via = words(&statement["via"]);
+            let via = if via.is_empty() { String::new() } else { format!(" via {via}") };
+            let refused = if statement["refused"] == 0 { "" } else { " refused" };
+            let key =
+                format!("{} {}{via}{refused}", consumer["application"].as_str().unwrap(), words(&statement["access"]));
+            *found.entry(key).or_default() += statement["uses"].as_u64().unwrap();
+        }
+    }
+    found
+}
+
+/// Waits until the answer has these counts.
+fn expect_counts(proxy: &Proxy, object: &str, expected: &[(&str, u64)]) -> Value {
+    let expected: BTreeMap<String, u64> = expected.iter().map(|(key, count)| ((*key).to_owned(), *count)).collect();
+    let mut answer = Value::Null;
+    for _ in 0..200 {
+        // The store is made at the start of the proxy; what is recorded follows within a flush.
+        let (code, said, _) = usage(proxy, &[object, "--format", "json"]);
+        if code == Some(0) {
+            answer = serde_json::from_str(&said).unwrap();
+            if counts(&answer) == expected {
+                return answer;
+            }
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(counts(&answer), expected, "{object}: {answer:#}\n{}", proxy.log());
+    answer
+}
+
+async fn repeat(client: &tokio_postgres::Client, times: usize, sql: &str) {
+    for time in 0..times {
+        client
+            .simple_query(&sql.replace("{n}", &time.to_string()))
+            .await
+            .unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+    }
+}
+
+async fn copy_out(client: &tokio_postgres::Client, sql: &str) {
+    let stream = client.copy_out(sql).await.unwrap();
+    assert!(!stream.try_collect::<Vec<_>>().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn counts_are_what_the_script_did() {
+    let Some(shop) = shop("usage_counts") else { return };
+    shop.sql(
+        "CREATE VIEW late AS SELECT order_id, estimated_delivery AS due FROM orders WHERE estimated_delivery IS NOT NULL;
+         CREATE VIEW later AS SELECT due, order_id FROM late;
+         GRANT SELECT ON late, later TO shop_app;",
+    );
+    let policies = shop.policies();
+    let proxy = shop.proxy_with(&policies, STATE);
+    let (web, report, job) = (
+        app(&shop, &proxy, "web", "shop_app").await,
+        app(&shop, &proxy, "report", "shop_app").await,
+        app(&shop, &proxy, "job", "shop_app").await,
+    );
+    repeat(&web, 3, "SELECT estimated_delivery FROM orders WHERE order_id = {n}").await;
+    let prepared = web.prepare("SELECT estimated_delivery::text FROM orders WHERE order_id = $1").await.unwrap();
+    for order in 0..5_i64 {
+        web.query(&prepared, &[&order]).await.unwrap();
+    }
+    repeat(&web, 2, "UPDATE orders SET estimated_delivery = now() WHERE order_id = {n}").await;
+    repeat(&web, 1, "SELECT 1; SELECT max(estimated_delivery) FROM orders; SELECT 2").await;
+    repeat(&web, 4, "SELECT order_id, status FROM orders WHERE order_id = {n}").await;
+    repeat(&report, 2, "SELECT * FROM orders LIMIT 1").await;
+    repeat(&report, 1, "SELECT o FROM orders o LIMIT 1").await;
+    repeat(&report, 3, "SELECT c.name FROM customers c JOIN orders o ON o.estimated_delivery = c.created_at").await;
+    repeat(&report, 1, "SELECT order_id FROM orders ORDER BY estimated_delivery LIMIT 1").await;
+    copy_out(&report, "COPY orders TO STDOUT").await;
+    copy_out(&report, "COPY orders (estimated_delivery) TO STDOUT").await;
+    repeat(&job, 4, "SELECT due FROM late WHERE order_id = {n}").await;
+    repeat(&job, 1, "SELECT due FROM later LIMIT 1").await;
+    repeat(&job, 1, "INSERT INTO orders VALUES (-{n} - 1, 1, 'new', 1, now(), now(), now())").await;
+    repeat(&job, 1, "ALTER TABLE orders ALTER COLUMN estimated_delivery SET STATISTICS 50").await;
+
+    let answer = expect_counts(
+        &proxy,
+        "orders.estimated_delivery",
+        &[
+            ("web explicit", 3 + 5 + 1),
+            ("web write", 2),
+            ("report star", 2 + 1 + 1),
+            ("report explicit", 1),
+            ("report join", 3),
+            ("report order_group", 1),
+            ("job explicit,filter via public.late", 4),
+            ("job explicit,filter via public.later", 1),
+            ("job write", 1),
+            ("job ddl", 1),
+        ],
+    );
+    assert_eq!(answer["verdict"], "in-use");
+    assert_eq!(answer["lifecycle"]["phase"], "deprecated");
+    assert_eq!(answer["evidence"]["not_analysed"]["statements"], 0);
+    let dependents = answer["evidence"]["dependents"].to_string();
+    assert!(dependents.contains("view late") && !dependents.contains("default"), "{dependents}");
+    let web = &answer["consumers"].as_array().unwrap().iter().find(|found| found["application"] == "web").unwrap();
+    assert_eq!((&web["user"], &web["network"]), (&"shop_app".into(), &"127.0.0.0/24".into()));
+    let text = "SELECT estimated_delivery FROM orders WHERE order_id = ?";
+    let shape = web["statements"].as_array().unwrap().iter().find(|shape| shape["text"] == text).expect(text);
+    assert_eq!((&shape["uses"], &shape["rows"]), (&3.into(), &2.into()), "there is no order 0");
+
+    // The table as such is used by every one of them, the views as such by those that name them.
+    let table = json(&proxy, &["public.orders"]);
+    assert_eq!(
+        counts(&table).values().sum::<u64>(),
+        3 + 5 + 2 + 1 + 4 + 2 + 1 + 3 + 1 + 1 + 1 + 4 + 1 + 1 + 1,
+        "{table:#}"
+    );
+    expect_counts(&proxy, "late.due", &[("job explicit", 4), ("job explicit via public.later", 1)]);
+}
+
+#[tokio::test]
+async fn refused_statements_and_what_nobody_can_read_are_recorded_too() {
+    let Some(shop) = shop("usage_refused") else { return };
+    let policies = shop.policies();
+    let proxy = shop.proxy_with(&policies, STATE);
+    let support = app(&shop, &proxy, "helpdesk", "support").await;
+    for _ in 0..3 {
+        assert!(support.simple_query("SELECT ssn FROM customers").await.is_err());
+    }
+    repeat(&support, 2, "SELECT name FROM customers LIMIT 1").await;
+    expect_counts(&proxy, "customers.ssn", &[("helpdesk explicit refused", 3)]);
+    expect_counts(&proxy, "customers.name", &[("helpdesk explicit", 2)]);
+
+    let shop_app = app(&shop, &proxy, "job", "shop_app").await;
+    repeat(&shop_app, 2, "DO $$ BEGIN PERFORM status FROM orders; END $$").await;
+    assert!(shop_app.simple_query("SELEC status FROM orders").await.is_err());
+    until("the blocks are counted", || json(&proxy, &["orders.status"])["evidence"]["not_analysed"]["statements"] == 2);
+    let answer = json(&proxy, &["orders.status"]);
+    assert_eq!((&answer["verdict"], &answer["consumers"]), (&"unknown".into(), &Value::Array(Vec::new())));
+}
+
+#[tokio::test]
+async fn a_killed_process_loses_no_more_than_one_flush() {
+    let Some(shop) = shop("usage_killed") else { return };
+    let policies = shop.policies();
+    let folder = tempfile::tempdir().unwrap();
+    let state =
+        |flush: &str| format!("state: {{path: {}, flush: {flush}}}\n", folder.path().join("state.sqlite").display());
+    let mut first = shop.proxy_with(&policies, &state("200ms"));
+    let web = app(&shop, &first, "web", "shop_app").await;
+    repeat(&web, 20, "SELECT status FROM orders WHERE order_id = {n}").await;
+    expect_counts(&first, "orders.status", &[("web explicit", 20)]);
+    repeat(&web, 10, "SELECT status FROM orders WHERE order_id = {n}").await;
+    first.signal("KILL");
+    first.wait(Duration::from_secs(10)).expect("killed");
+
+    let mut second = shop.proxy_with(&policies, &state("1h"));
+    let before = counts(&json(&second, &["orders.status"]))["web explicit"];
+    assert!((20..=30).contains(&before), "{before}");
+    let web = app(&shop, &second, "web", "shop_app").await;
+    repeat(&web, 7, "SELECT status FROM orders WHERE order_id = {n}").await;
+    drop(web);
+    // Told to end, a process loses nothing.
+    second.signal("TERM");
+    second.wait(Duration::from_secs(30)).expect("told to end");
+    let answer = json(&second, &["orders.status"]);
+    assert_eq!(counts(&answer)["web explicit"], before + 7);
+    assert_eq!(answer["evidence"]["processes"], 2);
+}
+
+#[tokio::test]
+async fn no_literal_reaches_the_store() {
+    let Some(shop) = shop("usage_literals") else { return };
+    let policies = shop.policies();
+    let proxy = shop.proxy_with(&policies, STATE);
+    let web = app(&shop, &proxy, "web", "shop_app").await;
+    for sql in [
+        "SELECT status /* s3cretcomment */ FROM orders WHERE status = 's3cret1' OR status IN ('s3cret2', $$s3cret3$$)",
+        "SELECT status FROM orders WHERE order_id = 7777700000001",
+        "DO $$ BEGIN PERFORM 's3cret5'; END $$",
+        "UPDATE orders SET status = E'new' WHERE status = U&'s3cret6'",
+        "SELECT status FROM orders WHERE status = 's3cret7",
+        "COMMENT ON TABLE orders IS 's3cret8'",
+    ] {
+        _ = web.simple_query(sql).await;
+    }
+    copy_out(&web, "COPY (SELECT status FROM orders WHERE status <> 's3cret4') TO STDOUT").await;
+    let prepared = web.prepare("SELECT count(*) FROM orders WHERE status = $1").await.unwrap();
+    web.query(&prepared, &[&"s3cret9"]).await.unwrap();
+    // One of them is no statement for the server, the block names no table, and COMMENT no column.
+    expect_counts(&proxy, "public.orders", &[("web explicit", 4), ("web write", 1)]);
+    let mut bytes = Vec::new();
+    for file in std::fs::read_dir(proxy.directory()).unwrap().map(|file| file.unwrap().path()) {
+        if file.file_name().unwrap().to_string_lossy().starts_with("state.sqlite") {
+            bytes.extend(std::fs::read(file).unwrap());
+        }
+    }
+    let has = |word: &str| bytes.windows(word.len()).any(|window| window == word.as_bytes());
+    assert!(has("FROM orders WHERE status"), "the shapes are there");
+    assert!(!has("s3cret") && !has("77777"), "a literal is in the store");
+}
+
+#[tokio::test]
+async fn a_verdict_is_never_more_than_the_evidence() {
+    let Some(shop) = shop("usage_verdicts") else { return };
+    let policies = shop.policies();
+    let proxy = shop.proxy_with(&policies, STATE);
+    let exit = |arguments: &[&str]| usage(&proxy, &[arguments, &["--fail-if-used"]].concat()).0;
+    // Nobody used it, but a process of a moment ago cannot speak for 92 days.
+    assert_eq!(exit(&["orders.shipping_eta"]), Some(2));
+    assert_eq!(json(&proxy, &["orders.shipping_eta"])["verdict"], "unknown");
+    until("a second is recorded", || json(&proxy, &["orders.shipping_eta", "--since", "1s"])["verdict"] == "unused");
+    assert_eq!(exit(&["orders.shipping_eta", "--since", "1s"]), Some(0));
+    // A word in the wrong place is no unused column.
+    let (code, _, problem) = usage(&proxy, &["orders.shiping_eta", "--fail-if-used", "--since", "1s"]);
+    assert_eq!(code, Some(2));
+    assert!(problem.contains("nothing is known of `orders.shiping_eta`"), "{problem}");
+
+    let web = app(&shop, &proxy, "web", "shop_app").await;
+    let mut tries = 0;
+    while json(&proxy, &["orders.shipping_eta", "--since", "2s"])["verdict"] != "star-only" {
+        repeat(&web, 1, "SELECT * FROM orders LIMIT 1").await;
+        tries += 1;
+        assert!(tries < 300);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(exit(&["orders.shipping_eta", "--since", "2h"]), Some(2), "only by star as far as is known");
+    repeat(&web, 1, "SELECT shipping_eta FROM orders LIMIT 1").await;
+    until("its use by name is recorded", || exit(&["orders.shipping_eta"]) == Some(1));
+    assert_eq!(usage(&proxy, &["orders.shipping_eta"]).0, Some(0), "without the option an answer is an answer");
+}
+
+#[tokio::test]
+async fn every_question_has_its_answer_in_every_format() {
+    let Some(shop) = shop("usage_formats") else { return };
+    let policies = shop.policies();
+    let proxy = shop.proxy_with(&policies, STATE);
+    let (web, job) = (app(&shop, &proxy, "web", "shop_app").await, app(&shop, &proxy, "job | night", "shop_app").await);
+    repeat(&web, 2, "SELECT estimated_delivery FROM orders WHERE order_id = {n}").await;
+    repeat(&job, 1, "SELECT * FROM orders LIMIT 1").await;
+    repeat(&job, 1, "SELECT name FROM customers LIMIT 1").await;
+    expect_counts(&proxy, "orders.estimated_delivery", &[("web explicit", 2), ("job | night star", 1)]);
+
+    let said = |arguments: &[&str]| {
+        let (code, said, problem) = usage(&proxy, arguments);
+        assert_eq!(code, Some(0), "{problem}");
+        said
+    };
+    let text = said(&["public.orders.estimated_delivery"]);
+    for words in [
+        "deprecated, sunset 2027-06-30, use shipping_eta instead",
+        "web",
+        "order_id = ?",
+        "verdict       in-use",
+        "recorded",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    let markdown = said(&["public.orders.estimated_delivery", "--format", "markdown"]);
+    assert!(
+        markdown.contains("| job \\| night | shop\\_app |") && markdown.contains("- verdict: in-use"),
+        "{markdown}"
+    );
+
+    let answer = json(&proxy, &["--application", "job | night"]);
+    assert_eq!(answer["uses"].as_array().unwrap().len(), 1, "{answer:#}");
+    assert_eq!(answer["uses"][0]["object"]["column"], "estimated_delivery");
+    assert_eq!(answer["uses"][0]["lifecycle"]["replaced_by"], "shipping_eta");
+    assert!(said(&["--application", "web"]).contains("use shipping_eta instead"));
+    assert!(said(&["--application", "web", "--format", "markdown"]).contains("| public.orders.estimated\\_delivery |"));
+    assert_eq!(usage(&proxy, &["--application", "nobody"]).0, Some(2));
+
+    let matrix = json(&proxy, &["--readiness"]);
+    let cells = &matrix["columns"].as_array().unwrap()[0]["applications"];
+    assert_eq!((&cells["web"], &cells["job | night"]), (&"in-use".into(), &"unknown".into()), "{matrix:#}");
+    assert!(said(&["--readiness"]).contains("all together: public.orders.estimated_delivery in-use"));
+    assert!(said(&["--readiness", "--format", "markdown"]).contains("| web | in-use |"));
+    assert_eq!(usage(&proxy, &["--readiness", "--fail-if-used"]).0, Some(1));
+
+    until("a second is recorded", || {
+        let answer = json(&proxy, &["--unused-for", "1s"]);
+        let unused = answer["unused"].as_array().unwrap();
+        unused.iter().any(|found| found["object"]["column"] == "ssn" && found["verdict"] == "unused")
+    });
+    let answer = json(&proxy, &["--unused-for", "92d"]);
+    let named =
+        |column: &str| answer["unused"].as_array().unwrap().iter().any(|found| found["object"]["column"] == *column);
+    assert!(named("ssn") && named("salary") && !named("estimated_delivery"), "{answer:#}");
+    assert!(said(&["--unused-for", "92d"]).contains("public.customers.ssn"));
+    assert!(said(&["--unused-for", "92d", "--format", "markdown"]).contains("| public.customers.ssn |"));
+
+    for wrong in
+        [&["--readiness", "orders.status"][..], &[], &["--unused-for", "1s", "--fail-if-used"], &["--since", "x"]]
+    {
+        assert_eq!(usage(&proxy, wrong).0, Some(2), "{wrong:?}");
+    }
+    let (code, _, problem) = Proxy::run(&["usage", "a.b", "--state", "/nowhere/state.sqlite"]);
+    assert_eq!(code, Some(2));
+    assert!(problem.contains("no proxy has recorded usage there yet"), "{problem}");
+}
+
+#[tokio::test]
+async fn without_a_store_usage_is_kept_in_memory_and_said_so() {
+    let Some(shop) = shop("usage_memory") else { return };
+    let policies = shop.policies();
+    let proxy = shop.proxy_with(&policies, "");
+    assert!(proxy.log().contains("usage is kept in memory only"), "{}", proxy.log());
+    let (code, _, problem) = usage(&proxy, &["orders.status", "--fail-if-used"]);
+    assert_eq!(code, Some(2));
+    assert!(problem.contains("add `state: ./state.sqlite`"), "{problem}");
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_written_stops_nobody_and_loses_nothing() {
+    let Some(shop) = shop("usage_failing") else { return };
+    let policies = shop.policies();
+    let proxy = shop.proxy_with(&policies, STATE);
+    let file = proxy.directory().join("state.sqlite");
+    let lock = rusqlite::Connection::open(&file).unwrap();
+    lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let web = app(&shop, &proxy, "web", "shop_app").await;
+    repeat(&web, 9, "SELECT status FROM orders WHERE order_id = {n}").await;
+    proxy.metric_reaches("pgcovenant_usage_flushes_total", &[("result", "failure")], 1.0).await;
+    assert!(proxy.log().contains("usage cannot be written"), "{}", proxy.log());
+    lock.execute_batch("ROLLBACK").unwrap();
+    drop(lock);
+    expect_counts(&proxy, "orders.status", &[("web explicit", 9)]);
+    until("that is over", || proxy.log().contains("usage is written again"));
+}
+
+#[tokio::test]
+async fn who_was_known_before_a_restart_is_known_after_it() {
+    let Some(shop) = shop("usage_restart") else { return };
+    let policies = shop.policies();
+    let folder = tempfile::tempdir().unwrap();
+    let state = format!("state: {}\n", folder.path().join("state.sqlite").display());
+    let mut first = shop.proxy_with(&policies, &state);
+    let sql = "SELECT estimated_delivery FROM orders LIMIT 1";
+    repeat(&app(&shop, &first, "web", "shop_app").await, 1, sql).await;
+    first.signal("TERM");
+    first.wait(Duration::from_secs(30)).expect("told to end");
+    policies.replace("contract.odcs.yaml", "phase: deprecated", "phase: restricted");
+    let second = shop.proxy_with(&policies, &state);
+    repeat(&app(&shop, &second, "web", "shop_app").await, 1, sql).await;
+    let newcomer = app(&shop, &second, "newcomer", "shop_app").await.simple_query(sql).await;
+    assert_eq!(newcomer.unwrap_err().code().map(|code| code.code()), Some("42703"));
+    // Having tried does not make it known.
+    let again = app(&shop, &second, "newcomer", "shop_app").await.simple_query(sql).await;
+    assert!(again.is_err());
+}
+
+#[tokio::test]
+async fn a_fleet_shares_one_record() {
+    let Some(shop) = shop("usage_fleet") else { return };
+    let policies = shop.policies();
+    shop.cluster.sql("postgres", "CREATE DATABASE usage_fleet OWNER pgcovenant");
+    let at = format!("127.0.0.1:{}/usage_fleet", shop.cluster.port());
+    let state =
+        format!("state: {{url: 'postgres://pgcovenant@{at}', password_env: PGCOVENANT_PASSWORD, flush: 100ms}}\n");
+    let restricted = shop.policies();
+    restricted.replace("contract.odcs.yaml", "phase: deprecated", "phase: restricted");
+    let (one, two) = (shop.proxy_with(&policies, &state), shop.proxy_with(&restricted, &state));
+    let sql = "SELECT estimated_delivery FROM orders WHERE order_id = {n}";
+    repeat(&app(&shop, &one, "web", "shop_app").await, 6, sql).await;
+    expect_counts(&one, "orders.estimated_delivery", &[("web explicit", 6)]);
+    // What one process has recorded, the others know after their next flush.
+    let flushes = two.metric("pgcovenant_usage_flushes_total", &[("result", "success")]);
+    two.metric_reaches("pgcovenant_usage_flushes_total", &[("result", "success")], flushes + 2.0).await;
+    repeat(&app(&shop, &two, "web", "shop_app").await, 5, sql).await;
+    let newcomer = app(&shop, &two, "newcomer", "shop_app").await.simple_query(&sql.replace("{n}", "1")).await;
+    assert_eq!(newcomer.unwrap_err().code().map(|code| code.code()), Some("42703"));
+    for proxy in [&one, &two] {
+        let expected = [("web explicit", 11), ("newcomer explicit refused", 1)];
+        let answer = expect_counts(proxy, "orders.estimated_delivery", &expected);
+        assert_eq!(answer["evidence"]["processes"], 2);
+    }
+    let (code, said, problem) = usage(&one, &["orders.estimated_delivery", "--fail-if-used"]);
+    assert_eq!((code, said.contains("web")), (Some(1), true), "{problem}");
+}
+
+#[test]
+fn a_batch_that_comes_twice_changes_nothing_in_a_database_either() {
+    use pgcovenant::model::usage::{
+        Batch, BatchKey, ConsumerRow, Filter, ObjectRow, TotalRow, UsageStore, UseRow, Written,
+    };
+    use pgcovenant::upstream::usage_store::PostgresStore;
+
+    let Some(shop) = shop("usage_twice") else { return };
+    shop.cluster.sql("postgres", "CREATE DATABASE usage_twice OWNER pgcovenant");
+    let url = format!("postgres://pgcovenant:pgcovenant@127.0.0.1:{}/usage_twice", shop.cluster.port());
+    let mut stores = [(); 2].map(|()| PostgresStore::new(&url, None).unwrap());
+    let (first, second) = stores.split_at_mut(1);
+    let (first, second) = (&mut first[0], &mut second[0]);
+    first.prepare().unwrap();
+    second.prepare().unwrap();
+    let day = jiff::civil::date(2026, 3, 31);
+    let names = ["shop", "web", "ann", "local"].map(Box::<str>::from);
+    let [database, application, usr, network] = names;
+    let of = |boot: &str, sequence| Batch {
+        key: BatchKey { node: "n".into(), boot: boot.into(), sequence },
+        consumers: vec![ConsumerRow {
+            id: 1,
+            database: database.clone(),
+            application: application.clone(),
+            usr: usr.clone(),
+            network: network.clone(),
+        }],
+        objects: vec![ObjectRow {
+            id: 2,
+            database: database.clone(),
+            schema: "public".into(),
+            relation: "orders".into(),
+            column: "status".into(),
+        }],
+        uses: vec![UseRow {
+            day,
+            consumer: 1,
+            object: 2,
+            access: "explicit",
+            via: 0,
+            shape: 3,
+            refused: 0,
+            uses: 10,
+            row_count: 20,
+            first_seen: 1_000_000 * sequence,
+            last_seen: 2_000_000 * sequence,
+        }],
+        totals: vec![TotalRow { day, consumer: 1, statements: 10, sessions: 1 }],
+        ..Batch::default()
+    };
+    let before = first.written_by_others("a").unwrap();
+    assert_eq!(first.write(&of("a", 1)).unwrap(), Written::Added);
+    assert_eq!(first.write(&of("a", 1)).unwrap(), Written::Repeated);
+    // As if the answer had been lost and the process had connected anew.
+    assert_eq!(second.write(&of("a", 1)).unwrap(), Written::Repeated);
+    assert_eq!(first.written_by_others("a").unwrap(), before, "nobody else has written");
+    assert_eq!(second.write(&of("b", 1)).unwrap(), Written::Added);
+    assert_ne!(first.written_by_others("a").unwrap(), before);
+    assert_eq!(first.write(&of("a", 2)).unwrap(), Written::Added);
+    let uses = second.uses(&Filter::default()).unwrap();
+    assert_eq!(uses.len(), 1);
+    assert_eq!((uses[0].uses, uses[0].rows), (30, 60));
+    assert_eq!((uses[0].first_seen.as_second(), uses[0].last_seen.as_second()), (1, 4));
+    assert_eq!(second.totals(Some(day)).unwrap()[0].statements, 30);
+    assert_eq!(second.totals(Some(jiff::civil::date(2026, 4, 1))).unwrap(), []);
+    assert_eq!(second.spans().unwrap().len(), 2);
+    first.expire(jiff::civil::date(2026, 4, 1)).unwrap();
+    assert_eq!(second.uses(&Filter::default()).unwrap(), []);
+}
