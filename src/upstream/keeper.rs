@@ -184,6 +184,7 @@ impl CatalogKeeper {
         let asked = Instant::now();
         let mut readings = kept.read.subscribe();
         if changed {
+            kept.changes.fetch_add(1, Ordering::Relaxed);
             kept.changed.notify_one()
         } else {
             kept.asked.notify_one()
