@@ -1,5 +1,7 @@
 //! The store of one process: a file of SQLite.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -55,6 +57,11 @@ impl SqliteStore {
             flags |= OpenFlags::SQLITE_OPEN_READ_ONLY;
         } else {
             flags |= OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+        }
+        if !self.read_only {
+            // Made here, if at all, so that only its owner reads who does what; SQLite gives its other files the same mode. What is
+            // wrong with the place is told by the next line.
+            drop(OpenOptions::new().create(true).append(true).mode(0o600).open(&self.path));
         }
         let connection = Connection::open_with_flags(&self.path, flags)?;
         connection.busy_timeout(PATIENCE)?;
