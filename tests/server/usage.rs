@@ -294,7 +294,7 @@ async fn a_verdict_is_never_more_than_the_evidence() {
 
     let web = app(&shop, &proxy, "web", "shop_app").await;
     let mut tries = 0;
-    while json(&proxy, &["orders.shipping_eta", "--since", "2s"])["verdict"] != "star-only" {
+    while json(&proxy, &["orders.shipping_eta", "--since", "5s"])["verdict"] != "star-only" {
         repeat(&web, 1, "SELECT * FROM orders LIMIT 1").await;
         tries += 1;
         assert!(tries < 300);

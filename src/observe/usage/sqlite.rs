@@ -14,7 +14,7 @@ use crate::model::usage::tables::{self, Target};
 use crate::model::usage::{Batch, Cell, Filter, Recorded, Span, StoreError, Total, Unseen, UsageStore, Written};
 
 /// How long another process may hold the file.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A file of SQLite.
 #[derive(Debug)]
