@@ -35,15 +35,18 @@ pub struct Filter {
     pub column: Option<String>,
     /// The application.
     pub application: Option<String>,
+    /// The texts of shapes are wanted, which are the most of it.
+    pub texts: bool,
 }
 
 impl Filter {
     /// The parameters of [`tables::READ_USES`].
-    pub fn parameters(&self) -> [String; 6] {
+    pub fn parameters(&self) -> [String; 7] {
         let text = |part: &Option<String>| part.clone().unwrap_or_default();
         let column = self.column.clone().unwrap_or_else(|| "*".to_owned());
         let (database, schema, relation) = (text(&self.database), text(&self.schema), text(&self.relation));
-        [tables::since(self.since), database, schema, relation, column, text(&self.application)]
+        let texts = if self.texts { "yes" } else { "no" };
+        [texts.to_owned(), tables::since(self.since), database, schema, relation, column, text(&self.application)]
     }
 }
 
@@ -70,7 +73,7 @@ pub struct Recorded {
     pub via: String,
     /// The fingerprint.
     pub shape: i64,
-    /// The normalised text, where it is known.
+    /// The normalised text, where it is known and wanted.
     pub text: String,
     /// The statements were refused.
     pub refused: bool,
@@ -166,6 +169,12 @@ pub trait UsageStore: Debug + Send {
     /// # Errors
     /// The store cannot be reached.
     fn uses(&mut self, filter: &Filter) -> Result<Vec<Recorded>, StoreError>;
+
+    /// Everything that was ever used and is not forgotten.
+    ///
+    /// # Errors
+    /// The store cannot be reached.
+    fn objects(&mut self) -> Result<Vec<ObjectRow>, StoreError>;
 
     /// Statements that could not be analysed, from that day on.
     ///

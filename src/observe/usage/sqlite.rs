@@ -11,7 +11,9 @@ use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, OpenFlags, Row, ToSql, Transaction, params_from_iter};
 
 use crate::model::usage::tables::{self, Target};
-use crate::model::usage::{Batch, Cell, Filter, Recorded, Span, StoreError, Total, Unseen, UsageStore, Written};
+use crate::model::usage::{
+    Batch, Cell, Filter, ObjectRow, Recorded, Span, StoreError, Total, Unseen, UsageStore, Written,
+};
 
 /// How long another process may hold the file.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -213,6 +215,18 @@ impl UsageStore for SqliteStore {
         let parameters = filter.parameters();
         let parameters: Vec<&str> = parameters.iter().map(String::as_str).collect();
         self.read(tables::READ_USES, &parameters, recorded)
+    }
+
+    fn objects(&mut self) -> Result<Vec<ObjectRow>, StoreError> {
+        self.read(tables::READ_OBJECTS, &[], |row| {
+            Ok(ObjectRow {
+                id: row.get(0)?,
+                database: row.get(1)?,
+                schema: row.get(2)?,
+                relation: row.get(3)?,
+                column: row.get(4)?,
+            })
+        })
     }
 
     fn unseen(&mut self, since: Option<Date>) -> Result<Vec<Unseen>, StoreError> {
