@@ -18,7 +18,9 @@ use super::connect::UpstreamError;
 use super::tls::{Connector, Trust};
 use crate::config::{TlsMode, Upstream};
 use crate::model::usage::tables::{self, Target};
-use crate::model::usage::{Batch, Cell, Filter, Recorded, Span, StoreError, Total, Unseen, UsageStore, Written};
+use crate::model::usage::{
+    Batch, Cell, Filter, ObjectRow, Recorded, Span, StoreError, Total, Unseen, UsageStore, Written,
+};
 
 /// How long one call may take.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -312,6 +314,14 @@ impl UsageStore for PostgresStore {
 
     fn uses(&mut self, filter: &Filter) -> Result<Vec<Recorded>, StoreError> {
         self.read(tables::READ_USES, &filter.parameters(), recorded)
+    }
+
+    fn objects(&mut self) -> Result<Vec<ObjectRow>, StoreError> {
+        self.read(tables::READ_OBJECTS, &[], |row| {
+            let name = |index| row.try_get::<_, String>(index).map(String::into_boxed_str);
+            let (database, schema, relation, column) = (name(1)?, name(2)?, name(3)?, name(4)?);
+            Ok(ObjectRow { id: row.try_get(0)?, database, schema, relation, column })
+        })
     }
 
     fn unseen(&mut self, since: Option<Date>) -> Result<Vec<Unseen>, StoreError> {

@@ -178,6 +178,44 @@ async fn refused_statements_and_what_nobody_can_read_are_recorded_too() {
 }
 
 #[tokio::test]
+async fn partitions_count_for_their_table_and_views_that_nobody_understands_are_no_proof() {
+    let Some(shop) = shop("usage_below") else { return };
+    shop.sql(
+        "CREATE TABLE events (id bigint, at date NOT NULL, note text) PARTITION BY RANGE (at);
+         CREATE TABLE events_2026 PARTITION OF events FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+         CREATE TEMP TABLE mine (id bigint);
+         CREATE VIEW odd AS SELECT query_to_xml('SELECT 1', true, true, '') AS x, status FROM orders;
+         GRANT ALL ON events, events_2026, odd TO shop_app;",
+    );
+    let policies = shop.policies();
+    let proxy = shop.proxy_with(&policies, STATE);
+    let web = app(&shop, &proxy, "web", "shop_app").await;
+    repeat(&web, 3, "SELECT note FROM events_2026").await;
+    repeat(&web, 2, "SELECT id FROM events WHERE note IS NULL").await;
+    repeat(&web, 1, "CREATE TEMP TABLE mine (note text); SELECT note FROM mine; SELECT relname FROM pg_class LIMIT 1")
+        .await;
+    let rows = bytes::Bytes::from_static(b"1\t2026-02-03\thello\n");
+    let sink = web.copy_in("COPY events FROM STDIN").await.unwrap();
+    futures_util::pin_mut!(sink);
+    futures_util::SinkExt::send(&mut sink, rows).await.unwrap();
+    assert_eq!(sink.finish().await.unwrap(), 1);
+    let expected = [("web explicit via public.events_2026", 3), ("web filter", 2), ("web write", 1)];
+    expect_counts(&proxy, "events.note", &expected);
+    expect_counts(&proxy, "events_2026.note", &[("web explicit", 3)]);
+    let (code, _, problem) = usage(&proxy, &["mine.note"]);
+    assert_eq!((code, problem.contains("nothing is known of `mine.note`")), (Some(2), true), "{problem}");
+    assert_eq!(usage(&proxy, &["pg_class.relname"]).0, Some(2));
+
+    until("a second is recorded", || json(&proxy, &["orders.status", "--since", "1s"])["verdict"] == "unused");
+    repeat(&web, 2, "SELECT x FROM odd").await;
+    until("the view is counted", || json(&proxy, &["orders.status"])["evidence"]["not_analysed"]["statements"] == 2);
+    let answer = json(&proxy, &["orders.status", "--since", "1s"]);
+    assert_eq!((&answer["verdict"], counts(&answer).len()), (&"unknown".into(), 0), "{answer:#}");
+    assert_eq!(answer["evidence"]["not_analysed"]["reasons"][0]["reason"], "unknown_view");
+    assert_eq!(json(&proxy, &["customers.name", "--since", "1s"])["verdict"], "unused", "the view does not name it");
+}
+
+#[tokio::test]
 async fn a_killed_process_loses_no_more_than_one_flush() {
     let Some(shop) = shop("usage_killed") else { return };
     let policies = shop.policies();
@@ -256,7 +294,7 @@ async fn a_verdict_is_never_more_than_the_evidence() {
 
     let web = app(&shop, &proxy, "web", "shop_app").await;
     let mut tries = 0;
-    while json(&proxy, &["orders.shipping_eta", "--since", "2s"])["verdict"] != "star-only" {
+    while json(&proxy, &["orders.shipping_eta", "--since", "5s"])["verdict"] != "star-only" {
         repeat(&web, 1, "SELECT * FROM orders LIMIT 1").await;
         tries += 1;
         assert!(tries < 300);
@@ -335,6 +373,17 @@ async fn every_question_has_its_answer_in_every_format() {
     let (code, _, problem) = Proxy::run(&["usage", "a.b", "--state", "/nowhere/state.sqlite"]);
     assert_eq!(code, Some(2));
     assert!(problem.contains("no proxy has recorded usage there yet"), "{problem}");
+}
+
+#[test]
+fn a_store_that_cannot_be_made_is_told_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("pgcovenant.yaml");
+    std::fs::write(&config, "upstream: {host: 127.0.0.1}\nlisten: '127.0.0.1:0'\nstate: ./nowhere/state.sqlite\n")
+        .unwrap();
+    let (code, _, problem) = Proxy::run(&["serve", "--config", &config.display().to_string()]);
+    assert_eq!(code, Some(2));
+    assert!(problem.contains("check `state`") && problem.contains("nowhere/state.sqlite"), "{problem}");
 }
 
 #[tokio::test]

@@ -179,7 +179,8 @@ impl Evidence {
             match recorded {
                 None => "nothing in this time".to_owned(),
                 Some((first, last)) => {
-                    let late = if self.window.is_short() { ", which begins later than what was asked" } else { "" };
+                    let late =
+                        if self.window.is_short() { ", which begins later than what is asked about" } else { "" };
                     format!("{} to {} by {processes} process(es){late}", second(*first), second(*last))
                 }
             },

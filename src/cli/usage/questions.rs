@@ -87,7 +87,11 @@ pub fn application(source: &mut Source, application: &str) -> anyhow::Result<Ans
     if statements == 0 {
         bail!("nothing was recorded of the application `{application}` in this time");
     }
-    let uses = by_object(source.uses(Filter { application: Some(application.to_owned()), ..Filter::default() })?);
+    let uses = by_object(source.uses(Filter {
+        application: Some(application.to_owned()),
+        texts: true,
+        ..Filter::default()
+    })?);
     let retiring = source.retiring();
     let objects: Vec<Object> = retiring.iter().map(|retiring| retiring.object.clone()).collect();
     let evidence = source.evidence(&objects, statements)?;

@@ -17,7 +17,7 @@ use crate::cli::input::Input;
 use crate::config::Config;
 use crate::config::state::{Place, State};
 use crate::model::lifecycle::Phase;
-use crate::model::usage::{Filter, Recorded, Total, Unseen, UsageStore};
+use crate::model::usage::{Filter, ObjectRow, Recorded, Total, Unseen, UsageStore};
 use crate::policy::compile::Bundle;
 use crate::upstream::connect::ServiceAccount;
 use crate::upstream::dependents;
@@ -118,7 +118,8 @@ impl Source {
         let Object { database, schema, relation, column } = object.clone();
         let names = (Some(schema), Some(relation), Some(column));
         let (schema, relation, column) = names;
-        self.uses(Filter { database: Some(database), schema, relation, column, ..Filter::default() })
+        let database = Some(database);
+        self.uses(Filter { database, schema, relation, column, texts: true, ..Filter::default() })
     }
 
     /// Everything that has a name: in a contract, in the catalog, in the record.
@@ -126,14 +127,14 @@ impl Source {
     /// # Errors
     /// The store cannot be read.
     pub fn known(&mut self) -> anyhow::Result<BTreeSet<Object>> {
-        let recorded = self.store.uses(&Filter { database: self.database.clone(), ..Filter::default() })?;
-        let object = |row: Recorded| Object {
-            database: row.database,
-            schema: row.schema,
-            relation: row.relation,
-            column: row.column,
+        let object = |row: ObjectRow| Object {
+            database: row.database.into(),
+            schema: row.schema.into(),
+            relation: row.relation.into(),
+            column: row.column.into(),
         };
-        let mut known: BTreeSet<Object> = recorded.into_iter().map(object).collect();
+        let mut known: BTreeSet<Object> = self.store.objects()?.into_iter().map(object).collect();
+        known.retain(|object| self.database.as_deref().is_none_or(|only| only == object.database));
         known.extend(self.promised().into_iter().map(|(object, _)| object));
         for database in self.databases(&known) {
             known.extend(self.columns(&database).unwrap_or_default());

@@ -113,15 +113,20 @@ pub const TOTALS: Target = Target {
      sessions = totals.sessions + excluded.sessions",
 };
 
-/// Since, database, schema, relation, column, application; the empty text stands for anything but in the column, where `*` does.
+/// Whether the texts of shapes are wanted, since, database, schema, relation, column, application; the empty text stands for
+/// anything but in the column, where `*` does.
 pub const READ_USES: &str = "SELECT o.database_name, o.schema_name, o.relation, o.column_name, c.application, c.usr, c.network, \
-     u.access, coalesce(v.schema_name || '.' || v.relation, ''), u.shape, coalesce(s.statement, ''), u.refused, \
+     u.access, coalesce(v.schema_name || '.' || v.relation, ''), u.shape, CASE WHEN $1 = 'yes' THEN coalesce(s.statement, '') ELSE '' END, u.refused, \
      CAST(sum(u.uses) AS bigint), CAST(sum(u.row_count) AS bigint), min(u.first_seen), max(u.last_seen) \
      FROM uses u JOIN objects o ON o.id = u.object JOIN consumers c ON c.id = u.consumer \
      LEFT JOIN objects v ON v.id = u.via LEFT JOIN shapes s ON s.id = u.shape \
-     WHERE u.day >= $1 AND ($2 = '' OR o.database_name = $2) AND ($3 = '' OR o.schema_name = $3) \
-     AND ($4 = '' OR o.relation = $4) AND ($5 = '*' OR o.column_name = $5) AND ($6 = '' OR c.application = $6) \
+     WHERE u.day >= $2 AND ($3 = '' OR o.database_name = $3) AND ($4 = '' OR o.schema_name = $4) \
+     AND ($5 = '' OR o.relation = $5) AND ($6 = '*' OR o.column_name = $6) AND ($7 = '' OR c.application = $7) \
      GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 ORDER BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12";
+
+/// Everything that has a name.
+pub const READ_OBJECTS: &str =
+    "SELECT id, database_name, schema_name, relation, column_name FROM objects ORDER BY 2, 3, 4, 5";
 
 /// Since.
 pub const READ_UNANALYSED: &str = "SELECT u.database_name, coalesce(o.schema_name, ''), coalesce(o.relation, ''), u.reason, \

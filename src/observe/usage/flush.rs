@@ -19,9 +19,6 @@ use crate::model::usage::{Batch, BatchKey, Filter, RETENTION_DAYS, StoreError, U
 /// The longest pause between attempts to reach a store that fails.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// How often it is tried at the end of the process.
-const LAST_ATTEMPTS: u32 = 2;
-
 /// Told after every attempt.
 pub type Tell = Arc<dyn Fn(Result<(), &StoreError>) + Send + Sync>;
 
@@ -127,10 +124,8 @@ impl Work {
         while stopped.recv_timeout(self.pause()) == Err(RecvTimeoutError::Timeout) {
             self.attempt();
         }
-        for _ in 0..LAST_ATTEMPTS {
-            // The first may write a batch that was left over, the second what came after it.
-            self.attempt();
-        }
+        // The first may write a batch that was left over, the second what came after it. Nobody waits for a store that is away.
+        while self.attempt() && self.usage.waiting() > 0 {}
     }
 
     fn pause(&self) -> Duration {
@@ -138,10 +133,12 @@ impl Work {
         if self.failures == 0 { self.every } else { longer.min(LONGEST_PAUSE.max(self.every)) }
     }
 
-    fn attempt(&mut self) {
+    /// Whether it worked.
+    fn attempt(&mut self) -> bool {
         let result = self.flush();
         self.failures = if result.is_ok() { 0 } else { self.failures.saturating_add(1) };
         (self.tell)(result.as_ref().copied());
+        result.is_ok()
     }
 
     /// Makes the tables and learns what they hold.
@@ -173,10 +170,10 @@ impl Work {
         let others = store.written_by_others(&self.writer.boot);
         let read = match others {
             Ok(now) if now == self.others => Ok(None),
-            Ok(now) => {
+            Ok(now) => known(&mut **store).map(|book| {
                 self.others = now;
-                known(&mut **store).map(Some)
-            }
+                Some(book)
+            }),
             Err(error) => Err(error),
         };
         let failed =

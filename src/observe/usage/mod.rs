@@ -1,6 +1,6 @@
 //! Who uses what: recorded for every statement of every session, and answered from memory.
 //!
-//! A statement costs one look-up ([`hot`]): what it touches is spelt out only when that is folded into the counts by day ([`pending`]),
+//! A statement costs one look-up (`hot`): what it touches is spelt out only when that is folded into the counts by day (`pending`),
 //! which are what a store gets, and into the ledger ([`book`]), which is what those are told who decide by usage. Folding happens
 //! before every flush and before every answer, so an answer knows of the statement before it.
 

@@ -1,5 +1,7 @@
 //! The store of one process: a file of SQLite.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,10 +11,12 @@ use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, OpenFlags, Row, ToSql, Transaction, params_from_iter};
 
 use crate::model::usage::tables::{self, Target};
-use crate::model::usage::{Batch, Cell, Filter, Recorded, Span, StoreError, Total, Unseen, UsageStore, Written};
+use crate::model::usage::{
+    Batch, Cell, Filter, ObjectRow, Recorded, Span, StoreError, Total, Unseen, UsageStore, Written,
+};
 
 /// How long another process may hold the file.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A file of SQLite.
 #[derive(Debug)]
@@ -55,6 +59,11 @@ impl SqliteStore {
             flags |= OpenFlags::SQLITE_OPEN_READ_ONLY;
         } else {
             flags |= OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+        }
+        if !self.read_only {
+            // Made here, if at all, so that only its owner reads who does what; SQLite gives its other files the same mode. What is
+            // wrong with the place is told by the next line.
+            drop(OpenOptions::new().create(true).append(true).mode(0o600).open(&self.path));
         }
         let connection = Connection::open_with_flags(&self.path, flags)?;
         connection.busy_timeout(PATIENCE)?;
@@ -206,6 +215,18 @@ impl UsageStore for SqliteStore {
         let parameters = filter.parameters();
         let parameters: Vec<&str> = parameters.iter().map(String::as_str).collect();
         self.read(tables::READ_USES, &parameters, recorded)
+    }
+
+    fn objects(&mut self) -> Result<Vec<ObjectRow>, StoreError> {
+        self.read(tables::READ_OBJECTS, &[], |row| {
+            Ok(ObjectRow {
+                id: row.get(0)?,
+                database: row.get(1)?,
+                schema: row.get(2)?,
+                relation: row.get(3)?,
+                column: row.get(4)?,
+            })
+        })
     }
 
     fn unseen(&mut self, since: Option<Date>) -> Result<Vec<Unseen>, StoreError> {

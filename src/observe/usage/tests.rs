@@ -203,6 +203,16 @@ fn old_days_are_forgotten_with_what_only_they_name() {
 }
 
 #[test]
+fn only_the_owner_reads_the_store() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (mut store, folder) = store();
+    store.write(&Usage::default().cut(key(1))).unwrap();
+    for file in std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap()) {
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{file:?}");
+    }
+}
+
+#[test]
 fn a_store_of_a_later_version_is_not_touched() {
     let (mut store, folder) = store();
     let connection = rusqlite::Connection::open(folder.path().join("state.sqlite")).unwrap();
