@@ -9,6 +9,9 @@ use crate::model::ident::{Ident, display_name};
 use crate::sql::access::{Grouping, RelationRef, WholeRowRef};
 use crate::sql::splice::Generated;
 
+/// What a row that is put together anew is called: no column is to have that name.
+const ROW: &str = "pgcovenant_row";
+
 impl Rewriter<'_, '_, '_, '_> {
     /// The row of a relation by that name, put together from what the subject sees of it. Without all of its columns it is
     /// a record.
@@ -33,10 +36,15 @@ impl Rewriter<'_, '_, '_, '_> {
             let ty = relation.qualified();
             return Ok(format!("(CASE WHEN {name} IS DISTINCT FROM NULL THEN ROW({})::{ty} END)", values.join(", ")));
         }
-        let values: Vec<_> =
-            fields.iter().map(|(column, field)| format!("{} AS {field}", value(column, field))).collect();
-        let row = format!("(SELECT r FROM (SELECT {}) AS r)", values.join(", "));
-        Ok(format!("(CASE WHEN {name} IS DISTINCT FROM NULL THEN {row} END)"))
+        let values: Vec<_> = fields
+            .iter()
+            .map(|(column, field)| format!("{} AS {}", value(column, field), Ident::quoted(&column.name)))
+            .collect();
+        // A subquery gives its column's name to what is made of it, as the row gives its own.
+        Ok(format!(
+            "(SELECT CASE WHEN {name} IS DISTINCT FROM NULL THEN {ROW} END AS {name} FROM (SELECT {}) AS {ROW})",
+            values.join(", ")
+        ))
     }
 
     pub(super) fn whole_row(&mut self, row: &WholeRowRef) -> Done {
@@ -49,7 +57,10 @@ impl Rewriter<'_, '_, '_, '_> {
         if row.field.is_some() {
             return Ok(());
         }
-        if self.case.lookups.carries(row.via) || !mention.system_columns.is_empty() {
+        // In a row the columns keep their own names, whatever a list behind the alias calls them.
+        let renamed =
+            !mention.alias_columns.is_empty() && self.shown_columns(relation).count() < relation.columns.len();
+        if self.case.lookups.carries(row.via) || !mention.system_columns.is_empty() || renamed {
             let text = self.rebuilt_row(mention, relation, &mention.visible_name().ident)?;
             return self.replace_row(row, text, Generated::Expression);
         }
@@ -108,6 +119,11 @@ impl Rewriter<'_, '_, '_, '_> {
             if is_added(&column.attnum) && !is_omitted(self.case.rule(relation, column)) {
                 added += &format!(", {}.{name}", mention.visible_name().ident);
             }
+        }
+        // A row that a key decides is decided by itself, too.
+        let whole = |row: &WholeRowRef| row.via == grouping.relation && row.field.is_none();
+        if !self.case.view.governed && self.case.resolution.whole_rows.iter().any(whole) {
+            added += &format!(", {}", mention.visible_name().ident);
         }
         if added.is_empty() {
             return Ok(());
