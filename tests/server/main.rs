@@ -36,6 +36,7 @@ mod refusal;
 mod hot_swap;
 mod deprecated;
 mod sunset;
+mod random_retired;
 mod redirect;
 mod retirement;
 mod commands;
