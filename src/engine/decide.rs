@@ -13,7 +13,7 @@ use crate::model::ident::display_name;
 use crate::model::lifecycle::{Conduct, Lifecycle, Phase};
 use crate::policy::view::{ColumnRule, Effect, RelationRules, SubjectView};
 use crate::sql::access::{
-    Clause, ColumnRef, RelationIndex, RelationRef, Resolution, Role, StarRef, Unresolved, WholeRowRef,
+    Clause, ColumnRef, ImplicitInsert, RelationIndex, RelationRef, Resolution, Role, StarRef, Unresolved, WholeRowRef,
 };
 use crate::sql::tree::{Name, Path, Verb};
 
@@ -89,6 +89,11 @@ impl<'a> Case<'a> {
         reachable.iter().find_map(|index| {
             let mention = self.mention(*index)?;
             let relation = self.relation(mention)?;
+            let shown = relation.columns.iter().filter(|column| !self.rule(relation, column).is_some_and(is_hidden));
+            // The server complains of FROM first.
+            if mention.alias_columns.len() > shown.count() {
+                return None;
+            }
             let column = relation.column(name.path.last.as_str())?;
             let rule = self.rule(relation, column).filter(|rule| is_hidden(rule))?;
             Some((mention, relation, column, rule))
@@ -134,6 +139,9 @@ pub(super) fn decide(case: &Case<'_>) -> Decision {
     let listed = case.resolution.columns.iter().any(|column| column.clause == Clause::Output);
     for mention in case.resolution.relations.iter().filter(|mention| mention.role == Role::CopyTo && !listed) {
         decider.every_column(mention, mention.path.span().start);
+    }
+    for insert in &case.resolution.implicit_inserts {
+        decider.first_columns(insert);
     }
     for row in &case.resolution.whole_rows {
         match (&row.field, case.mention(row.via)) {
@@ -281,6 +289,18 @@ impl Decider<'_, '_> {
         let omits = self.case.rules(mention).is_some_and(|rules| rules.star_omits_denied);
         if !denied.is_empty() && !omits {
             self.object(Objection::denied_by_star(&denied, &relation.name, reason).at(offset));
+        }
+    }
+
+    /// An INSERT without a column list gives values to the first columns: those on their way out are used like by a star.
+    fn first_columns(&mut self, insert: &ImplicitInsert) {
+        let (Some(relation), Some(width)) = (self.case.relation_of(insert.relation), insert.width) else { return };
+        let rule = |column| self.case.rule(relation, column);
+        let shown = relation.columns.iter().filter(|column| !rule(column).is_some_and(is_hidden));
+        for column in shown.take(width) {
+            if let Some(rule) = rule(column).filter(|rule| rule.lifecycle.is_some()) {
+                self.note(relation, column, rule, Access::Star);
+            }
         }
     }
 

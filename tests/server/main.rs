@@ -39,6 +39,7 @@ mod drift;
 mod init;
 mod sunset;
 mod ddl;
+mod random_retired;
 mod redirect;
 mod diff;
 mod divergence;

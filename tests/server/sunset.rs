@@ -12,6 +12,8 @@ const OBJECTS: &str = "
     CREATE TABLE parcels_eu PARTITION OF parcels FOR VALUES IN ('eu');
     CREATE TABLE parcels_us PARTITION OF parcels FOR VALUES IN ('us');
     INSERT INTO parcels VALUES (1, 'a', 'eu', 'x'), (2, 'b', 'us', NULL), (3, 'c', 'eu', 'z');
+    CREATE TABLE other (id int, old_code text);
+    INSERT INTO other VALUES (1, 'x'), (2, NULL), (9, 'a');
     CREATE TABLE tail (id int PRIMARY KEY, name text, old_code text DEFAULT 'd');
     INSERT INTO tail VALUES (1, 'one', 'x'), (2, NULL, NULL);";
 
@@ -36,12 +38,12 @@ const DESCRIBED: &str = "schema:
 ";
 
 /// What a statement has left behind.
-const CHECK: &str = "SELECT md5(string_agg(id || coalesce(name, '') , ',' ORDER BY id)) FROM tail";
+pub(crate) const CHECK: &str = "SELECT md5(string_agg(id || coalesce(name, '') , ',' ORDER BY id)) FROM tail";
 
 /// Each is played in the simple protocol and as a prepared statement.
 const STATEMENTS: &str = include_str!("sunset.sql");
 
-fn retired(name: &str) -> Option<(Shop, Shop, Proxy, crate::support::shop::Policies)> {
+pub(crate) fn retired(name: &str) -> Option<(Shop, Shop, Proxy, crate::support::shop::Policies)> {
     let shop = shop(name)?;
     let dropped = shop.twin(&format!("{name}_dropped"));
     for database in [&shop, &dropped] {
@@ -92,7 +94,7 @@ fn columns(body: &[u8]) -> String {
 }
 
 /// The answers up to ReadyForQuery, after a transaction has begun; it is rolled back then.
-fn answers(session: &mut Raw, frames: &[Vec<u8>], check: &str) -> Vec<String> {
+pub(crate) fn answers(session: &mut Raw, frames: &[Vec<u8>], check: &str) -> Vec<String> {
     let mut seen = Vec::new();
     for (frames, kept) in [
         (&[raw::query("BEGIN")][..], false),

@@ -17,7 +17,7 @@ use crate::model::catalog::{Column, Relation};
 use crate::model::ident::Ident;
 use crate::model::lifecycle::RedirectedWrites;
 use crate::policy::view::Effect;
-use crate::sql::access::{ColumnRef, RelationIndex, RelationRef, Role};
+use crate::sql::access::{ColumnRef, InheritedOutput, RelationIndex, RelationRef, Role};
 use crate::sql::lexer::Token;
 use crate::sql::splice::{Generated, Splicer};
 use crate::sql::tree::{Name, Span};
@@ -223,11 +223,26 @@ impl Rewriter<'_, '_, '_, '_> {
                         .zip(column)
                         .is_some_and(|(relation, column)| self.target_value(relation, column, &name).is_some())
             });
-            if masked {
+            if masked || self.inherits_from_row(output) {
                 self.splicer.insert_after(output.end, format!(" AS {}", output.name)).map_err(misfit)?;
             }
         }
         Ok(())
+    }
+
+    /// Whether an expression takes its name from the row of a target that something else stands for.
+    fn inherits_from_row(&self, output: &InheritedOutput) -> bool {
+        let resolution = self.case.resolution;
+        let between =
+            |end: u32| resolution.inherited_names.iter().any(|other| end <= other.end && other.end < output.end);
+        resolution.whole_rows.iter().filter(|row| row.field.is_none()).any(|row| {
+            let end = row.path.span().end;
+            let mention = self.case.mention(row.via).filter(|mention| mention.role.is_target());
+            row.path.last.ident == output.name
+                && end <= output.end
+                && !between(end)
+                && mention.is_some_and(|mention| self.reads_otherwise(mention))
+        })
     }
 
     /// The column itself: the raw one of a projection; in the target of a change it stands where it stood.

@@ -6,8 +6,11 @@ use crate::engine::objection::Objection;
 use crate::engine::retired;
 use crate::model::catalog::{Column, Relation};
 use crate::model::ident::{Ident, display_name};
-use crate::sql::access::{Grouping, RelationRef, WholeRowRef};
+use crate::sql::access::{Clause, Grouping, RelationRef, WholeRowRef};
 use crate::sql::splice::Generated;
+
+/// What a row that is put together anew is called: no column is to have that name.
+const ROW: &str = "pgcovenant_row";
 
 impl Rewriter<'_, '_, '_, '_> {
     /// The row of a relation by that name, put together from what the subject sees of it. Without all of its columns it is
@@ -33,10 +36,15 @@ impl Rewriter<'_, '_, '_, '_> {
             let ty = relation.qualified();
             return Ok(format!("(CASE WHEN {name} IS DISTINCT FROM NULL THEN ROW({})::{ty} END)", values.join(", ")));
         }
-        let values: Vec<_> =
-            fields.iter().map(|(column, field)| format!("{} AS {field}", value(column, field))).collect();
-        let row = format!("(SELECT r FROM (SELECT {}) AS r)", values.join(", "));
-        Ok(format!("(CASE WHEN {name} IS DISTINCT FROM NULL THEN {row} END)"))
+        let values: Vec<_> = fields
+            .iter()
+            .map(|(column, field)| format!("{} AS {}", value(column, field), Ident::quoted(&column.name)))
+            .collect();
+        // A subquery gives its column's name to what is made of it, as the row gives its own.
+        Ok(format!(
+            "(SELECT CASE WHEN {name} IS DISTINCT FROM NULL THEN {ROW} END AS {name} FROM (SELECT {}) AS {ROW})",
+            values.join(", ")
+        ))
     }
 
     pub(super) fn whole_row(&mut self, row: &WholeRowRef) -> Done {
@@ -49,8 +57,12 @@ impl Rewriter<'_, '_, '_, '_> {
         if row.field.is_some() {
             return Ok(());
         }
-        if self.case.lookups.carries(row.via) || !mention.system_columns.is_empty() {
-            let text = self.rebuilt_row(mention, relation, &mention.visible_name().ident)?;
+        // In a row the columns keep their own names, whatever a list behind the alias calls them.
+        let renamed =
+            !mention.alias_columns.is_empty() && self.shown_columns(relation).count() < relation.columns.len();
+        if self.case.lookups.carries(row.via) || !mention.system_columns.is_empty() || renamed {
+            let name = &mention.visible_name().ident;
+            let text = self.named_by_row(row, self.rebuilt_row(mention, relation, name)?, name);
             return self.replace_row(row, text, Generated::Expression);
         }
         if relation.columns.iter().any(|column| is_omitted(self.case.rule(relation, column))) {
@@ -60,7 +72,23 @@ impl Rewriter<'_, '_, '_, '_> {
         // rows stay null.
         let name = &mention.visible_name().ident;
         let text = format!("(CASE WHEN {name} IS DISTINCT FROM NULL THEN {name}::{} END)", relation.qualified());
-        self.replace_row(row, text, Generated::Plain)
+        self.replace_row(row, self.named_by_row(row, text, name), Generated::Plain)
+    }
+
+    /// What is made of a subquery has the name of its column, as what is made of a row has the row's.
+    fn named_by_row(&self, row: &WholeRowRef, text: String, name: &Ident) -> String {
+        if self.is_cast(row) { format!("(SELECT {text} AS {name})") } else { text }
+    }
+
+    /// Whether a row of a select list is cast to something, which then has its name.
+    fn is_cast(&self, row: &WholeRowRef) -> bool {
+        let span = row.path.span();
+        let first = self.tokens.partition_point(|token| token.start < span.start);
+        let next = self.tokens.partition_point(|token| token.start < span.end);
+        let before = |steps: usize| first.checked_sub(steps).and_then(|at| self.tokens.get(at));
+        let is_cast = self.tokens.get(next).is_some_and(|token| token.is_symbol(self.text, "::"))
+            || before(2).is_some_and(|token| token.is_word(self.text, "cast"));
+        row.clause == Clause::Output && is_cast && !self.case.view.governed
     }
 
     fn replace_row(&mut self, row: &WholeRowRef, text: String, generated: Generated) -> Done {
@@ -103,11 +131,20 @@ impl Rewriter<'_, '_, '_, '_> {
             return Ok(());
         }
         let mut added = String::new();
-        let is_added = |attnum: &i16| grouping.used.contains(attnum) && !grouping.grouped.contains(attnum);
+        let whole = |row: &WholeRowRef| row.via == grouping.relation;
+        let is_whole = !self.case.view.governed && self.case.resolution.whole_rows.iter().any(whole);
+        let is_used = |attnum: &i16| is_whole || grouping.used.contains(attnum);
+        let is_added = |attnum: &i16| is_used(attnum) && !grouping.grouped.contains(attnum);
         for (column, name) in self.names_in_statement(mention, relation) {
             if is_added(&column.attnum) && !is_omitted(self.case.rule(relation, column)) {
                 added += &format!(", {}.{name}", mention.visible_name().ident);
             }
+        }
+        if is_whole {
+            added += &format!(", {}", mention.visible_name().ident);
+        }
+        for name in mention.system_columns.iter().filter(|_| !self.case.view.governed) {
+            added += &format!(", {}.{}", mention.visible_name().ident, name.ident);
         }
         if added.is_empty() {
             return Ok(());

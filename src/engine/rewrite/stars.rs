@@ -51,14 +51,19 @@ impl Rewriter<'_, '_, '_, '_> {
         self.star_tokens(star).last().is_some_and(|token| token.text(self.text) != "*" && !self.is_table(star))
     }
 
-    /// `f(t.*)` is `f(t)`, but `ROW(t.*)` has each column.
+    /// `f(t.*)` is `f(t)`, and so is `t.* IS NULL`; but `ROW(t.*)` has each column.
     fn row_of_star(&mut self, star: &StarRef) -> Done {
         let at = self.splicer.starting_at(star.span.start).map_err(misfit)? as usize;
         let before = |steps: usize| at.checked_sub(steps).and_then(|at| self.tokens.get(at));
         let is_row = before(2).is_some_and(|token| token.is_word(self.text, "row"));
         let is_call = before(1).is_some_and(|token| token.text(self.text) == "(");
         let end = self.tokens.get(at + self.star_tokens(star).len() + 1).filter(|token| token.text(self.text) == "*");
-        let ([index], Some(end), true) = (star.relations.as_slice(), end, is_call && !is_row) else {
+        let is_tested = end.is_some_and(|end| {
+            let after = self.tokens.partition_point(|token| token.start < end.end);
+            self.tokens.get(after).is_some_and(|token| token.is_word(self.text, "is"))
+        });
+        let is_value = is_tested || (is_call && !is_row);
+        let ([index], Some(end), true) = (star.relations.as_slice(), end, is_value) else {
             return Err(Objection::not_understood("a star in an expression").at(star.span.start));
         };
         let (Some(mention), Some(relation)) = (self.case.mention(*index), self.case.relation_of(*index)) else {
