@@ -388,6 +388,20 @@ fn is_blank(gap: &str) -> bool {
     lex(gap).is_ok_and(|tokens| tokens.is_empty())
 }
 
+#[test]
+fn the_text_of_a_shape_has_no_literal_and_no_comment() {
+    let shown = |text: &str, at_most| shape_text(text, &lex(text).unwrap(), at_most);
+    assert_eq!(
+        shown(
+            "SELECT  a.\"B\" /* x */ FROM t -- y\n WHERE a IN (1, 'two', $3,4.5) AND b=$$six$$ OR c = E'7'::text",
+            4096
+        ),
+        "SELECT a.\"B\" FROM t WHERE a IN (?) AND b=? OR c = ?::text"
+    );
+    assert_eq!(shown("VALUES (U&'one', x'02', b'11', N'four')", 4096), "VALUES (?)");
+    assert_eq!(shown("SELECT aaaaaaaaaa, bbbbbbbbbb", 20), "SELECT aaaaaaaaaa, …");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
