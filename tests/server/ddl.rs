@@ -170,6 +170,7 @@ async fn the_next_statement_of_a_session_knows_what_the_session_has_changed() {
     let policies = shop.policies();
     // From its sunset on a column is left out of `*`, so that the text is written anew by the columns that there are.
     policies.replace("contract.odcs.yaml", "phase: deprecated", "phase: sunset");
+    policies.replace("policy.yaml", "unmodelled: deny\n", "ddl: {in_use: off}\nunmodelled: deny\n");
     let proxy = shop.proxy_with(&policies, "");
     let app = shop.via(&proxy, "shop_app").await;
     let other = shop.via(&proxy, "shop_app").await;
@@ -195,6 +196,7 @@ async fn other_sessions_know_soon_after_the_commit() {
     let Some(shop) = shop("ddl_others") else { return };
     let policies = shop.policies();
     policies.replace("contract.odcs.yaml", "phase: deprecated", "phase: sunset");
+    policies.replace("policy.yaml", "unmodelled: deny\n", "ddl: {in_use: off}\nunmodelled: deny\n");
     let proxy = shop.proxy_with(&policies, "");
     let app = shop.via(&proxy, "shop_app").await;
     let other = shop.via(&proxy, "shop_app").await;
