@@ -25,7 +25,7 @@ const ITEMS: &[&str] = &[
     "(SELECT max(old_code) FROM other)",
     "ARRAY(SELECT o FROM other o ORDER BY 1)",
     "EXISTS (SELECT * FROM parcels p WHERE p.id = {}.id AND old_code = 'a')",
-    "{}::text",
+    "{}::text AS x",
     "note",
     "'old_code'",
     "{}.ctid IS NULL",
@@ -85,7 +85,7 @@ impl Dice {
     }
 
     fn statement(&mut self) -> String {
-        let mut item = |dice: &mut Self| dice.of(ITEMS).replace("{}", "t");
+        let item = |dice: &mut Self| dice.of(ITEMS).replace("{}", "t");
         if self.of(&["read", "read", "write"]) == "write" {
             let item = item(self);
             return self.of(CHANGES).replace('@', &item);

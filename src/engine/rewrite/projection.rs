@@ -103,9 +103,19 @@ impl Rewriter<'_, '_, '_, '_> {
         entries.extend(system.into_iter().chain(raw));
         let head = format!("{SELECT}{} FROM {only}", entries.join(", "));
         let relation_at = head.len();
-        let text = head + &relation.qualified() + ")";
+        let text = head + &self.source_name(mention, relation) + ")";
         let generated = wrapper(relation_at, text.len(), WrapperEnd::Parenthesis);
         Ok(Projection { text, generated })
+    }
+
+    /// The relation's name in its projection. For an observed session the search path may be a guess: the server shall find
+    /// what it would have found.
+    fn source_name(&self, mention: &RelationRef, relation: &Relation) -> String {
+        if self.case.view.governed {
+            return relation.qualified();
+        }
+        let parts = mention.path.qualifier.iter().chain([&mention.path.last]);
+        parts.map(|part| part.ident.to_string()).collect::<Vec<_>>().join(".")
     }
 
     /// A column as it is, or the one that stands in for it, under its name.

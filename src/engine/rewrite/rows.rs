@@ -77,7 +77,9 @@ impl Rewriter<'_, '_, '_, '_> {
 
     /// What is made of a subquery has the name of its column, as what is made of a row has the row's.
     fn named_by_row(&self, row: &WholeRowRef, text: String, name: &Ident) -> String {
-        if self.is_cast(row) { format!("(SELECT {text} AS {name})") } else { text }
+        // In a query with groups, what it is grouped by would not be found in there.
+        let is_grouped = self.case.resolution.groupings.iter().any(|grouping| grouping.relation == row.via);
+        if self.is_cast(row) && !is_grouped { format!("(SELECT {text} AS {name})") } else { text }
     }
 
     /// Whether a row of a select list is cast to something, which then has its name.
