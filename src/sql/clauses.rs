@@ -118,6 +118,13 @@ impl<'a> Clauses<'a> {
         stands(at).then_some(at)
     }
 
+    /// ON CONFLICT begins here, not the condition of a join.
+    pub fn is_conflict(&self, at: usize) -> bool {
+        let constraint = self.is(at + 2, "on") && self.is(at + 3, "constraint");
+        let goes_on = self.is_symbol(at + 2, "(") || self.is(at + 2, "do") || constraint;
+        self.is(at, "on") && self.is(at + 1, "conflict") && goes_on
+    }
+
     /// A list of columns between these parentheses.
     pub fn targets(&self, open: usize, close: usize) -> Option<Vec<Target>> {
         self.items(open + 1..close).into_iter().map(|item| self.target(&item)).collect()

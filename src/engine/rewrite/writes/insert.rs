@@ -198,7 +198,7 @@ impl<'a> Rewriter<'a, '_, '_, '_> {
     /// A query gives each value once; around it, the values of some columns are taken twice.
     fn query(&mut self, at: usize, listed: &Listed<'a>, changes: &[Change<'a>]) -> Done {
         let clauses = self.clauses();
-        let stops = |at: usize| clauses.is(at, "returning") || (clauses.is(at, "on") && clauses.is(at + 1, "conflict"));
+        let stops = |at: usize| clauses.is(at, "returning") || clauses.is_conflict(at);
         let source = at..clauses.end(at, &stops);
         self.constants(&source, listed)?;
         let added: String = changes
@@ -263,7 +263,10 @@ impl<'a> Rewriter<'a, '_, '_, '_> {
     /// ON CONFLICT behind the rows.
     fn conflict(&mut self, from: usize, pairs: &[Pair<'a>]) -> Done {
         let clauses = self.clauses();
-        let Some(on) = clauses.find(from, &["on", "conflict"]) else { return Ok(()) };
+        let on = clauses.end(from, &|at| clauses.is_conflict(at));
+        if !clauses.is_conflict(on) {
+            return Ok(());
+        }
         // Rows that have the value in the new column only can be told apart by that one only.
         if let Some(names) = clauses.closing(on + 2).and_then(|close| clauses.targets(on + 2, close)) {
             for pair in pairs.iter().filter(|pair| pair.writes == RedirectedWrites::Replacement) {
