@@ -213,7 +213,6 @@ async fn other_sessions_know_soon_after_the_commit() {
 }
 
 #[tokio::test]
-#[ignore = "needs the record of usage"]
 async fn a_column_in_use_stays() {
     let Some(shop) = shop("ddl_in_use") else { return };
     let (proxy, _policies) = gate(&shop, "in_use_window: 5s");
