@@ -20,6 +20,9 @@ use jiff::tz::TimeZone;
 use self::report::Report;
 use self::source::{Loaded, Source};
 use super::PROBLEMS;
+use super::input::Input;
+use super::usage::Lookback;
+use crate::config::state::Place;
 use crate::model::diff::{self, Exception, Finding, Level, Occasion, except, sort};
 use crate::policy::diff as policies;
 
@@ -38,9 +41,13 @@ pub struct Diff {
     /// The configuration file, for the server and the service account of pg:DATABASE.
     #[arg(short, long, value_name = "FILE", env = "PGCOVENANT_CONFIG")]
     pub config: Option<PathBuf>,
-    /// The record of usage: removals are judged by who uses what.
-    #[arg(long, value_name = "STATE")]
+    /// The record of usage, a file or postgres://user@host/database: removals are judged by who uses what. That of the
+    /// configuration otherwise.
+    #[arg(long, value_name = "PATH|URL")]
     pub usage: Option<String>,
+    /// How far to look back in it: what is unused has to be unused for so long.
+    #[arg(long, value_name = "TIME", default_value = "92d")]
+    pub since: Lookback,
     /// The level from which on findings make the exit code 1.
     #[arg(long, value_enum, default_value_t, value_name = "LEVEL")]
     pub fail_on: FailOn,
@@ -94,6 +101,16 @@ pub enum DiffFormat {
     Junit,
 }
 
+/// The record of usage that is named, or the one of the configuration.
+fn place(arguments: &Diff) -> anyhow::Result<Option<Place>> {
+    if let Some(word) = &arguments.usage {
+        return Ok(Some(Place::named(word)));
+    }
+    let Some(config) = &arguments.config else { return Ok(None) };
+    let config = Input::read(Some(config))?.config;
+    Ok(config.and_then(|config| config.state).map(|state| state.place))
+}
+
 /// Compares two sides and reports.
 ///
 /// # Errors
@@ -101,7 +118,8 @@ pub enum DiffFormat {
 pub fn run(arguments: &Diff) -> anyhow::Result<ExitCode> {
     let parsed = arguments.except.iter().map(|text| Exception::parse(text)).collect::<Result<Vec<_>, _>>();
     let exceptions = parsed.context("--except")?;
-    let usage = arguments.usage.as_deref().map(usage::open).transpose().context("--usage")?;
+    let place = place(arguments)?;
+    let usage = place.map(|place| usage::open(&place, arguments.since)).transpose().context("--usage")?;
     let (old, new) = (Source::parse(&arguments.old)?, Source::parse(&arguments.new)?);
     let before = old.load(&new, arguments.config.as_deref())?;
     let after = new.load(&old, arguments.config.as_deref())?;

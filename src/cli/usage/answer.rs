@@ -71,12 +71,19 @@ pub fn ways<'a>(uses: impl IntoIterator<Item = &'a Recorded>) -> (bool, bool) {
 }
 
 impl<'a> Consumer<'a> {
-    fn rows(&self) -> impl Iterator<Item = &'a Recorded> {
+    /// Everything that was recorded of it.
+    pub fn rows(&self) -> impl Iterator<Item = &'a Recorded> {
         self.shapes.values().flat_map(|shape| shape.rows.iter().copied())
     }
 
-    fn span(&self) -> (Timestamp, Timestamp) {
+    /// The first and the last time.
+    pub fn span(&self) -> (Timestamp, Timestamp) {
         span(self.rows())
+    }
+
+    /// How many shapes of its statements use the object.
+    pub fn shapes(&self) -> usize {
+        self.shapes.len()
     }
 
     /// How many statements of its use the object.

@@ -1,8 +1,8 @@
 //! `pgcovenant usage`: who uses a column, and on what evidence that is said.
 
-mod answer;
-mod evidence;
-mod names;
+pub mod answer;
+pub mod evidence;
+pub mod names;
 mod print;
 mod questions;
 mod source;
@@ -24,7 +24,7 @@ use source::Source;
 
 /// How far to look back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lookback(Duration);
+pub struct Lookback(pub(in crate::cli) Duration);
 
 impl FromStr for Lookback {
     type Err = String;
