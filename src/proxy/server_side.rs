@@ -199,7 +199,10 @@ impl<J: Judge> Conversation<J> {
             b'2' => self.confirm(Kind::Bind),
             b'3' => self.confirm(Kind::Close),
             b'T' | b'n' => self.confirm(Kind::Describe),
-            b's' => self.executed(0),
+            b's' => {
+                self.warn(splice);
+                self.executed(0);
+            }
             b'I' => {
                 if self.dialogue.front_kind() == Some(Kind::Query) {
                     self.warn(splice);
@@ -345,7 +348,11 @@ impl<J: Judge> Conversation<J> {
                     expected.rows = expected.rows.saturating_add(backend::rows(tag));
                 }
             }
-            _ => self.executed(backend::rows(tag)),
+            _ => {
+                // One that was prepared before the column was on its way out warns when it runs.
+                self.warn(splice);
+                self.executed(backend::rows(tag));
+            }
         }
         if tag.starts_with(b"D") && matches!(tag, b"DEALLOCATE ALL" | b"DISCARD ALL") {
             self.dialogue.forget_statements();

@@ -44,6 +44,7 @@ mod redirect;
 mod diff;
 mod divergence;
 mod retirement;
+mod story;
 mod commands;
 mod errors;
 mod session_state;

@@ -166,3 +166,24 @@ async fn a_view_goes_with_the_column_that_it_shows() {
     assert_eq!(app.error("SELECT late FROM lateness").await.code, "42703");
     assert_eq!(app.simple("SELECT * FROM lateness WHERE order_id = 1").await.unwrap()[0], "order_id");
 }
+
+/// A statement that was prepared before the column was deprecated is warned about when it runs, once.
+#[tokio::test]
+async fn what_was_prepared_before_is_warned_about_when_it_runs() {
+    let Some(shop) = shop("retired_prepared") else { return };
+    let policies = shop.policies();
+    policies.replace("contract.odcs.yaml", "phase: deprecated", "phase: active");
+    let proxy = shop.proxy_with(&policies, "");
+    let app = shop.via(&proxy, "shop_app").await;
+    let prepared = app.client.prepare("SELECT estimated_delivery::text FROM orders WHERE order_id = $1").await.unwrap();
+    app.client.query(&prepared, &[&1_i64]).await.unwrap();
+    assert_eq!(app.notices(), []);
+    let epoch = proxy.metric("pgcovenant_policy_epoch", &[]);
+    policies.replace("contract.odcs.yaml", "phase: active", "phase: deprecated");
+    proxy.metric_reaches("pgcovenant_policy_epoch", &[], epoch + 1.0).await;
+    for _ in 0..3 {
+        app.client.query(&prepared, &[&1_i64]).await.unwrap();
+    }
+    let codes: Vec<_> = app.notices().into_iter().map(|notice| notice.code).collect();
+    assert_eq!(codes, ["01P01"]);
+}

@@ -21,7 +21,7 @@ async fn app(shop: &Shop, proxy: &Proxy, application: &str, user: &str) -> tokio
 }
 
 /// Runs `usage` with the configuration of the proxy: exit code and standard output.
-fn usage(proxy: &Proxy, arguments: &[&str]) -> (Option<i32>, String, String) {
+pub fn usage(proxy: &Proxy, arguments: &[&str]) -> (Option<i32>, String, String) {
     let config = proxy.config().display().to_string();
     Proxy::run(&[&["usage", "--config", &config][..], arguments].concat())
 }
