@@ -80,5 +80,7 @@ CREATE VIEW active_customers AS
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO support, analyst;
 GRANT UPDATE (name, country, notes), INSERT, DELETE ON customers TO support;
 GRANT UPDATE (status, shipping_eta) ON orders TO support;
+-- Lets pgcovenant compare the two while one takes the place of the other.
+GRANT SELECT (order_id, estimated_delivery, shipping_eta) ON orders TO pgcovenant;
 
 RESET ROLE;
