@@ -7,8 +7,8 @@
 //!
 //! A session that a policy protects columns from is *governed*: it behaves, in every byte that it receives, as if it were
 //! connected to a shadow database in which masked columns physically hold their masked values and denied columns cannot be
-//! read. All other sessions are *observed*: their bytes pass unchanged, and the same analysis feeds deprecation, usage
-//! and metrics.
+//! read. All other sessions are *observed*: their bytes pass unchanged, but where a contract retires what they name, and the
+//! same analysis feeds usage and metrics.
 //!
 //! # Life of a statement
 //!
