@@ -5,7 +5,8 @@
 #   benches/side_by_side.sh [SECONDS_PER_RUN [ROUNDS]]        5 seconds and 3 rounds, if not said
 #
 # The runs of the candidates alternate, so that a slow minute of the machine hits all of them. The report is printed and
-# written to benches/results/. PGCOVENANT_PROFILE=release is the default here.
+# written to benches/results/. PGCOVENANT_PROFILE=release is the default here. PGCOVENANT_BEFORE names another pgcovenant to be
+# measured in the same run: what a change costs.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export PGCOVENANT_PROFILE=${PGCOVENANT_PROFILE:-release}
@@ -76,6 +77,7 @@ sed -i "s/dbname=shop/dbname=shop user=shop_app/" "$WORK/pgbouncer.ini"
 "${AS_SERVER[@]}" pgbouncer -q "$WORK/pgbouncer.ini" >"$WORK/pgbouncer.log" 2>&1 &
 PIDS[pgbouncer]=$!
 
+# start_pgcovenant NAME [MORE_LINES [BINARY]]
 start_pgcovenant() {
     local name=$1 port admin
     port=$(pick_port $((16440 + ${#PIDS[@]} * 10)))
@@ -87,13 +89,19 @@ service: {user: pgcovenant, password_env: PGCOVENANT_PASSWORD}
 admin: {listen: "127.0.0.1:$admin"}
 ${2:-}
 YAML
-    PGCOVENANT_PASSWORD=pgcovenant "$BIN" serve --config "$WORK/$name.yaml" >"$WORK/$name.log" 2>&1 &
+    PGCOVENANT_PASSWORD=pgcovenant "${3:-$BIN}" serve --config "$WORK/$name.yaml" >"$WORK/$name.log" 2>&1 &
     PIDS[$name]=$!
     PORTS[$name]=$port
     wait_for 20 curl -fsS "http://127.0.0.1:$admin/readyz" || die "pgcovenant is not ready: $(cat "$WORK/$name.log")"
 }
 start_pgcovenant pgcovenant
-start_pgcovenant pgcovenant+policy "policies: $ROOT/policies/shop"
+start_pgcovenant pgcovenant+policy "policies: $ROOT/policies/shop
+state: $WORK/state.sqlite"
+if [ -n "${PGCOVENANT_BEFORE:-}" ]; then
+    CANDIDATES+=(before before+policy)
+    start_pgcovenant before "" "$PGCOVENANT_BEFORE"
+    start_pgcovenant before+policy "policies: $ROOT/policies/shop" "$PGCOVENANT_BEFORE"
+fi
 for name in "${!PIDS[@]}"; do STOP+=("kill ${PIDS[$name]}"); done
 
 answers() { psql -XAtq -h 127.0.0.1 -p "${PORTS[$1]}" -U shop_app -d shop -c 'SELECT 1'; }
