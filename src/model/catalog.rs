@@ -41,6 +41,16 @@ pub enum RelationKind {
     Other,
 }
 
+impl RelationKind {
+    /// Whether such a relation has columns of its own that can be asked for.
+    pub fn has_rows(self) -> bool {
+        match self {
+            Self::Table | Self::Partitioned | Self::View | Self::MaterializedView | Self::Foreign => true,
+            Self::Sequence | Self::Other => false,
+        }
+    }
+}
+
 /// One column of a relation; dropped columns are left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {

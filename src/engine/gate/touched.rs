@@ -100,15 +100,7 @@ fn order<'t>(found: &Found<'_>, touched: &Touched<'t>) -> (bool, &'t str, &'t st
 }
 
 fn has_rows(relation: &Relation) -> bool {
-    let readable = match relation.kind {
-        RelationKind::Table
-        | RelationKind::Partitioned
-        | RelationKind::View
-        | RelationKind::MaterializedView
-        | RelationKind::Foreign => true,
-        RelationKind::Sequence | RelationKind::Other => false,
-    };
-    readable && !relation.is_system() && !relation.is_temporary()
+    relation.kind.has_rows() && !relation.is_system() && !relation.is_temporary()
 }
 
 fn of_relation<'a>(action: &'a Action, relation: &'a Relation, case: &Case<'a>) -> Vec<Touched<'a>> {

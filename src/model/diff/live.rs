@@ -27,15 +27,7 @@ pub fn terms(catalog: &Catalog) -> Terms {
 }
 
 fn is_offered(relation: &Relation) -> bool {
-    let has_rows = match relation.kind {
-        RelationKind::Table
-        | RelationKind::Partitioned
-        | RelationKind::View
-        | RelationKind::MaterializedView
-        | RelationKind::Foreign => true,
-        RelationKind::Sequence | RelationKind::Other => false,
-    };
-    has_rows && !relation.is_system() && !relation.is_temporary()
+    relation.kind.has_rows() && !relation.is_system() && !relation.is_temporary()
 }
 
 fn table(relation: &Relation, database: &str) -> Table {

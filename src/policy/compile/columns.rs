@@ -4,7 +4,6 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::decision::{Decided, Decisions, add};
-use super::is_readable;
 use super::load::{Bundle, Group};
 use super::spread::Family;
 use crate::model::catalog::{Catalog, Column, ColumnId, Relation, is_system_schema};
@@ -337,5 +336,5 @@ fn has_pseudonym(catalog: &Catalog) -> Pseudonym {
 
 /// Whether rules of policies are about a relation; the server's own schemas have rules of their own.
 pub(super) fn governable(relation: &Relation) -> bool {
-    is_readable(relation) && !relation.is_system()
+    relation.kind.has_rows() && !relation.is_system()
 }

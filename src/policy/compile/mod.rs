@@ -28,7 +28,7 @@ use super::snapshot::{Database, Occasion};
 use super::subject::Subject;
 use super::system;
 use super::view::{ColumnRule, Effect, Predicates, Reason, RelationRules, ShadowFinding, Shown, SubjectView, Writes};
-use crate::model::catalog::{Catalog, ColumnId, Oid, Relation, RelationKind};
+use crate::model::catalog::{Catalog, ColumnId, Oid, Relation};
 
 /// Classifications that are not worth counting access to.
 const NOT_SENSITIVE: &[&str] = &["public", "internal"];
@@ -207,22 +207,10 @@ impl Protection {
     }
 }
 
-/// Whether a relation has columns of its own that can be asked for.
-fn is_readable(relation: &Relation) -> bool {
-    match relation.kind {
-        RelationKind::Table
-        | RelationKind::Partitioned
-        | RelationKind::View
-        | RelationKind::MaterializedView
-        | RelationKind::Foreign => true,
-        RelationKind::Sequence | RelationKind::Other => false,
-    }
-}
-
 fn writes(applied: &Applied<'_>, catalog: &Catalog) -> Writes {
     let mut writes = Writes { update: HashSet::new(), insert: HashSet::new(), delete: HashSet::new() };
     for grant in applied.grants() {
-        for relation in catalog.relations().filter(|relation| is_readable(relation) && !relation.is_system()) {
+        for relation in catalog.relations().filter(|relation| relation.kind.has_rows() && !relation.is_system()) {
             if grant.delete.iter().any(|pattern| pattern.matches(&relation.schema, &relation.name)) {
                 writes.delete.insert(relation.oid);
             }
