@@ -10,8 +10,8 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use pgcovenant::engine::cache::VerdictCache;
 use pgcovenant::engine::check::{Facts, Protocol, check};
 use pgcovenant::engine::verdict::Verdict;
-use pgcovenant::model::catalog::{BaseType, Catalog, Column, ColumnType, Oid, Relation, RelationKind, SearchPath};
-use pgcovenant::model::reading::Reading;
+use pgcovenant::model::catalog::{Catalog, Column, Oid, Relation, SearchPath};
+use pgcovenant::model::contract::types::column_type;
 use pgcovenant::policy::compile::Bundle;
 use pgcovenant::policy::snapshot::{Database, Snapshot};
 use pgcovenant::policy::view::{ColumnRule, Effect, MaskExpression, Predicates, RelationRules, SubjectView};
@@ -37,30 +37,19 @@ const STATEMENTS: &[(&str, &str)] = &[
 ];
 
 fn text(name: &str, attnum: i16) -> Column {
-    let ty = ColumnType {
-        oid: Oid(25),
-        typmod: -1,
-        sql: "text".into(),
-        base: BaseType::Text,
-        collation: None,
-        masked_as: None,
-    };
-    Column { name: name.into(), attnum, ty, not_null: false, generated_from: Vec::new() }
+    Column::new(attnum, name, column_type("text"))
 }
 
 fn table(oid: Oid, name: &str, columns: &[&str]) -> Relation {
     Relation {
-        oid,
-        schema: "public".into(),
-        name: name.into(),
-        kind: RelationKind::Table,
-        columns: (1_i16..).zip(columns).map(|(attnum, name)| text(name, attnum)).collect(),
         primary_key: vec![1],
-        parents: Vec::new(),
-        definition: None,
-        has_rules: false,
         row_type: Oid(oid.0 + 1),
-        reading: Reading::default(),
+        ..Relation::table(
+            oid,
+            "public",
+            name,
+            (1_i16..).zip(columns).map(|(attnum, name)| text(name, attnum)).collect(),
+        )
     }
 }
 

@@ -10,7 +10,6 @@ use crate::engine::report::{Outcome, Report};
 use crate::engine::verdict::Verdict;
 use crate::model::catalog::{Catalog, ColumnId, Oid, Relation, RelationKind, SearchPath};
 use crate::model::contract::Contract;
-use crate::model::reading::Reading;
 use crate::policy::rule::{Expectation, PolicyTest};
 use crate::policy::snapshot::Snapshot;
 use crate::policy::subject::Subject;
@@ -90,17 +89,9 @@ fn outputs(catalog: &Catalog, path: &SearchPath, sql: &str) -> Option<Vec<Deriva
         }
     }
     probe.insert(Relation {
-        oid: PROBE,
-        schema: "public".into(),
-        name: "pgcovenant test".into(),
         kind: RelationKind::View,
-        columns: Vec::new(),
-        primary_key: Vec::new(),
-        parents: Vec::new(),
         definition: Some(sql.into()),
-        has_rules: false,
-        row_type: Oid(0),
-        reading: Reading::default(),
+        ..Relation::table(PROBE, "public", "pgcovenant test", Vec::new())
     });
     match lineage::of_views(&probe).remove(&PROBE)? {
         ViewLineage::Known(lineage) => Some(lineage.outputs),

@@ -177,7 +177,31 @@ pub struct Relation {
     pub reading: Reading,
 }
 
+impl Column {
+    /// A column of which nothing more is known.
+    pub fn new(attnum: i16, name: &str, ty: ColumnType) -> Self {
+        Self { name: name.into(), attnum, ty, not_null: false, generated_from: Vec::new() }
+    }
+}
+
 impl Relation {
+    /// A table of which nothing more is known.
+    pub fn table(oid: Oid, schema: &str, name: &str, columns: Vec<Column>) -> Self {
+        Self {
+            oid,
+            schema: schema.into(),
+            name: name.into(),
+            kind: RelationKind::Table,
+            columns,
+            primary_key: Vec::new(),
+            parents: Vec::new(),
+            definition: None,
+            has_rules: false,
+            row_type: Oid(0),
+            reading: Reading::default(),
+        }
+    }
+
     /// The column of that name.
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| &*column.name == name)

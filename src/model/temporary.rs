@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use super::catalog::{BaseType, Column, ColumnType, Oid, Relation, RelationKind};
-use super::reading::Reading;
 
 /// The schema of temporary relations, by the name that every session can call its own by.
 pub const SCHEMA: &str = "pg_temp";
@@ -40,17 +39,13 @@ pub(super) fn relations(found: &[TemporaryRelation]) -> Vec<Arc<Relation>> {
 
 fn described(found: &TemporaryRelation, oid: Oid) -> Relation {
     Relation {
-        oid,
-        schema: SCHEMA.into(),
-        name: found.name.clone(),
         kind: if found.sequence { RelationKind::Sequence } else { RelationKind::Table },
-        columns: found.columns.iter().zip(1..).map(|(found, attnum)| column(found, attnum)).collect(),
-        primary_key: Vec::new(),
-        parents: Vec::new(),
-        definition: None,
-        has_rules: false,
-        row_type: Oid::default(),
-        reading: Reading::default(),
+        ..Relation::table(
+            oid,
+            SCHEMA,
+            &found.name,
+            found.columns.iter().zip(1..).map(|(found, attnum)| column(found, attnum)).collect(),
+        )
     }
 }
 
@@ -63,5 +58,5 @@ fn column(found: &TemporaryColumn, attnum: i16) -> Column {
         collation: None,
         masked_as: None,
     };
-    Column { name: found.name.clone(), attnum, ty, not_null: false, generated_from: Vec::new() }
+    Column::new(attnum, &found.name, ty)
 }

@@ -208,36 +208,16 @@ fn hidden_code(text: &str, tokens: &[Token]) -> Result<(BTreeSet<QualifiedName>,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::catalog::{BaseType, Column, ColumnType, Relation, RelationKind};
-    use crate::model::reading::Reading;
+    use crate::model::catalog::{Column, Relation};
+    use crate::model::contract::types::column_type;
 
     fn table(oid: u32, name: &str, columns: &[&str]) -> Relation {
-        let column = |(index, name): (usize, &&str)| Column {
-            name: (*name).into(),
-            attnum: i16::try_from(index).unwrap() + 1,
-            ty: ColumnType {
-                oid: Oid(25),
-                typmod: -1,
-                sql: "text".into(),
-                base: BaseType::Text,
-                collation: None,
-                masked_as: None,
-            },
-            not_null: false,
-            generated_from: Vec::new(),
-        };
+        let column =
+            |(index, name): (usize, &&str)| Column::new(i16::try_from(index).unwrap() + 1, name, column_type("text"));
         Relation {
-            oid: Oid(oid),
-            schema: "public".into(),
-            name: name.into(),
-            kind: RelationKind::Table,
-            columns: columns.iter().enumerate().map(column).collect(),
             primary_key: vec![1],
-            parents: Vec::new(),
-            definition: None,
-            has_rules: false,
             row_type: Oid(oid + 1),
-            reading: Reading::default(),
+            ..Relation::table(Oid(oid), "public", name, columns.iter().enumerate().map(column).collect())
         }
     }
 

@@ -242,22 +242,13 @@ mod tests {
     use crate::model::contract::types::column_type;
 
     fn column(name: &str, ty: &str) -> Column {
-        Column { name: name.into(), attnum: 1, ty: column_type(ty), not_null: false, generated_from: Vec::new() }
+        Column::new(1, name, column_type(ty))
     }
 
     fn table() -> Relation {
         Relation {
-            oid: crate::model::catalog::Oid(1),
-            schema: "Odd".into(),
-            name: "t".into(),
-            kind: RelationKind::Table,
-            columns: Vec::new(),
-            primary_key: Vec::new(),
-            parents: Vec::new(),
-            definition: None,
-            has_rules: false,
             row_type: crate::model::catalog::Oid(2),
-            reading: crate::model::reading::Reading::default(),
+            ..Relation::table(crate::model::catalog::Oid(1), "Odd", "t", Vec::new())
         }
     }
 

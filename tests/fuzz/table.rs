@@ -11,10 +11,8 @@ use pgcovenant::engine::function_call::check_function_call;
 use pgcovenant::engine::refusal::Refusal;
 use pgcovenant::engine::unreadable::{Unreadable, check_unreadable};
 use pgcovenant::engine::verdict::Verdict;
-use pgcovenant::model::catalog::{
-    BaseType, Catalog, Column, ColumnId, ColumnType, Oid, Relation, RelationKind, SearchPath,
-};
-use pgcovenant::model::reading::Reading;
+use pgcovenant::model::catalog::{Catalog, Column, ColumnId, Oid, Relation, SearchPath};
+use pgcovenant::model::contract::types::column_type;
 use pgcovenant::policy::compile::Bundle;
 use pgcovenant::policy::snapshot::{Database, Snapshot};
 use pgcovenant::policy::view::{ColumnRule, Effect, MaskExpression, Predicates, RelationRules, SubjectView, Writes};
@@ -51,29 +49,11 @@ static SNAPSHOT: LazyLock<Snapshot> = LazyLock::new(|| {
 static CACHE: LazyLock<VerdictCache> = LazyLock::new(|| VerdictCache::new(1 << 20));
 
 fn table(oid: Oid, name: &str, columns: &[&str]) -> Relation {
-    let column = |(attnum, name): (i16, &&str)| {
-        let ty = ColumnType {
-            oid: Oid(25),
-            typmod: -1,
-            sql: "text".into(),
-            base: BaseType::Text,
-            collation: None,
-            masked_as: None,
-        };
-        Column { name: (*name).into(), attnum, ty, not_null: false, generated_from: Vec::new() }
-    };
+    let column = |(attnum, name): (i16, &&str)| Column::new(attnum, name, column_type("text"));
     Relation {
-        oid,
-        schema: "public".into(),
-        name: name.into(),
-        kind: RelationKind::Table,
-        columns: (1_i16..).zip(columns).map(column).collect(),
         primary_key: vec![1],
-        parents: Vec::new(),
-        definition: None,
-        has_rules: false,
         row_type: Oid(oid.0 + 1),
-        reading: Reading::default(),
+        ..Relation::table(oid, "public", name, (1_i16..).zip(columns).map(column).collect())
     }
 }
 

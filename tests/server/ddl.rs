@@ -19,6 +19,15 @@ fn gate(shop: &Shop, ddl: &str) -> (Proxy, Policies) {
     (proxy, policies)
 }
 
+/// From its sunset on a column is left out of `*`, so that the text is written anew by the columns that there are.
+fn past_a_sunset(shop: &Shop) -> (Proxy, Policies) {
+    let policies = shop.policies();
+    policies.replace("contract.odcs.yaml", "phase: deprecated", "phase: sunset");
+    policies.replace("policy.yaml", "unmodelled: deny\n", "ddl: {in_use: off}\nunmodelled: deny\n");
+    let proxy = shop.proxy_with(&policies, "");
+    (proxy, policies)
+}
+
 async fn extended(session: &Session, sql: &str) -> Result<(), Refused> {
     session.client.execute(sql, &[]).await.map(|_| ()).map_err(|error| Refused::of(&error))
 }
@@ -167,11 +176,7 @@ async fn a_lock_timeout_is_given_to_a_session_that_has_none_and_taken_back() {
 #[tokio::test]
 async fn the_next_statement_of_a_session_knows_what_the_session_has_changed() {
     let Some(shop) = shop("ddl_refresh") else { return };
-    let policies = shop.policies();
-    // From its sunset on a column is left out of `*`, so that the text is written anew by the columns that there are.
-    policies.replace("contract.odcs.yaml", "phase: deprecated", "phase: sunset");
-    policies.replace("policy.yaml", "unmodelled: deny\n", "ddl: {in_use: off}\nunmodelled: deny\n");
-    let proxy = shop.proxy_with(&policies, "");
+    let (proxy, _policies) = past_a_sunset(&shop);
     let app = shop.via(&proxy, "shop_app").await;
     let other = shop.via(&proxy, "shop_app").await;
     let sql = "SELECT * FROM orders WHERE order_id = 1";
@@ -194,10 +199,7 @@ async fn the_next_statement_of_a_session_knows_what_the_session_has_changed() {
 #[tokio::test]
 async fn other_sessions_know_soon_after_the_commit() {
     let Some(shop) = shop("ddl_others") else { return };
-    let policies = shop.policies();
-    policies.replace("contract.odcs.yaml", "phase: deprecated", "phase: sunset");
-    policies.replace("policy.yaml", "unmodelled: deny\n", "ddl: {in_use: off}\nunmodelled: deny\n");
-    let proxy = shop.proxy_with(&policies, "");
+    let (proxy, _policies) = past_a_sunset(&shop);
     let app = shop.via(&proxy, "shop_app").await;
     let other = shop.via(&proxy, "shop_app").await;
     let sql = "SELECT * FROM orders WHERE order_id = 1";

@@ -2,7 +2,6 @@
 
 use super::{Contract, Entity, EntityKind, types};
 use crate::model::catalog::{Catalog, Column, Oid, Relation, RelationKind};
-use crate::model::reading::Reading;
 
 /// The first oid that a server gives to what users create.
 const FIRST_NORMAL_OID: u32 = 16_384;
@@ -38,19 +37,11 @@ fn relation(schema: &str, entity: &Entity, oid: u32) -> Relation {
         (1i16..).zip(&entity.fields).filter_map(|(attnum, field)| Some((field.primary_key?, attnum))).collect();
     key.sort_unstable();
     Relation {
-        oid: Oid(oid),
-        schema: schema.into(),
-        name: entity.name.clone(),
-        // A view without its query is as good as a table here.
         kind: match entity.kind {
             EntityKind::Table | EntityKind::View => RelationKind::Table,
         },
-        columns,
         primary_key: key.into_iter().map(|(_, attnum)| attnum).collect(),
-        parents: Vec::new(),
-        definition: None,
-        has_rules: false,
         row_type: Oid(oid + 1),
-        reading: Reading::default(),
+        ..Relation::table(Oid(oid), schema, &entity.name, columns)
     }
 }

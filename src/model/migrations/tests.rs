@@ -1,9 +1,8 @@
 //! What rows of history tables amount to.
 
 use super::*;
-use crate::model::catalog::{Catalog, Column, Oid, Relation, RelationKind};
+use crate::model::catalog::{Catalog, Column, Oid, Relation};
 use crate::model::contract::types::column_type;
-use crate::model::reading::Reading;
 
 fn table(tool: Tool) -> HistoryTable {
     HistoryTable { schema: "public".into(), name: "h".into(), tool, has_lock: false }
@@ -64,26 +63,8 @@ fn an_expected_version_is_compared_as_the_tool_means_it() {
 fn with(relations: &[(&str, &[&str])]) -> Catalog {
     let mut catalog = Catalog::new("shop", 0);
     for (number, (name, columns)) in (1..).zip(relations) {
-        let columns = (1..).zip(*columns).map(|(attnum, name)| Column {
-            name: (*name).into(),
-            attnum,
-            ty: column_type("text"),
-            not_null: false,
-            generated_from: Vec::new(),
-        });
-        catalog.insert(Relation {
-            oid: Oid(number),
-            schema: "public".into(),
-            name: (*name).into(),
-            kind: RelationKind::Table,
-            columns: columns.collect(),
-            primary_key: Vec::new(),
-            parents: Vec::new(),
-            definition: None,
-            has_rules: false,
-            row_type: Oid(0),
-            reading: Reading::default(),
-        });
+        let columns = (1..).zip(*columns).map(|(attnum, name)| Column::new(attnum, name, column_type("text")));
+        catalog.insert(Relation::table(Oid(number), "public", name, columns.collect()));
     }
     catalog
 }

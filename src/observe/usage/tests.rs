@@ -10,39 +10,23 @@ use super::book::Book;
 use super::sqlite::SqliteStore;
 use super::{Bounds, Usage};
 use crate::engine::report::{Access, Blind, Operation, Report, StatementReport, Touched, Touches};
-use crate::model::catalog::{BaseType, Column, ColumnType, Oid, Relation, RelationKind};
+use crate::model::catalog::{Column, Oid, Relation};
 use crate::model::consumers::{Ledger, Used};
+use crate::model::contract::types::column_type;
 use crate::model::lifecycle::Who;
-use crate::model::reading::Reading;
 use crate::model::usage::{BatchKey, Filter, OTHER, StoreError, UsageStore, Written};
 use crate::observe::event::{Decision, Event};
 use crate::policy::subject::Subject;
 
 fn column(name: &str, attnum: i16) -> Column {
-    let ty = ColumnType {
-        oid: Oid(25),
-        typmod: -1,
-        sql: "text".into(),
-        base: BaseType::Text,
-        collation: None,
-        masked_as: None,
-    };
-    Column { name: name.into(), attnum, ty, not_null: false, generated_from: Vec::new() }
+    Column::new(attnum, name, column_type("text"))
 }
 
 fn orders() -> Arc<Relation> {
     Arc::new(Relation {
-        oid: Oid(1),
-        schema: "public".into(),
-        name: "orders".into(),
-        kind: RelationKind::Table,
-        columns: vec![column("id", 1), column("status", 2)],
         primary_key: vec![1],
-        parents: Vec::new(),
-        definition: None,
-        has_rules: false,
         row_type: Oid(2),
-        reading: Reading::default(),
+        ..Relation::table(Oid(1), "public", "orders", vec![column("id", 1), column("status", 2)])
     })
 }
 

@@ -16,7 +16,6 @@ use crate::model::catalog::{Column, ColumnType, RelationKind, UserFunction};
 use crate::model::consumers::NoLedger;
 use crate::model::contract::{to_catalog, types::column_type};
 use crate::model::lifecycle::Conduct;
-use crate::model::reading::Reading;
 use crate::model::source::SourceFile;
 use crate::policy::mask::{MaskUse, Strictness};
 use crate::policy::view::{Predicates, Reason, Shown};
@@ -62,22 +61,14 @@ fn database(catalog: Catalog, lineages: HashMap<Oid, ViewLineage>) -> Database {
 }
 
 fn column(name: &str, attnum: i16, ty: &str) -> Column {
-    Column { name: name.into(), attnum, ty: column_type(ty), not_null: false, generated_from: Vec::new() }
+    Column::new(attnum, name, column_type(ty))
 }
 
 fn relation(oid: u32, name: &str, kind: RelationKind, columns: Vec<Column>) -> Relation {
     Relation {
-        oid: Oid(oid),
-        schema: "public".into(),
-        name: name.into(),
         kind,
-        columns,
-        primary_key: Vec::new(),
-        parents: Vec::new(),
         definition: matches!(kind, RelationKind::View | RelationKind::MaterializedView).then(|| "select".into()),
-        has_rules: false,
-        row_type: Oid(0),
-        reading: Reading::default(),
+        ..Relation::table(Oid(oid), "public", name, columns)
     }
 }
 

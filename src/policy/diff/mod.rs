@@ -22,12 +22,11 @@ use super::compile::Bundle;
 use super::rule::Exemption;
 use super::snapshot::{Database, Occasion};
 use super::subject::Subject;
-use crate::model::catalog::{Catalog, Column, ColumnId, Oid, Relation, RelationKind};
+use crate::model::catalog::{Catalog, Column, ColumnId, Oid, Relation};
 use crate::model::consumers::NoLedger;
 use crate::model::contract::{to_catalog, types};
 use crate::model::diff::{Finding, Rule, Side, Spot, sort};
 use crate::model::ident::display_name;
-use crate::model::reading::Reading;
 use crate::sql::lineage;
 
 /// Exemptions beyond these are compared as of now.
@@ -154,26 +153,8 @@ fn take_types(old: &mut Catalog, new: &Catalog) {
 
 /// A table that no contract can describe.
 fn probe() -> Relation {
-    let column = Column {
-        name: UNMODELLED.into(),
-        attnum: 1,
-        ty: types::column_type("text"),
-        not_null: false,
-        generated_from: Vec::new(),
-    };
-    Relation {
-        oid: PROBE,
-        schema: UNMODELLED.into(),
-        name: UNMODELLED.into(),
-        kind: RelationKind::Table,
-        columns: vec![column],
-        primary_key: Vec::new(),
-        parents: Vec::new(),
-        definition: None,
-        has_rules: false,
-        row_type: Oid(0),
-        reading: Reading::default(),
-    }
+    let column = Column::new(1, UNMODELLED, types::column_type("text"));
+    Relation::table(PROBE, UNMODELLED, UNMODELLED, vec![column])
 }
 
 /// What both sides mean for one subject in one database.
