@@ -90,14 +90,9 @@ fn answers(session: &mut Raw, frames: &[u8]) -> Vec<String> {
     ];
     for (frames, kept) in steps {
         session.write(frames);
-        loop {
-            let (kind, body) = session.message();
-            if kind == b'Z' {
-                break;
-            }
-            if kept && kind != b'N' {
-                seen.push(essence(kind, &body));
-            }
+        let came = session.essentials(essence);
+        if kept {
+            seen.extend(came);
         }
     }
     seen

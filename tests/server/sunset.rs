@@ -103,14 +103,9 @@ pub(crate) fn answers(session: &mut Raw, frames: &[Vec<u8>], check: &str) -> Vec
         (&[raw::query("ROLLBACK")], false),
     ] {
         session.write(&frames.concat());
-        loop {
-            let (kind, body) = session.message();
-            if kind == b'Z' {
-                break;
-            }
-            if kept && kind != b'N' {
-                seen.push(essence(kind, &body));
-            }
+        let came = session.essentials(essence);
+        if kept {
+            seen.extend(came);
         }
     }
     seen

@@ -79,6 +79,18 @@ impl Raw {
         trace
     }
 
+    /// What is essential of what comes before ReadyForQuery, notices left out.
+    pub fn essentials(&mut self, essence: impl Fn(u8, &[u8]) -> String) -> Trace {
+        let mut trace = Trace::new();
+        loop {
+            match self.message() {
+                (b'Z', _) => return trace,
+                (b'N', _) => {}
+                (kind, body) => trace.push(essence(kind, &body)),
+            }
+        }
+    }
+
     /// What comes until a message of this type, it included.
     pub fn until(&mut self, last: u8) -> Trace {
         let mut trace = Trace::new();
