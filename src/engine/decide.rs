@@ -355,14 +355,13 @@ fn retired(
     rule: &ColumnRule,
 ) -> Objection {
     let copied = matches!(mention.role, Role::CopyTo | Role::CopyFrom);
-    let message = match path.qualifier.last() {
-        _ if clause.is_write() || copied => {
-            format!("column \"{}\" of relation \"{}\" does not exist", column.name, relation.name)
-        }
-        None => format!("column \"{}\" does not exist", column.name),
-        Some(qualifier) => format!("column {}.{} does not exist", qualifier.as_str(), column.name),
+    let objection = if clause.is_write() || copied {
+        let message = format!("column \"{}\" of relation \"{}\" does not exist", column.name, relation.name);
+        Objection::new(SqlState::UndefinedColumn, message)
+    } else {
+        Objection::no_such_column(path)
     };
-    let objection = Objection::new(SqlState::UndefinedColumn, message).retired("column", rule.lifecycle.as_deref());
+    let objection = objection.retired("column", rule.lifecycle.as_deref());
     // COPY does not say where.
     if copied { objection } else { objection.at(path.span().start) }
 }

@@ -321,6 +321,10 @@ fn exist(case: &Case<'_>, text: &Text<'_>) -> Result<(), Objection> {
     let is_call =
         |name: &str| trusted::is_foreign_function(catalog, safe, name) || !trusted::built_in(catalog, safe, name);
     for name in &case.resolution.unresolved {
+        if case.meant(name).is_some() {
+            // The decision objects to it, in the words for what is retired.
+            continue;
+        }
         let on_target = name.visible.iter().any(|index| {
             case.mention(*index).is_some_and(|mention| {
                 mention.role != crate::sql::access::Role::Source
@@ -328,9 +332,7 @@ fn exist(case: &Case<'_>, text: &Text<'_>) -> Result<(), Objection> {
             })
         });
         if on_target || (!name.path.qualifier.is_empty() && is_call(name.path.last.as_str())) {
-            let written = text.sql.get(name.path.span().range()).unwrap_or_default();
-            return Err(Objection::new(SqlState::UndefinedColumn, format!("column {written} does not exist"))
-                .at(name.path.span().start));
+            return Err(Objection::no_such_column(&name.path).at(name.path.span().start));
         }
     }
     for field in &case.resolution.fields {

@@ -57,6 +57,16 @@ impl Objection {
         Self { offset, ..self }
     }
 
+    /// A column that is named where a value stands.
+    pub(super) fn no_such_column(path: &Path) -> Self {
+        let column = path.last.as_str();
+        let message = match path.qualifier.last() {
+            None => format!("column \"{column}\" does not exist"),
+            Some(qualifier) => format!("column {}.{column} does not exist", qualifier.as_str()),
+        };
+        Self::new(SqlState::UndefinedColumn, message)
+    }
+
     pub(super) fn no_such_relation(name: &str) -> Self {
         Self::new(SqlState::UndefinedTable, format!("relation \"{name}\" does not exist"))
     }

@@ -187,3 +187,30 @@ async fn what_was_prepared_before_is_warned_about_when_it_runs() {
     let codes: Vec<_> = app.notices().into_iter().map(|notice| notice.code).collect();
     assert_eq!(codes, ["01P01"]);
 }
+
+#[tokio::test]
+async fn whom_a_policy_governs_meets_the_same_refusals() {
+    let Some(shop) = shop("retired_governed") else { return };
+    let dropped = shop.twin("retired_governed_dropped");
+    dropped.sql("ALTER TABLE customers DROP COLUMN notes");
+    let policies = shop.policies();
+    let retired = "tags: [free_text], customProperties: [{property: pgcovenantLifecycle, value: {phase: sunset}}]}";
+    policies.replace("contract.odcs.yaml", "tags: [free_text]}", retired);
+    let proxy = shop.proxy_with(&policies, "");
+    let support = shop.via(&proxy, "support").await;
+    let model = dropped.direct("support").await;
+    for sql in [
+        "SELECT notes FROM customers",
+        "SELECT c.notes FROM customers c",
+        "UPDATE customers SET name = 'n' RETURNING notes",
+        "UPDATE customers SET name = notes",
+        "UPDATE customers SET name = 'n' WHERE customers.notes = 'x'",
+        "UPDATE customers AS c SET name = 'n' WHERE lower(c.notes) = 'x'",
+        "UPDATE customers SET notes = 'x'",
+    ] {
+        let (expected, seen) = (model.error(sql).await, support.error(sql).await);
+        assert_eq!((&seen.code, &seen.message), (&expected.code, &expected.message), "{sql}");
+        assert_eq!(seen.position, expected.position, "{sql}");
+        assert_eq!(seen.hint.as_deref(), Some("The column is retired."), "{sql}");
+    }
+}
