@@ -36,6 +36,7 @@ fn event(subject: &Arc<Subject>, fingerprint: u64) -> Event {
         rows: 1,
         sqlstate: None,
         refusal: None,
+        parent: None,
     }
 }
 

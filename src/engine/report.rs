@@ -1,6 +1,7 @@
 //! What the statements of one text do and touch: the same facts feed metrics, audit, usage and `explain`.
 
-use std::sync::Arc;
+use std::any::Any;
+use std::sync::{Arc, OnceLock};
 
 use crate::model::catalog::{ColumnId, Oid, Relation};
 
@@ -17,6 +18,37 @@ pub struct Report {
     pub cautions: Vec<Notice>,
     /// What the statements change of the structure, in order; of temporary tables nothing is told.
     pub ddl: Vec<DdlReport>,
+    /// What those who watch keep with it.
+    pub attached: Attached,
+}
+
+/// A place for one value of whoever watches statements, made when a text of the shape is seen for the first time: what is
+/// found out once, such as the handles of its counters, has not to be looked up again. A clone of a report has its own.
+#[derive(Default)]
+pub struct Attached(OnceLock<Box<dyn Any + Send + Sync>>);
+
+impl Attached {
+    /// The value, made now if there is none. There is one place: a value of another type gets none.
+    pub fn get_or_init<T: Any + Send + Sync>(&self, make: impl FnOnce() -> T) -> Option<&T> {
+        self.0.get_or_init(|| Box::new(make())).downcast_ref()
+    }
+
+    /// The value, if it has been made.
+    pub fn get<T: Any>(&self) -> Option<&T> {
+        self.0.get()?.downcast_ref()
+    }
+}
+
+impl Clone for Attached {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl std::fmt::Debug for Attached {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(if self.0.get().is_some() { "Attached(something)" } else { "Attached(nothing)" })
+    }
 }
 
 /// What one statement changes of the structure.
@@ -108,7 +140,7 @@ pub struct StatementReport {
 pub struct Touches {
     /// Columns and relations, each once per access. System and temporary relations are left out.
     pub uses: Arc<[Touched]>,
-    /// The normalised text, literals and comments out; empty where nothing is touched.
+    /// The normalised text, literals and comments out; empty for a text that cannot be cut into statements.
     pub shape: Arc<str>,
     /// What may be touched beside them.
     pub blind: Blind,

@@ -132,9 +132,7 @@ pub(super) fn describe(text: &Text<'_>, outline: &OutlineStatement, tokens: &[To
         Some(_) | None => Blind::No,
     };
     touches.blind = touches.blind.max(understood);
-    if !touches.uses.is_empty() {
-        touches.shape = lexer::shape_text(text.sql, tokens, SHAPE_BYTES).into();
-    }
+    touches.shape = lexer::shape_text(text.sql, tokens, SHAPE_BYTES).into();
 }
 
 /// How a relation is used as such.

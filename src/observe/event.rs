@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::report::Report;
+use crate::model::catalog::SearchPath;
 use crate::policy::subject::Subject;
 
 /// One text that was judged, and what the server made of it.
@@ -29,6 +30,46 @@ pub struct Event {
     pub sqlstate: Option<[u8; 5]>,
     /// Message of the refusal, for the audit.
     pub refusal: Option<Arc<str>>,
+    /// The span of the application that it belongs to, if the text says so and anybody wants to know.
+    pub parent: Option<Arc<TraceParent>>,
+}
+
+/// The span that a statement belongs to, from the `traceparent` of a comment in its text (W3C Trace Context).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TraceParent {
+    /// Trace.
+    pub trace: u128,
+    /// Span of the application.
+    pub span: u64,
+    /// Flags; the lowest bit says that the trace is recorded.
+    pub flags: u8,
+}
+
+/// A statement with everything that it takes to ask the server how it would run it. It holds values: it never leaves the
+/// process but for the server that was to have them anyway.
+#[derive(Debug, Clone)]
+pub struct Sample {
+    /// Who runs it.
+    pub subject: Arc<Subject>,
+    /// Epoch of the snapshot that judged it.
+    pub epoch: u64,
+    /// What was understood of it.
+    pub report: Arc<Report>,
+    /// The text that the server has, rewritten if that was necessary.
+    pub text: Box<str>,
+    /// What is bound to its parameters, if it came in the extended protocol.
+    pub bound: Option<Bound>,
+    /// Where the session looks names up, as far as that is known.
+    pub path: Option<SearchPath>,
+}
+
+/// Parameters of the extended protocol, as they came.
+#[derive(Debug, Clone)]
+pub struct Bound {
+    /// Types of the Parse message: an oid of four bytes each, zero or missing where the server finds it out.
+    pub types: Box<[u8]>,
+    /// The body of the Bind message after its two names.
+    pub values: Box<[u8]>,
 }
 
 /// The decision on a text: label `decision`.
@@ -69,4 +110,14 @@ pub trait Recorder: Send + Sync + 'static {
     fn session_closed(&self, subject: &Subject);
     /// A connection ended before it became a session; `reason` is one of a fixed set of words.
     fn connection_failed(&self, reason: &'static str);
+    /// Whether the next run of a text with this report is to be handed to [`Recorder::sample`]. Asked for every statement.
+    fn wants_sample(&self, _report: &Report) -> bool {
+        false
+    }
+    /// A statement is about to run, and was wanted.
+    fn sample(&self, _sample: Sample) {}
+    /// The span that a text says it belongs to, if spans are recorded. Asked for every text.
+    fn parent_of(&self, _sql: &str) -> Option<Arc<TraceParent>> {
+        None
+    }
 }

@@ -68,6 +68,7 @@ fn event(statements: Vec<StatementReport>, decision: Decision) -> Event {
         rows: 5,
         sqlstate: refused.then_some(*b"42501"),
         refusal: refused.then(|| "permission denied for column ssn".into()),
+        parent: None,
     }
 }
 
@@ -332,6 +333,7 @@ fn the_audit_has_one_line_per_relevant_decision_and_no_more() {
     let syntax = Event {
         sqlstate: Some(*b"42601"),
         refusal: Some("syntax error at or near \"'4111 1111'\"".into()),
+        parent: None,
         ..event(Vec::new(), Decision::Deny)
     };
     observer.statement(&syntax);

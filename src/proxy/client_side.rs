@@ -13,6 +13,7 @@ use crate::engine::check::Protocol;
 use crate::engine::refusal::Refusal;
 use crate::engine::unreadable::Unreadable;
 use crate::engine::verdict::Verdict;
+use crate::observe::event::Bound;
 use crate::wire::backend::Status;
 use crate::wire::body::Malformed;
 use crate::wire::frame::{self, HEADER, Header};
@@ -210,7 +211,11 @@ impl<J: Judge> Conversation<J> {
         }
         match verdict {
             Verdict::Admit(admitted) => {
-                let judged = Judged::new(&admitted, self.judge.epoch(), checked_in);
+                let parent = text.and_then(|text| self.judge.parent_of(text));
+                let judged = Judged::new(&admitted, self.judge.epoch(), checked_in).within(parent);
+                if let Some(text) = text {
+                    self.offer_sample(&judged, text, None);
+                }
                 self.will_run(&judged.report);
                 self.path_may_revert();
                 self.dialogue.expect_query(Expected::judged(Kind::Query, judged, now));
@@ -305,6 +310,19 @@ impl<J: Judge> Conversation<J> {
                 self.judge.text(sql, protocol, None, has_lock_timeout)
             }
             Verdict::Admit(_) | Verdict::Refuse(_) => verdict,
+        }
+    }
+
+    /// Hands a text that is about to run to whoever wants to look at it more closely.
+    #[inline]
+    pub(super) fn offer_sample(&self, judged: &Judged, text: &[u8], bound: Option<(&[u8], &[u8])>) {
+        if !self.judge.wants_sample(&judged.report) {
+            return;
+        }
+        let sent = judged.sent_text().or_else(|| std::str::from_utf8(text).ok());
+        if let Some(sent) = sent {
+            let bound = bound.map(|(types, values)| Bound { types: types.into(), values: values.into() });
+            self.judge.sample(&judged.report, sent, bound, self.path.as_ref());
         }
     }
 

@@ -16,7 +16,7 @@ use crate::engine::report::{Outcome, Report};
 use crate::engine::unreadable::{Unreadable, check_unreadable};
 use crate::engine::verdict::{Admitted, Rewritten, Verdict};
 use crate::model::catalog::SearchPath;
-use crate::observe::event::{Decision, Event};
+use crate::observe::event::{Bound, Decision, Event, Sample, TraceParent};
 use crate::policy::snapshot::Snapshot;
 use crate::policy::subject::Subject;
 use crate::policy::view::SubjectView;
@@ -34,6 +34,8 @@ pub struct Judged {
     pub sent: Option<Arc<Rewritten>>,
     /// Time spent in the engine.
     pub checked_in: Duration,
+    /// The span that the text says it belongs to.
+    pub parent: Option<Arc<TraceParent>>,
 }
 
 /// How a judged request ended.
@@ -83,6 +85,16 @@ pub trait Judge {
     fn learning(&self, changed: bool) -> Option<Learning>;
     /// The largest text that is judged.
     fn statement_limit(&self) -> usize;
+    /// Whether somebody wants to look at the next run of a text with this report.
+    fn wants_sample(&self, _report: &Report) -> bool {
+        false
+    }
+    /// A text that was wanted is about to run, in the form that the server has.
+    fn sample(&self, _report: &Arc<Report>, _text: &str, _bound: Option<Bound>, _path: Option<&SearchPath>) {}
+    /// The span that a text says it belongs to.
+    fn parent_of(&self, _text: &[u8]) -> Option<Arc<TraceParent>> {
+        None
+    }
 }
 
 impl Judged {
@@ -99,7 +111,14 @@ impl Judged {
             epoch,
             sent: admitted.sent_instead().cloned(),
             checked_in,
+            parent: None,
         }
+    }
+
+    /// The same, belonging to this span.
+    #[must_use]
+    pub fn within(self, parent: Option<Arc<TraceParent>>) -> Self {
+        Self { parent, ..self }
     }
 }
 
@@ -160,6 +179,7 @@ impl EngineJudge {
             rows: 0,
             sqlstate: None,
             refusal: None,
+            parent: None,
         }
     }
 }
@@ -230,6 +250,7 @@ impl Judge for EngineJudge {
         event.duration = Some(ending.duration);
         event.rows = ending.rows;
         event.sqlstate = ending.sqlstate;
+        event.parent.clone_from(&judged.parent);
         self.collaborators.recorder.statement(&event);
     }
 
@@ -244,6 +265,26 @@ impl Judge for EngineJudge {
 
     fn statement_limit(&self) -> usize {
         self.collaborators.config.limits.statement_bytes
+    }
+
+    #[inline]
+    fn wants_sample(&self, report: &Report) -> bool {
+        self.collaborators.recorder.wants_sample(report)
+    }
+
+    fn sample(&self, report: &Arc<Report>, text: &str, bound: Option<Bound>, path: Option<&SearchPath>) {
+        self.collaborators.recorder.sample(Sample {
+            subject: Arc::clone(&self.subject),
+            epoch: self.snapshot.epoch,
+            report: Arc::clone(report),
+            text: text.into(),
+            bound,
+            path: path.cloned(),
+        });
+    }
+
+    fn parent_of(&self, text: &[u8]) -> Option<Arc<TraceParent>> {
+        self.collaborators.recorder.parent_of(std::str::from_utf8(text).ok()?)
     }
 }
 

@@ -59,7 +59,8 @@ impl<J: Judge> Conversation<J> {
         self.dialogue.batch_open = true;
         match verdict {
             Verdict::Admit(admitted) => {
-                let judged = Judged::new(&admitted, self.judge.epoch(), checked_in);
+                let parent = text.and_then(|text| self.judge.parent_of(text));
+                let judged = Judged::new(&admitted, self.judge.epoch(), checked_in).within(parent);
                 let expected = Expected::judged(Kind::Parse, judged.clone(), now);
                 let Some(parse) = parse else {
                     // Passed unread: what a later Bind refers to is not known.
@@ -113,6 +114,10 @@ impl<J: Judge> Conversation<J> {
         }
         self.dialogue.batch_open = true;
         let statement = self.dialogue.statement(names.statement).cloned();
+        if let (Some(statement), Some(body)) = (&statement, whole(header, outbox)) {
+            let values = body.get(names.portal.len() + names.statement.len() + 2..).unwrap_or_default();
+            self.offer_sample(&statement.judged, &statement.text, Some((&statement.types, values)));
+        }
         let expected = match &statement {
             Some(statement) => Expected::judged(Kind::Bind, statement.judged.clone(), self.now()),
             None => Expected::plain(Kind::Bind),
@@ -174,6 +179,8 @@ impl<J: Judge> Conversation<J> {
                 let mut judged = statement.judged.clone();
                 if statement.reported.swap(true, Ordering::Relaxed) {
                     judged.checked_in = Duration::ZERO;
+                    // The text came once: what it says belongs to its first run.
+                    judged.parent = None;
                 }
                 Expected::judged(Kind::Execute, judged, self.now())
             }

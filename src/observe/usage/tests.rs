@@ -67,6 +67,7 @@ fn event(subject: &Arc<Subject>, report: &Arc<Report>, decision: Decision) -> Ev
         rows: 2,
         sqlstate: None,
         refusal: None,
+        parent: None,
     }
 }
 
