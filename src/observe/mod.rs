@@ -6,11 +6,13 @@
 pub mod audit;
 mod divergence;
 pub mod event;
+mod handles;
 pub mod histogram;
 pub mod labels;
 pub mod metrics;
 pub mod observer;
 pub mod registry;
+pub mod shapes;
 pub mod usage;
 
 #[cfg(test)]

@@ -9,11 +9,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::audit::{Audit, AuditCounters, PolicyHistory, PolicyVersion};
 use super::event::{Decision, Event, Recorder};
+use super::handles::Handles;
 use super::labels::OTHER;
 use super::metrics::{Caps, DatabaseSeries, Guarded, Metrics};
 use super::registry;
+use super::shapes::Shapes;
 use super::usage::Usage;
-use crate::engine::report::{ColumnUse, Operation, Outcome, StatementReport};
+use crate::engine::report::{ColumnUse, Operation, Outcome, Report, StatementReport};
 use crate::model::activity::Activity;
 use crate::model::divergence::Divergence;
 use crate::model::drift::Finding;
@@ -60,6 +62,7 @@ pub struct Observer {
     audit: Option<Audit>,
     history: Arc<PolicyHistory>,
     usage: Arc<Usage>,
+    shapes: Shapes,
     merged: AtomicU64,
 }
 
@@ -86,12 +89,24 @@ impl Observer {
             }
             None => None,
         };
-        Ok(Self { metrics, audit, history, usage: Arc::default(), merged: AtomicU64::new(0) })
+        Ok(Self {
+            metrics,
+            audit,
+            history,
+            usage: Arc::default(),
+            shapes: Shapes::default(),
+            merged: AtomicU64::new(0),
+        })
     }
 
     /// The record of usage.
     pub fn usage(&self) -> &Arc<Usage> {
         &self.usage
+    }
+
+    /// What runs how often and how long.
+    pub fn shapes(&self) -> &Shapes {
+        &self.shapes
     }
 
     /// Usage was brought to its store, or could not be.
@@ -353,6 +368,12 @@ impl Observer {
 impl Recorder for Observer {
     fn statement(&self, event: &Event) {
         let database = self.metrics.database(&event.subject.database);
+        let look_up = || Handles::new(&self.shapes, event);
+        if let (Some(handles), Some(took)) = (event.report.attached.get_or_init(look_up), event.duration)
+            && let Some(shape) = &handles.shape
+        {
+            shape.ran(took, event.rows, event.sqlstate.is_some());
+        }
         // A prepared statement is judged once and executed many times.
         if !event.checked_in.is_zero() {
             self.metrics.checked_in(event.checked_in);
@@ -387,6 +408,11 @@ impl Recorder for Observer {
 
     fn session_closed(&self, subject: &Subject) {
         self.metrics.database(&subject.database).connections.decrement(1.0);
+    }
+
+    fn wants_sample(&self, report: &Report) -> bool {
+        let shape = report.attached.get::<Handles>().and_then(|handles| handles.shape.as_ref());
+        shape.is_some_and(|shape| shape.sample_wanted.load(Ordering::Relaxed))
     }
 
     fn connection_failed(&self, reason: &'static str) {
