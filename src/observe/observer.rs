@@ -13,7 +13,8 @@ use super::handles::Handles;
 use super::labels::OTHER;
 use super::metrics::{Caps, DatabaseSeries, Guarded, Metrics};
 use super::registry;
-use super::shapes::Shapes;
+use super::shapes::versions::ContractVersion;
+use super::shapes::{Bounds, Shapes};
 use super::usage::Usage;
 use crate::engine::report::{ColumnUse, Operation, Outcome, Report, StatementReport};
 use crate::model::activity::Activity;
@@ -89,12 +90,13 @@ impl Observer {
             }
             None => None,
         };
+        let usage: Arc<Usage> = Arc::default();
         Ok(Self {
             metrics,
             audit,
             history,
-            usage: Arc::default(),
-            shapes: Shapes::default(),
+            shapes: Shapes::new(Bounds::default(), Arc::clone(&usage)),
+            usage,
             merged: AtomicU64::new(0),
         })
     }
@@ -125,6 +127,7 @@ impl Observer {
 
     /// The text of `/metrics`.
     pub fn render(&self) -> String {
+        self.shapes.tell(&self.metrics);
         self.metrics.render()
     }
 
@@ -158,6 +161,11 @@ impl Observer {
         self.metrics.gauge(&registry::POLICY_RELOAD_TIMESTAMP, &[]).set(now.as_secs_f64());
         // Exact up to 2^53 reloads.
         self.metrics.gauge(&registry::POLICY_EPOCH, &[]).set(epoch as f64);
+    }
+
+    /// These versions were loaded; told before [`Self::policy_loaded`].
+    pub fn versions_loaded(&self, contracts: Vec<ContractVersion>, policies: &[PolicyVersion]) {
+        self.shapes.in_force(contracts, policies);
     }
 
     /// The files were refused; what was in force stays.
@@ -369,10 +377,8 @@ impl Recorder for Observer {
     fn statement(&self, event: &Event) {
         let database = self.metrics.database(&event.subject.database);
         let look_up = || Handles::new(&self.shapes, event);
-        if let (Some(handles), Some(took)) = (event.report.attached.get_or_init(look_up), event.duration)
-            && let Some(shape) = &handles.shape
-        {
-            shape.ran(took, event.rows, event.sqlstate.is_some());
+        if let Some(handles) = event.report.attached.get_or_init(look_up) {
+            self.shapes.over(handles.shape.as_ref(), event);
         }
         // A prepared statement is judged once and executed many times.
         if !event.checked_in.is_zero() {
@@ -404,15 +410,17 @@ impl Recorder for Observer {
         database.sessions.increment(1);
         database.connections.increment(1.0);
         self.usage.session_opened(subject);
+        self.shapes.session_opened(&subject.database);
     }
 
     fn session_closed(&self, subject: &Subject) {
         self.metrics.database(&subject.database).connections.decrement(1.0);
+        self.shapes.session_closed(&subject.database);
     }
 
     fn wants_sample(&self, report: &Report) -> bool {
         let shape = report.attached.get::<Handles>().and_then(|handles| handles.shape.as_ref());
-        shape.is_some_and(|shape| shape.sample_wanted.load(Ordering::Relaxed))
+        shape.is_some_and(|shape| shape.single && shape.sample_wanted.load(Ordering::Relaxed))
     }
 
     fn connection_failed(&self, reason: &'static str) {
