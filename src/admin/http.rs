@@ -25,6 +25,7 @@ const INDEX: &str = "<!doctype html>
 <li><a href=\"/metrics\">/metrics</a>: Prometheus metrics</li>
 <li><a href=\"/healthz\">/healthz</a>: the process is alive</li>
 <li><a href=\"/readyz\">/readyz</a>: new sessions are welcome, or why not</li>
+<li><a href=\"/api/v1/shapes\">/api/v1/shapes</a>: statement shapes, the most time first</li>
 </ul>
 </body>
 </html>
@@ -37,6 +38,8 @@ pub struct AdminState {
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// Why new sessions should go elsewhere; nothing means ready.
     pub not_ready: Arc<dyn Fn() -> Vec<NotReady> + Send + Sync>,
+    /// What `/api/v1/shapes` tells of.
+    pub shapes: super::shapes::Source,
 }
 
 impl fmt::Debug for AdminState {
@@ -78,12 +81,14 @@ where
 
 /// The pages.
 pub fn router(state: AdminState) -> Router {
+    let shapes = super::shapes::router(Arc::clone(&state.shapes));
     Router::new()
         .route("/", get(index))
         .route("/metrics", get(metrics))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .with_state(state)
+        .merge(shapes)
 }
 
 async fn index() -> Response {
@@ -122,6 +127,7 @@ fn page(status: StatusCode, content_type: &'static str, body: String) -> Respons
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::observe::shapes::Shapes;
     use std::sync::atomic::{AtomicBool, Ordering};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
@@ -143,6 +149,7 @@ mod tests {
         let state = AdminState {
             metrics: Arc::new(|| "a_metric 1\n".to_owned()),
             not_ready: Arc::new(move || if flag.load(Ordering::Relaxed) { vec![reason()] } else { Vec::new() }),
+            shapes: Arc::new(|| Shapes::default().overview()),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -18,7 +18,7 @@ use crate::engine::report::{Access, Operation, Outcome, StatementReport};
 /// The handles of everything that a text with one report counts into.
 #[derive(Debug)]
 pub(super) struct Handles {
-    /// Its shape, if it is a single statement.
+    /// Its shape, if it has one.
     pub(super) shape: Option<Arc<Shape>>,
     database: Box<str>,
     decision: Decision,
@@ -75,12 +75,8 @@ impl Handles {
         }
         found.ddl();
         let Found { once, rows, times, overheads, .. } = found;
-        let single = match event.report.statements.as_slice() {
-            [statement] => Some(statement),
-            _ => None,
-        };
         Self {
-            shape: single.and_then(|statement| shapes.of(&event.subject.database, statement)),
+            shape: shapes.of(&event.subject.database, &event.report),
             database: event.subject.database.clone(),
             decision: event.decision,
             is_analysed: event.report.statements.iter().all(|statement| statement.unanalysed.is_none()),

@@ -77,6 +77,12 @@ impl Histogram {
         self.sum.fetch_add(nanos, Ordering::Relaxed);
     }
 
+    /// What was counted in each bucket, the last one without an upper bound, and the sum in nanoseconds.
+    pub fn read(&self) -> (Vec<u64>, u64) {
+        let counts = self.counts.iter().map(|count| count.load(Ordering::Relaxed)).collect();
+        (counts, self.sum.load(Ordering::Relaxed))
+    }
+
     fn render(&self, name: &str, labels: &str, into: &mut String) {
         let separator = if labels.is_empty() { "" } else { "," };
         let mut total = 0;

@@ -14,7 +14,8 @@ use super::in_force;
 use super::labels::OTHER;
 use super::metrics::{Analysis, Caps, Guarded, Metrics};
 use super::registry;
-use super::shapes::Shapes;
+use super::shapes::versions::ContractVersion;
+use super::shapes::{Bounds, Shapes};
 use super::usage::Usage;
 use crate::engine::report::{Outcome, Report};
 use crate::model::activity::Activity;
@@ -91,12 +92,13 @@ impl Observer {
             }
             None => None,
         };
+        let usage: Arc<Usage> = Arc::default();
         Ok(Self {
             metrics,
             audit,
             history,
-            usage: Arc::default(),
-            shapes: Shapes::default(),
+            shapes: Shapes::new(Bounds::default(), Arc::clone(&usage)),
+            usage,
             merged: AtomicU64::new(0),
         })
     }
@@ -126,6 +128,7 @@ impl Observer {
 
     /// The text of `/metrics`.
     pub fn render(&self) -> String {
+        self.shapes.tell(&self.metrics);
         self.metrics.render()
     }
 
@@ -170,6 +173,11 @@ impl Observer {
     pub fn contracts_loaded(&self, bundle: &Bundle) {
         let (contracts, tables) = (in_force::contracts(bundle), in_force::tables(bundle));
         self.metrics.set_contracts(&in_force::digest(bundle), &contracts, &tables);
+    }
+
+    /// These versions were loaded; told before [`Self::policy_loaded`].
+    pub fn versions_loaded(&self, contracts: Vec<ContractVersion>, policies: &[PolicyVersion]) {
+        self.shapes.in_force(contracts, policies);
     }
 
     /// The files were refused; what was in force stays.
@@ -333,9 +341,7 @@ impl Recorder for Observer {
             }
         };
         handles.count(&self.metrics, event, seconds_now);
-        if let (Some(shape), Some(took)) = (&handles.shape, event.duration) {
-            shape.ran(took, event.rows, event.sqlstate.is_some());
-        }
+        self.shapes.over(handles.shape.as_ref(), event);
         if is_new {
             self.metrics.spent(&event.report.stages);
         }
@@ -360,15 +366,17 @@ impl Recorder for Observer {
     fn session_opened(&self, subject: &Subject) {
         self.metrics.session_opened(subject);
         self.usage.session_opened(subject);
+        self.shapes.session_opened(&subject.database);
     }
 
     fn session_closed(&self, subject: &Subject) {
         self.metrics.session_closed(subject);
+        self.shapes.session_closed(&subject.database);
     }
 
     fn wants_sample(&self, report: &Report) -> bool {
         let shape = report.attached.get::<Handles>().and_then(|handles| handles.shape.as_ref());
-        shape.is_some_and(|shape| shape.sample_wanted.load(Ordering::Relaxed))
+        shape.is_some_and(|shape| shape.single && shape.sample_wanted.load(Ordering::Relaxed))
     }
 
     fn connection_failed(&self, reason: &'static str) {

@@ -164,4 +164,10 @@ metrics! {
     DIVERGENCE_SHARE = Gauge "pgcovenant_divergence_sampled_ratio" ["datname", "schemaname", "relname", "column", "replacement"] "Share of the table that was read to compare a redirected column with its replacement; 1 is all of it.";
     /// When the columns were compared.
     DIVERGENCE_LAST_CHECK = Gauge "pgcovenant_divergence_last_check_timestamp_seconds" ["datname", "schemaname", "relname", "column", "replacement"] "Unix time at which a redirected column was last compared with its replacement.";
+    /// Statement shapes.
+    SHAPES = Gauge "pgcovenant_shapes" ["datname"] "Statement shapes that are remembered.";
+    /// Statement shapes that nobody had seen before.
+    NEW_SHAPES = Counter "pgcovenant_new_shapes_total" ["datname"] "Statement shapes seen for the first time, under the contract versions in force.";
+    /// Statement shapes that are not remembered any more.
+    SHAPES_EVICTED = Counter "pgcovenant_shapes_evicted_total" [] "Statement shapes that had to make room for others.";
 }

@@ -138,6 +138,8 @@ fn report_everything(observer: &Observer) {
     observer.statement(&Event { report: Arc::new(report), ..event(Vec::new(), Decision::Allow) });
     let unanalysed = StatementReport { unanalysed: Some("do_block"), ..statement(Vec::new(), Vec::new()) };
     observer.statement(&event(vec![unanalysed], Decision::Allow));
+    let touched = Touches { shape: "SELECT ?".into(), ..Touches::default() };
+    observer.statement(&event(vec![StatementReport { touched, ..statement(Vec::new(), Vec::new()) }], Decision::Allow));
     observer.session_opened(&subject("billing"));
     observer.connection_failed("tls");
     observer.policy_loaded(3, vec![PolicyVersion { name: "shop-privacy".into(), version: "4".into() }]);

@@ -252,8 +252,12 @@ fn admin(
         return Ok(tokio::spawn(std::future::pending()));
     };
     let observer = Arc::clone(observer);
-    let state =
-        AdminState { metrics: Arc::new(move || observer.render()), not_ready: Arc::new(move || readiness.reasons()) };
+    let watched = Arc::clone(&observer);
+    let state = AdminState {
+        metrics: Arc::new(move || observer.render()),
+        not_ready: Arc::new(move || readiness.reasons()),
+        shapes: Arc::new(move || watched.shapes().overview()),
+    };
     let shared = config.reuse_port;
     let listener = listen::bind_tcp(address, shared).with_context(|| format!("cannot listen on {address}"))?;
     let listener = tokio::net::TcpListener::from_std(listener.into())?;

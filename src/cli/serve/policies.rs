@@ -9,6 +9,7 @@ use crate::model::lifecycle::Phase;
 use crate::model::source::{Severity, read_folder, render};
 use crate::observe::audit::PolicyVersion;
 use crate::observe::observer::{DeprecatedColumn, Observer};
+use crate::observe::shapes::versions::ContractVersion;
 use crate::policy::compile::Bundle;
 use crate::policy::store::SnapshotStore;
 
@@ -65,10 +66,11 @@ impl Policies {
 
     /// Tells metrics and audit what is in force.
     pub(super) fn announce(&self, bundle: &Bundle, epoch: u64) {
-        let versions = bundle
+        let versions: Vec<_> = bundle
             .policies()
             .map(|policy| PolicyVersion { name: policy.name.to_string(), version: policy.version.to_string() })
             .collect();
+        self.observer.versions_loaded(bundle.contracts().map(ContractVersion::of).collect(), &versions);
         self.observer.policy_loaded(epoch, versions);
         self.observer.contracts_loaded(bundle);
         self.observer.deprecated_columns(&deprecated(bundle));
