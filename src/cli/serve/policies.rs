@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use crate::model::lifecycle::Phase;
 use crate::model::source::{Severity, read_folder, render};
 use crate::observe::audit::PolicyVersion;
+use crate::observe::audit::chain::digest_of;
 use crate::observe::observer::{DeprecatedColumn, Observer};
 use crate::policy::compile::Bundle;
 use crate::policy::store::SnapshotStore;
@@ -69,7 +70,20 @@ impl Policies {
             .map(|policy| PolicyVersion { name: policy.name.to_string(), version: policy.version.to_string() })
             .collect();
         self.observer.policy_loaded(epoch, versions);
+        self.observer.audit_policies(epoch, self.digest());
         self.observer.deprecated_columns(&deprecated(bundle));
+    }
+
+    /// Of all files of contracts and policies, for the audit.
+    fn digest(&self) -> Option<String> {
+        let folder = self.folder.as_deref()?;
+        let files = read_folder(folder).ok()?;
+        // The same files give the same digest wherever they lie.
+        let folder = folder.display().to_string();
+        let name = |path: &'_ str| path.strip_prefix(&*folder).unwrap_or(path).to_owned();
+        let mut parts: Vec<_> = files.iter().map(|file| (name(&file.path), &*file.text)).collect();
+        parts.sort_unstable();
+        Some(digest_of(parts.iter().flat_map(|(name, text)| [name.as_bytes(), text.as_bytes()])))
     }
 
     /// At midnight exemptions end and lifecycles move, and brownouts have their own times: the same files mean
