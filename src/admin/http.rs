@@ -40,6 +40,8 @@ pub struct AdminState {
     pub not_ready: Arc<dyn Fn() -> Vec<NotReady> + Send + Sync>,
     /// What `/api/v1/shapes` tells of.
     pub shapes: super::shapes::Source,
+    /// Where the chain of the audit stands.
+    pub audit: Arc<dyn Fn() -> serde_json::Value + Send + Sync>,
 }
 
 impl fmt::Debug for AdminState {
@@ -87,6 +89,7 @@ pub fn router(state: AdminState) -> Router {
         .route("/metrics", get(metrics))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
+        .route("/api/v1/audit", get(audit))
         .with_state(state)
         .merge(shapes)
 }
@@ -112,6 +115,10 @@ async fn readyz(State(state): State<AdminState>) -> Response {
     let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = serde_json::json!({ "ready": reasons.is_empty(), "reasons": reasons });
     page(status, "application/json", format!("{body}\n"))
+}
+
+async fn audit(State(state): State<AdminState>) -> Response {
+    page(StatusCode::OK, "application/json", format!("{}\n", (state.audit)()))
 }
 
 fn page(status: StatusCode, content_type: &'static str, body: String) -> Response {
@@ -148,6 +155,7 @@ mod tests {
         let reason = || NotReady { reason: "draining", detail: "the proxy is shutting down".to_owned() };
         let state = AdminState {
             metrics: Arc::new(|| "a_metric 1\n".to_owned()),
+            audit: Arc::new(|| serde_json::json!({"enabled": false})),
             not_ready: Arc::new(move || if flag.load(Ordering::Relaxed) { vec![reason()] } else { Vec::new() }),
             shapes: Arc::new(|| Shapes::default().overview()),
         };

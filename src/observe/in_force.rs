@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ring::digest::{Context, SHA256};
-
+use super::audit::chain::digest_of;
 use super::metrics::KnownName;
 use crate::model::contract::{Contract, Entity, Field};
 use crate::model::lifecycle::{Person, Retirement};
@@ -49,19 +48,13 @@ pub struct TableInForce {
     pub latency_target: Duration,
 }
 
-/// A short digest of the files that make up a bundle: their names without folders, and their texts.
+/// SHA-256 of the files that make up a bundle, in hexadecimal digits: their names without folders, and their texts. Metrics
+/// have the beginning of it.
 pub fn digest(bundle: &Bundle) -> String {
     let contracts = bundle.contracts().map(|contract| &contract.file);
     let mut files: Vec<_> = contracts.chain(bundle.policies().map(|policy| &policy.file)).collect();
     files.sort_by(|one, other| (one.name(), &one.text).cmp(&(other.name(), &other.text)));
-    let mut context = Context::new(&SHA256);
-    for file in files {
-        for part in [file.name(), &file.text] {
-            context.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
-            context.update(part.as_bytes());
-        }
-    }
-    context.finish().as_ref().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    digest_of(files.into_iter().flat_map(|file| [file.name().as_bytes(), file.text.as_bytes()]))
 }
 
 /// The contracts of a bundle.

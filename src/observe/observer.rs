@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::audit::{Audit, AuditCounters, PolicyHistory, PolicyVersion};
+use super::audit::{Audit, AuditCounters, AuditOptions, AuditStatus, PolicyHistory, PolicyVersion};
 use super::event::{Decision, Event, Recorder};
 use super::handles::Handles;
 use super::in_force;
@@ -75,6 +75,14 @@ impl Observer {
     /// # Errors
     /// The audit file cannot be opened.
     pub fn new(audit: Option<&Path>, caps: Caps) -> Result<Self, ObserverError> {
+        Self::with_audit(audit.map(AuditOptions::of), caps)
+    }
+
+    /// The same, with an audit that is kept as the options say.
+    ///
+    /// # Errors
+    /// The audit file cannot be opened.
+    pub fn with_audit(audit: Option<AuditOptions>, caps: Caps) -> Result<Self, ObserverError> {
         let metrics = Metrics::new(caps)?;
         // Series with few values are there from the start, so that the first event is an increase.
         for result in ["success", "failure"] {
@@ -82,12 +90,13 @@ impl Observer {
         }
         let history = Arc::new(PolicyHistory::default());
         let audit = match audit {
-            Some(path) => {
+            Some(options) => {
                 let count = |result| metrics.counter(&registry::AUDIT_EVENTS, &[result]);
                 let (written, dropped, failed) = (count("written"), count("dropped"), count("failed"));
-                let counters = AuditCounters { written, dropped, failed };
-                let opened = Audit::open(path, Arc::clone(&history), counters);
-                let named = |cause| ObserverError::Audit { path: path.display().to_string(), cause };
+                let counters = AuditCounters { written, dropped, failed, refused: count("refused") };
+                let path = options.settings.path.display().to_string();
+                let opened = Audit::open(options, Arc::clone(&history), counters);
+                let named = |cause| ObserverError::Audit { path, cause };
                 Some(opened.map_err(named)?)
             }
             None => None,
@@ -129,6 +138,7 @@ impl Observer {
     /// The text of `/metrics`.
     pub fn render(&self) -> String {
         self.shapes.tell(&self.metrics);
+        self.measure_audit();
         self.metrics.render()
     }
 
@@ -148,6 +158,28 @@ impl Observer {
     pub fn shut_down(&self) {
         if let Some(audit) = &self.audit {
             audit.close();
+        }
+    }
+
+    /// How the audit is doing, if there is one.
+    pub fn audit_status(&self) -> Option<AuditStatus> {
+        self.audit.as_ref().map(Audit::status)
+    }
+
+    fn measure_audit(&self) {
+        let Some(status) = self.audit_status() else { return };
+        self.metrics.gauge(&registry::AUDIT_QUEUE, &[]).set(status.queued as f64);
+        self.metrics.gauge(&registry::AUDIT_WRITABLE, &[]).set(if status.writable { 1.0 } else { 0.0 });
+        if let Some(at) = status.last_write {
+            self.metrics.gauge(&registry::AUDIT_LAST_WRITE, &[]).set(at.as_microsecond() as f64 / 1e6);
+        }
+    }
+
+    /// These policies are in force from an epoch on, for the audit; `digest` is of all files of contracts and policies.
+    pub fn audit_policies(&self, epoch: u64, bundle: &Bundle) {
+        if let Some(audit) = &self.audit {
+            let versions = self.history.at(epoch).as_deref().unwrap_or_default().to_vec();
+            audit.policies(epoch, versions, Some(in_force::digest(bundle)));
         }
     }
 
@@ -172,7 +204,8 @@ impl Observer {
     /// Replaces what is said of the contracts in force and their tables.
     pub fn contracts_loaded(&self, bundle: &Bundle) {
         let (contracts, tables) = (in_force::contracts(bundle), in_force::tables(bundle));
-        self.metrics.set_contracts(&in_force::digest(bundle), &contracts, &tables);
+        let digest = in_force::digest(bundle);
+        self.metrics.set_contracts(digest.get(..12).unwrap_or_default(), &contracts, &tables);
     }
 
     /// These versions were loaded; told before [`Self::policy_loaded`].
@@ -367,6 +400,17 @@ impl Recorder for Observer {
         self.metrics.session_opened(subject);
         self.usage.session_opened(subject);
         self.shapes.session_opened(&subject.database);
+    }
+
+    fn session(&self, number: u64, subject: &Arc<Subject>, began: bool) {
+        if let Some(audit) = &self.audit {
+            audit.session(number, subject, began);
+        }
+    }
+
+    #[inline]
+    fn refuses(&self, report: &Report) -> bool {
+        self.audit.as_ref().is_some_and(|audit| audit.refuses(report))
     }
 
     fn session_closed(&self, subject: &Subject) {

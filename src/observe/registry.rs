@@ -125,7 +125,13 @@ metrics! {
     /// Time of readings.
     CATALOG_REFRESH_DURATION = Histogram "pgcovenant_catalog_refresh_duration_seconds" [] "Time that reading a catalog took.";
     /// Audit records.
-    AUDIT_EVENTS = Counter "pgcovenant_audit_events_total" ["result"] "Audit records written, dropped because the queue was full, or failed to be written.";
+    AUDIT_EVENTS = Counter "pgcovenant_audit_events_total" ["result"] "Audit records written, dropped because the queue was full, or failed to be written; refused are statements that did not run because they could not be audited.";
+    /// Audit records that wait.
+    AUDIT_QUEUE = Gauge "pgcovenant_audit_queue_length" [] "Audit records that are not in the file yet.";
+    /// Whether the audit is written.
+    AUDIT_WRITABLE = Gauge "pgcovenant_audit_writable" [] "1 if the last attempt to write the audit succeeded, 0 if it failed.";
+    /// When the audit was last written.
+    AUDIT_LAST_WRITE = Gauge "pgcovenant_audit_last_write_timestamp_seconds" [] "Unix time at which a line of the audit was last written.";
     /// Guarded labels.
     LABEL_OVERFLOW = Counter "pgcovenant_label_overflow_total" ["label"] "Label values replaced by __other__ because the label has reached its limit.";
     /// Values of guarded labels.

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::audit::PolicyVersion;
+use super::audit::chain::Sealer;
+use super::audit::verify::verify;
 use super::event::{Decision, Event, Recorder};
 use super::metrics::Caps;
 use super::observer::{DeprecatedColumn, Observer};
@@ -235,6 +237,20 @@ fn drift_is_counted_by_table_and_goes_when_it_is_gone() {
 fn observer(caps: Caps) -> (Observer, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     (Observer::new(Some(&folder.path().join("audit.jsonl")), caps).unwrap(), folder)
+}
+
+/// The records of statements in the text of an audit.
+fn statements(text: &str) -> Vec<serde_json::Value> {
+    let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    lines.filter(|line| line["type"] == "statement").collect()
+}
+
+fn until(complaint: &str, mut holds: impl FnMut() -> bool) {
+    let began = std::time::Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < Duration::from_secs(20), "{complaint}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// Series of a rendered text: name with labels, and value.
@@ -538,7 +554,7 @@ fn the_audit_has_one_line_per_relevant_decision_and_no_more() {
     observer.shut_down();
 
     let text = std::fs::read_to_string(folder.path().join("audit.jsonl")).unwrap();
-    let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines = statements(&text);
     assert_eq!(lines.len(), 2, "{text}");
     let first = &lines[0];
     assert!(first["time"].as_str().unwrap().parse::<jiff::Timestamp>().is_ok());
@@ -563,7 +579,7 @@ fn every_change_of_the_structure_is_audited_and_counted() {
     observer.statement(&changed(Decision::Deny));
     observer.shut_down();
     let text = std::fs::read_to_string(folder.path().join("audit.jsonl")).unwrap();
-    let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines = statements(&text);
     let decisions: Vec<_> = lines.iter().map(|line| line["decision"].as_str().unwrap()).collect();
     assert_eq!(decisions, ["allow", "deny"]);
     let change = serde_json::json!({"action": "drop column", "object": "public.orders.status"});
@@ -585,19 +601,22 @@ fn the_audit_goes_on_in_a_new_file_after_reopening() {
     let mode = std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode & !0o640, 0, "no more than 0640, less where the umask says so");
     observer.statement(&event(Vec::new(), Decision::Deny));
-    std::thread::sleep(Duration::from_millis(500));
+    let read = |path: &std::path::Path| std::fs::read_to_string(path).unwrap_or_default();
+    until("the record is not written", || statements(&read(&path)).len() == 1);
     let moved = folder.path().join("audit.jsonl.1");
     std::fs::rename(&path, &moved).unwrap();
     observer.reopen_audit();
-    std::thread::sleep(Duration::from_millis(500));
+    until("there is no new file", || path.exists());
     observer.statement(&event(Vec::new(), Decision::Deny));
     observer.shut_down();
-    assert_eq!(std::fs::read_to_string(&moved).unwrap().lines().count(), 1);
-    assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 1);
+    assert_eq!((statements(&read(&moved)).len(), statements(&read(&path)).len()), (1, 1));
+    let verified = verify(&[path, moved.clone()], None, &Sealer::Plain).unwrap();
+    assert_eq!(verified.findings, [], "the chain goes on over both");
+    assert_eq!(verified.files[0], moved.display().to_string());
 }
 
 #[test]
-fn a_line_that_was_cut_off_is_ended_before_the_next() {
+fn a_line_that_was_cut_off_is_kept_elsewhere() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("audit.jsonl");
     std::fs::write(&path, "{\"time\":\"20").unwrap();
@@ -605,9 +624,13 @@ fn a_line_that_was_cut_off_is_ended_before_the_next() {
     observer.statement(&event(Vec::new(), Decision::Deny));
     observer.shut_down();
     let text = std::fs::read_to_string(&path).unwrap();
-    let lines: Vec<_> = text.lines().collect();
-    assert_eq!(lines.len(), 2, "{text}");
-    assert!(serde_json::from_str::<serde_json::Value>(lines[1]).is_ok(), "{text}");
+    assert_eq!(statements(&text).len(), 1, "{text}");
+    let torn = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let torn: Vec<_> = torn.filter(|line| line["type"] == "torn").collect();
+    assert_eq!((torn.len(), &torn[0]["bytes"]), (1, &serde_json::json!(11)), "{text}");
+    let kept = folder.path().join(torn[0]["file"].as_str().unwrap());
+    assert_eq!(std::fs::read_to_string(kept).unwrap(), "{\"time\":\"20");
+    assert_eq!(verify(&[path], None, &Sealer::Plain).unwrap().findings, []);
 }
 
 #[test]
@@ -628,8 +651,8 @@ fn a_full_queue_drops_and_counts_instead_of_waiting() {
     };
     assert_eq!(count("written") + count("dropped"), sent + 1);
     assert!(count("dropped") >= 1, "the one after the end at least");
-    let lines = std::fs::read_to_string(folder.path().join("audit.jsonl")).unwrap().lines().count();
-    assert_eq!(lines, count("written"));
+    let text = std::fs::read_to_string(folder.path().join("audit.jsonl")).unwrap();
+    assert_eq!(statements(&text).len(), count("written"));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! `pgcovenant serve`: the one place where the rooms are wired to each other.
 
+mod audit;
+pub(super) use audit::key as audit_key;
 mod certificates;
 mod drift;
 mod policies;
@@ -83,7 +85,7 @@ fn start_logging() {
 }
 
 async fn serve(config: Config, bundle: Arc<Bundle>) -> anyhow::Result<()> {
-    let observer = Arc::new(Observer::new(config.audit.as_deref(), Caps::default())?);
+    let observer = Arc::new(Observer::with_audit(audit::options(&config)?, Caps::default())?);
     let usage = usage::start(&config, &observer)?;
     let store = Arc::new(SnapshotStore::with_ledger(Arc::clone(&bundle), Arc::clone(observer.usage()) as _));
     let policies = Arc::new(Policies::new(config.policies.clone(), Arc::clone(&store), Arc::clone(&observer)));
@@ -125,8 +127,14 @@ async fn serve(config: Config, bundle: Arc<Bundle>) -> anyhow::Result<()> {
     })
     .await?;
     let draining = Arc::new(AtomicBool::new(false));
-    let readiness =
-        Readiness { keeper, policies: Arc::clone(&policies), draining: Arc::clone(&draining), health, drift };
+    let readiness = Readiness {
+        keeper,
+        policies: Arc::clone(&policies),
+        draining: Arc::clone(&draining),
+        health,
+        drift,
+        observer: Arc::clone(&observer),
+    };
     let admin = admin(&config, &observer, readiness, phases.clone())?;
     for listener in proxy.listeners() {
         tracing::info!(address = %listener, "listening");
@@ -252,11 +260,12 @@ fn admin(
         return Ok(tokio::spawn(std::future::pending()));
     };
     let observer = Arc::clone(observer);
-    let watched = Arc::clone(&observer);
+    let (watched, audit) = (Arc::clone(&observer), Arc::clone(&observer));
     let state = AdminState {
         metrics: Arc::new(move || observer.render()),
         not_ready: Arc::new(move || readiness.reasons()),
         shapes: Arc::new(move || watched.shapes().overview()),
+        audit: Arc::new(move || audit::answer(&audit)),
     };
     let shared = config.reuse_port;
     let listener = listen::bind_tcp(address, shared).with_context(|| format!("cannot listen on {address}"))?;
@@ -283,6 +292,7 @@ struct Readiness {
     draining: Arc<AtomicBool>,
     health: Arc<Health>,
     drift: Arc<DriftWatch>,
+    observer: Arc<Observer>,
 }
 
 impl Readiness {
@@ -304,6 +314,7 @@ impl Readiness {
             }
         }
         reasons.extend(self.drift.reasons());
+        reasons.extend(audit::not_ready(&self.observer));
         reasons
     }
 }

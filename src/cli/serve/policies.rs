@@ -73,6 +73,7 @@ impl Policies {
         self.observer.versions_loaded(bundle.contracts().map(ContractVersion::of).collect(), &versions);
         self.observer.policy_loaded(epoch, versions);
         self.observer.contracts_loaded(bundle);
+        self.observer.audit_policies(epoch, bundle);
         self.observer.deprecated_columns(&deprecated(bundle));
     }
 
