@@ -1,4 +1,4 @@
-//! The admin listener. It answers questions and changes nothing.
+//! The admin listener. It answers questions, and changes nothing but how much is logged.
 
 use std::fmt;
 use std::future::Future;
@@ -13,6 +13,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
 
+use super::log_level::{self, LogControl};
+
 /// The content type of the Prometheus text format.
 const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -25,6 +27,7 @@ const INDEX: &str = "<!doctype html>
 <li><a href=\"/metrics\">/metrics</a>: Prometheus metrics</li>
 <li><a href=\"/healthz\">/healthz</a>: the process is alive</li>
 <li><a href=\"/readyz\">/readyz</a>: new sessions are welcome, or why not</li>
+<li><a href=\"/api/v1/log-level\">/api/v1/log-level</a>: how much is logged</li>
 </ul>
 </body>
 </html>
@@ -37,6 +40,8 @@ pub struct AdminState {
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// Why new sessions should go elsewhere; nothing means ready.
     pub not_ready: Arc<dyn Fn() -> Vec<NotReady> + Send + Sync>,
+    /// How much is logged.
+    pub log: LogControl,
 }
 
 impl fmt::Debug for AdminState {
@@ -78,12 +83,14 @@ where
 
 /// The pages.
 pub fn router(state: AdminState) -> Router {
+    let log_level = log_level::routes(state.log.clone());
     Router::new()
         .route("/", get(index))
         .route("/metrics", get(metrics))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .with_state(state)
+        .merge(log_level)
 }
 
 async fn index() -> Response {
@@ -135,6 +142,18 @@ mod tests {
         answer
     }
 
+    struct Fixed;
+
+    impl log_level::LogLevel for Fixed {
+        fn current(&self) -> log_level::Current {
+            log_level::Current { level: "info".to_owned(), source: "configuration", until: None }
+        }
+
+        fn change(&self, _: &'static str, _: std::time::Duration) {}
+
+        fn restore(&self) {}
+    }
+
     #[tokio::test]
     async fn pages_answer_and_readiness_has_reasons() {
         let draining = Arc::new(AtomicBool::new(false));
@@ -143,6 +162,7 @@ mod tests {
         let state = AdminState {
             metrics: Arc::new(|| "a_metric 1\n".to_owned()),
             not_ready: Arc::new(move || if flag.load(Ordering::Relaxed) { vec![reason()] } else { Vec::new() }),
+            log: LogControl { level: Arc::new(Fixed), may_change: false },
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -117,7 +117,7 @@ pub trait Recorder: Send + Sync + 'static {
     /// A statement is about to run, and was wanted.
     fn sample(&self, _sample: Sample) {}
     /// The span that a text says it belongs to, if spans are recorded. Asked for every text.
-    fn parent_of(&self, _sql: &str) -> Option<Arc<TraceParent>> {
+    fn parent_of(&self, _sql: &[u8]) -> Option<Arc<TraceParent>> {
         None
     }
 }

@@ -106,6 +106,8 @@ metrics! {
     CATALOG_REFRESH_DURATION = Histogram "pgcovenant_catalog_refresh_duration_seconds" [] "Time that reading a catalog took.";
     /// Audit records.
     AUDIT_EVENTS = Counter "pgcovenant_audit_events_total" ["result"] "Audit records written, dropped because the queue was full, or failed to be written.";
+    /// Spans.
+    SPANS = Counter "pgcovenant_spans_total" ["result"] "Spans of statements exported, dropped because the queue was full, or failed because the collector did not take them.";
     /// Guarded labels.
     LABEL_OVERFLOW = Counter "pgcovenant_label_overflow_total" ["label"] "Label values replaced by __other__ because the label has reached its limit.";
     /// Sequential scans.

@@ -50,6 +50,7 @@ mod errors;
 mod session_state;
 mod temporary;
 mod threads;
+mod traces;
 mod usage;
 mod vanishing;
 mod view_queries;

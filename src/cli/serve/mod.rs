@@ -2,12 +2,14 @@
 
 mod certificates;
 mod drift;
+mod logging;
 mod policies;
 mod signals;
+mod telling;
 mod usage;
 mod watch;
 
-use std::io::IsTerminal as _;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,6 +21,7 @@ use tokio::sync::watch::Receiver;
 use super::Serve;
 use super::input::Input;
 use crate::admin::http::{self, AdminState, NotReady};
+use crate::admin::log_level::LogControl;
 use crate::config::Config;
 use crate::engine::cache::VerdictCache;
 use crate::observe::metrics::Caps;
@@ -37,6 +40,7 @@ use crate::upstream::verifiers::VerifierQuery;
 use crate::upstream::{divergence, index_stats};
 use certificates::Certificates;
 use drift::DriftWatch;
+use logging::Logging;
 use policies::Policies;
 use watch::Watched;
 
@@ -51,7 +55,6 @@ const CLOCK: Duration = Duration::from_millis(500);
 /// # Errors
 /// It cannot start: files with errors, an address in use, certificates that cannot be read.
 pub fn run(arguments: &Serve) -> anyhow::Result<ExitCode> {
-    start_logging();
     if arguments.config.is_dir() {
         bail!("{} is a folder: serve needs a configuration file", arguments.config.display());
     }
@@ -61,6 +64,7 @@ pub fn run(arguments: &Serve) -> anyhow::Result<ExitCode> {
         bail!("there are problems in the files\n{}", input.report());
     }
     let config = input.config.context("no configuration")?;
+    let logging = logging::start(&config.log);
     let bundle = input.bundle.unwrap_or_default();
     // Sessions have threads of their own; here run the listeners, the catalog reader and the admin pages.
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -69,21 +73,13 @@ pub fn run(arguments: &Serve) -> anyhow::Result<ExitCode> {
         .thread_stack_size(STACK_BYTES)
         .build()
         .context("cannot start the runtime")?;
-    runtime.block_on(serve(config, bundle))?;
+    runtime.block_on(serve(config, bundle, &arguments.config, logging))?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Colours are for a terminal only: files and journals would keep them as noise.
-fn start_logging() {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    // A second initialisation can only come from a test, where the first one is as good.
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    _ = log.with_ansi(std::io::stderr().is_terminal()).try_init();
-}
-
-async fn serve(config: Config, bundle: Arc<Bundle>) -> anyhow::Result<()> {
-    let observer = Arc::new(Observer::new(config.audit.as_deref(), Caps::default())?);
+async fn serve(config: Config, bundle: Arc<Bundle>, file: &Path, logging: Arc<Logging>) -> anyhow::Result<()> {
+    let observer = Observer::new(config.audit.as_deref(), Caps::default())?;
+    let observer = Arc::new(telling::told(&config, observer)?);
     let usage = usage::start(&config, &observer)?;
     let store = Arc::new(SnapshotStore::with_ledger(Arc::clone(&bundle), Arc::clone(observer.usage()) as _));
     let policies = Arc::new(Policies::new(config.policies.clone(), Arc::clone(&store), Arc::clone(&observer)));
@@ -126,16 +122,18 @@ async fn serve(config: Config, bundle: Arc<Bundle>) -> anyhow::Result<()> {
     let draining = Arc::new(AtomicBool::new(false));
     let readiness =
         Readiness { keeper, policies: Arc::clone(&policies), draining: Arc::clone(&draining), health, drift };
-    let admin = admin(&config, &observer, readiness, phases.clone())?;
+    let log = LogControl { level: Arc::clone(&logging) as _, may_change: config.admin_changes };
+    let admin = admin(&config, (&observer, log), readiness, phases.clone())?;
     for listener in proxy.listeners() {
         tracing::info!(address = %listener, "listening");
     }
-    let audit = Arc::clone(&observer);
+    let (audit, file) = (Arc::clone(&observer), file.to_owned());
     let signals = tokio::spawn(signals::obey(phase, draining, move || {
         policies.reload();
         certificates.reload();
         verifiers.reload_or_tell();
         audit.reopen_audit();
+        logging.reload(&file);
     }));
     signals::ready();
     proxy.serve(phases).await;
@@ -243,7 +241,7 @@ fn watch_server(dialer: Dialer, observer: &Arc<Observer>) -> Arc<Health> {
 
 fn admin(
     config: &Config,
-    observer: &Arc<Observer>,
+    (observer, log): (&Arc<Observer>, LogControl),
     readiness: Readiness,
     mut phases: Receiver<Phase>,
 ) -> anyhow::Result<tokio::task::JoinHandle<()>> {
@@ -251,8 +249,8 @@ fn admin(
         return Ok(tokio::spawn(std::future::pending()));
     };
     let observer = Arc::clone(observer);
-    let state =
-        AdminState { metrics: Arc::new(move || observer.render()), not_ready: Arc::new(move || readiness.reasons()) };
+    let (metrics, not_ready) = (Arc::new(move || observer.render()), Arc::new(move || readiness.reasons()));
+    let state = AdminState { metrics, not_ready, log };
     let shared = config.reuse_port;
     let listener = listen::bind_tcp(address, shared).with_context(|| format!("cannot listen on {address}"))?;
     let listener = tokio::net::TcpListener::from_std(listener.into())?;
