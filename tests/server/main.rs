@@ -13,6 +13,7 @@ mod random_traffic;
 mod lifecycle;
 mod start;
 mod limits;
+mod logs;
 mod drain;
 mod certificates;
 mod proxy_protocol;
