@@ -4,8 +4,10 @@ pub mod audit;
 pub mod auth;
 pub mod drift;
 pub mod file;
+pub mod log;
 pub mod network;
 pub mod state;
+pub mod tracing;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -35,6 +37,8 @@ pub struct Config {
     pub policies: Option<PathBuf>,
     /// Where /metrics, /healthz and /readyz are served.
     pub admin: Option<SocketAddr>,
+    /// Whether those who reach it may change how much is logged.
+    pub admin_changes: bool,
     /// TLS towards clients.
     pub tls: Option<ServerTls>,
     /// What we know of clients' passwords and certificates; the server's business alone otherwise.
@@ -45,6 +49,10 @@ pub struct Config {
     pub state: Option<state::State>,
     /// Comparing databases with their contracts.
     pub drift: drift::Drift,
+    /// Spans of statements; none unless they have somewhere to go.
+    pub tracing: Option<tracing::Tracing>,
+    /// What is logged, and how.
+    pub log: log::Log,
     /// Bounds.
     pub limits: Limits,
 }

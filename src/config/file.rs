@@ -46,6 +46,8 @@ impl Reader<'_, '_> {
         let auth = fields.optional("auth").and_then(|node| auth::read(node, self.base, self.problems));
         let audit = fields.optional("audit").and_then(|node| self.audit(node));
         let limits = fields.optional("limits").and_then(|node| self.limits(node)).unwrap_or_default();
+        let tracing = fields.optional("tracing").and_then(|node| self.tracing(node));
+        let log = fields.optional("log").and_then(|node| self.log(node)).unwrap_or_default();
         let state = fields.optional("state").and_then(|node| self.state(node));
         let drift = fields.optional("drift").and_then(|node| self.drift(node)).unwrap_or_default();
         if reuse_port && listen.iter().flatten().any(|listen| matches!(listen, Listen::Abstract(_))) {
@@ -73,12 +75,15 @@ impl Reader<'_, '_> {
             replication,
             service,
             policies,
-            admin,
+            admin: admin.map(|(address, _)| address),
+            admin_changes: admin.is_some_and(|(_, may_change)| may_change),
             tls,
             auth: auth.unwrap_or_default(),
             audit,
             state,
             drift,
+            tracing,
+            log,
             limits,
         })
     }
@@ -166,9 +171,11 @@ impl Reader<'_, '_> {
         Some(ClientIdentity { cert: cert?, key: key? })
     }
 
-    fn admin(&mut self, node: &Node) -> Option<SocketAddr> {
+    /// The address, and whether the log level may be changed there.
+    fn admin(&mut self, node: &Node) -> Option<(SocketAddr, bool)> {
         let mut fields = Fields::of(node, "admin", self.problems)?;
         let listen = fields.required("listen", self.problems);
+        let may_change = fields.optional("allow_changes").and_then(|node| boolean(node, self.problems));
         fields.finish(self.problems);
         let node = listen?;
         let text = non_empty(node, self.problems)?;
@@ -177,7 +184,7 @@ impl Reader<'_, '_> {
             let help = "Write it as 127.0.0.1:9930.";
             self.problems.error_with(&node.span, format!("`{text}` is no address to listen on"), help);
         }
-        found
+        Some((found?, may_change.unwrap_or(false)))
     }
 
     fn tls(&mut self, node: &Node) -> Option<ServerTls> {

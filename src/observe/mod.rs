@@ -1,4 +1,4 @@
-//! What happened: metrics, audit and usage.
+//! What happened: metrics, audit, usage, spans and slow statements.
 //!
 //! `proxy` reports through [`event::Recorder`]; [`observer::Observer`] is the one that counts and writes. Recording never blocks the
 //! caller: counters are atomics behind handles that are looked up once, and audit records go through a bounded queue to a thread.
@@ -14,6 +14,8 @@ pub mod metrics;
 pub mod observer;
 pub mod registry;
 pub mod shapes;
+pub mod slow;
+pub mod traces;
 pub mod usage;
 
 #[cfg(test)]

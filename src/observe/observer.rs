@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::audit::{Audit, AuditCounters, AuditOptions, AuditStatus, PolicyHistory, PolicyVersion};
-use super::event::{Decision, Event, Recorder};
+use super::event::{Decision, Event, Recorder, TraceParent};
 use super::handles::Handles;
 use super::in_force;
 use super::labels::OTHER;
@@ -16,6 +16,8 @@ use super::metrics::{Analysis, Caps, Guarded, Metrics};
 use super::registry;
 use super::shapes::versions::ContractVersion;
 use super::shapes::{Bounds, Shapes};
+use super::slow::SlowLog;
+use super::traces::{self, SpanCounters, Traces};
 use super::usage::Usage;
 use crate::engine::report::{Outcome, Report};
 use crate::model::activity::Activity;
@@ -67,6 +69,8 @@ pub struct Observer {
     usage: Arc<Usage>,
     shapes: Shapes,
     merged: AtomicU64,
+    traces: Option<Traces>,
+    slow: Option<SlowLog>,
 }
 
 impl Observer {
@@ -109,7 +113,23 @@ impl Observer {
             shapes: Shapes::new(Bounds::default(), Arc::clone(&usage)),
             usage,
             merged: AtomicU64::new(0),
+            traces: None,
+            slow: None,
         })
+    }
+
+    /// The same, with spans of statements where they have somewhere to go, and a log of those that take so long.
+    ///
+    /// # Errors
+    /// There is no thread to be had for them, or the collector cannot be spoken to as the settings say.
+    pub fn telling(self, traces: Option<traces::Settings>, slow: Option<Duration>) -> io::Result<Self> {
+        let start = |settings| {
+            let count = |result| self.metrics.counter(&registry::SPANS, &[result]);
+            let (exported, dropped, failed) = (count("exported"), count("dropped"), count("failed"));
+            Traces::start(settings, SpanCounters { exported, dropped, failed })
+        };
+        let (traces, slow) = (traces.map(start).transpose()?, slow.map(SlowLog::start).transpose()?);
+        Ok(Self { traces, slow, ..self })
     }
 
     /// The record of usage.
@@ -154,8 +174,10 @@ impl Observer {
         }
     }
 
-    /// Writes what is left of the audit. Blocks until that is done; nothing is audited afterwards.
+    /// Writes what is left of the audit, sends the last spans. Blocks until that is done; nothing is recorded afterwards.
     pub fn shut_down(&self) {
+        self.slow.iter().for_each(SlowLog::close);
+        self.traces.iter().for_each(Traces::close);
         if let Some(audit) = &self.audit {
             audit.close();
         }
@@ -394,6 +416,13 @@ impl Recorder for Observer {
         if let Some(audit) = &self.audit {
             audit.record(event);
         }
+        self.traces.iter().for_each(|traces| traces.record(event));
+        self.slow.iter().for_each(|slow| slow.record(event));
+    }
+
+    #[inline]
+    fn parent_of(&self, sql: &[u8]) -> Option<Arc<TraceParent>> {
+        self.traces.as_ref().and_then(|_| traces::parent::parent_of(sql)).map(Arc::new)
     }
 
     fn session_opened(&self, subject: &Subject) {

@@ -132,6 +132,8 @@ metrics! {
     AUDIT_WRITABLE = Gauge "pgcovenant_audit_writable" [] "1 if the last attempt to write the audit succeeded, 0 if it failed.";
     /// When the audit was last written.
     AUDIT_LAST_WRITE = Gauge "pgcovenant_audit_last_write_timestamp_seconds" [] "Unix time at which a line of the audit was last written.";
+    /// Spans.
+    SPANS = Counter "pgcovenant_spans_total" ["result"] "Spans of statements exported, dropped because the queue was full, or failed because the collector did not take them.";
     /// Guarded labels.
     LABEL_OVERFLOW = Counter "pgcovenant_label_overflow_total" ["label"] "Label values replaced by __other__ because the label has reached its limit.";
     /// Values of guarded labels.

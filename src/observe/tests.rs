@@ -236,7 +236,8 @@ fn drift_is_counted_by_table_and_goes_when_it_is_gone() {
 
 fn observer(caps: Caps) -> (Observer, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    (Observer::new(Some(&folder.path().join("audit.jsonl")), caps).unwrap(), folder)
+    let observer = Observer::new(Some(&folder.path().join("audit.jsonl")), caps).unwrap();
+    (observer.telling(Some(super::traces::tests::nowhere()), None).unwrap(), folder)
 }
 
 /// The records of statements in the text of an audit.

@@ -5,6 +5,7 @@
 //! machine without PostgreSQL; with `PGCOVENANT_REQUIRE_PG=1` it fails there instead.
 
 pub mod certs;
+pub mod collector;
 pub mod conversation;
 pub mod http;
 pub mod knock;

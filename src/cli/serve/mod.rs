@@ -4,12 +4,14 @@ mod audit;
 pub(super) use audit::key as audit_key;
 mod certificates;
 mod drift;
+mod logging;
 mod policies;
 mod signals;
+mod telling;
 mod usage;
 mod watch;
 
-use std::io::IsTerminal as _;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,6 +23,7 @@ use tokio::sync::watch::Receiver;
 use super::Serve;
 use super::input::Input;
 use crate::admin::http::{self, AdminState, NotReady};
+use crate::admin::log_level::LogControl;
 use crate::config::Config;
 use crate::engine::cache::VerdictCache;
 use crate::observe::metrics::Caps;
@@ -39,6 +42,7 @@ use crate::upstream::verifiers::VerifierQuery;
 use crate::upstream::{divergence, index_stats};
 use certificates::Certificates;
 use drift::DriftWatch;
+use logging::Logging;
 use policies::Policies;
 use watch::Watched;
 
@@ -53,7 +57,6 @@ const CLOCK: Duration = Duration::from_millis(500);
 /// # Errors
 /// It cannot start: files with errors, an address in use, certificates that cannot be read.
 pub fn run(arguments: &Serve) -> anyhow::Result<ExitCode> {
-    start_logging();
     if arguments.config.is_dir() {
         bail!("{} is a folder: serve needs a configuration file", arguments.config.display());
     }
@@ -63,6 +66,7 @@ pub fn run(arguments: &Serve) -> anyhow::Result<ExitCode> {
         bail!("there are problems in the files\n{}", input.report());
     }
     let config = input.config.context("no configuration")?;
+    let logging = logging::start(&config.log);
     let bundle = input.bundle.unwrap_or_default();
     // Sessions have threads of their own; here run the listeners, the catalog reader and the admin pages.
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -71,21 +75,13 @@ pub fn run(arguments: &Serve) -> anyhow::Result<ExitCode> {
         .thread_stack_size(STACK_BYTES)
         .build()
         .context("cannot start the runtime")?;
-    runtime.block_on(serve(config, bundle))?;
+    runtime.block_on(serve(config, bundle, &arguments.config, logging))?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Colours are for a terminal only: files and journals would keep them as noise.
-fn start_logging() {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    // A second initialisation can only come from a test, where the first one is as good.
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    _ = log.with_ansi(std::io::stderr().is_terminal()).try_init();
-}
-
-async fn serve(config: Config, bundle: Arc<Bundle>) -> anyhow::Result<()> {
-    let observer = Arc::new(Observer::with_audit(audit::options(&config)?, Caps::default())?);
+async fn serve(config: Config, bundle: Arc<Bundle>, file: &Path, logging: Arc<Logging>) -> anyhow::Result<()> {
+    let observer = Observer::with_audit(audit::options(&config)?, Caps::default())?;
+    let observer = Arc::new(telling::told(&config, observer)?);
     let usage = usage::start(&config, &observer)?;
     let store = Arc::new(SnapshotStore::with_ledger(Arc::clone(&bundle), Arc::clone(observer.usage()) as _));
     let policies = Arc::new(Policies::new(config.policies.clone(), Arc::clone(&store), Arc::clone(&observer)));
@@ -135,16 +131,18 @@ async fn serve(config: Config, bundle: Arc<Bundle>) -> anyhow::Result<()> {
         drift,
         observer: Arc::clone(&observer),
     };
-    let admin = admin(&config, &observer, readiness, phases.clone())?;
+    let log = LogControl { level: Arc::clone(&logging) as _, may_change: config.admin_changes };
+    let admin = admin(&config, (&observer, log), readiness, phases.clone())?;
     for listener in proxy.listeners() {
         tracing::info!(address = %listener, "listening");
     }
-    let audit = Arc::clone(&observer);
+    let (audit, file) = (Arc::clone(&observer), file.to_owned());
     let signals = tokio::spawn(signals::obey(phase, draining, move || {
         policies.reload();
         certificates.reload();
         verifiers.reload_or_tell();
         audit.reopen_audit();
+        logging.reload(&file);
     }));
     signals::ready();
     proxy.serve(phases).await;
@@ -252,7 +250,7 @@ fn watch_server(dialer: Dialer, observer: &Arc<Observer>) -> Arc<Health> {
 
 fn admin(
     config: &Config,
-    observer: &Arc<Observer>,
+    (observer, log): (&Arc<Observer>, LogControl),
     readiness: Readiness,
     mut phases: Receiver<Phase>,
 ) -> anyhow::Result<tokio::task::JoinHandle<()>> {
@@ -266,6 +264,7 @@ fn admin(
         not_ready: Arc::new(move || readiness.reasons()),
         shapes: Arc::new(move || watched.shapes().overview()),
         audit: Arc::new(move || audit::answer(&audit)),
+        log,
     };
     let shared = config.reuse_port;
     let listener = listen::bind_tcp(address, shared).with_context(|| format!("cannot listen on {address}"))?;
