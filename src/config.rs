@@ -121,6 +121,8 @@ pub struct Service {
     pub refresh: Duration,
     /// How often redirected columns are compared with their replacements; none means as the probe sees fit.
     pub divergence: Option<Duration>,
+    /// How often the statistics of tables and indexes are read.
+    pub statistics: Duration,
 }
 
 /// A certificate of our own, shown to the server.

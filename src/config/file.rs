@@ -150,9 +150,11 @@ impl Reader<'_, '_> {
         let identity = self.identity(&mut fields);
         let refresh = fields.optional("refresh").and_then(|node| self.duration(node));
         let divergence = fields.optional("divergence").and_then(|node| self.duration(node));
+        let statistics = fields.optional("statistics").and_then(|node| self.duration(node));
         fields.finish(self.problems);
         let refresh = refresh.unwrap_or(Duration::from_secs(30));
-        Some(Service { user: user?, password_env, identity, refresh, divergence })
+        let statistics = statistics.unwrap_or(Duration::from_secs(10));
+        Some(Service { user: user?, password_env, identity, refresh, divergence, statistics })
     }
 
     /// `cert` and `key`, which belong together.
@@ -298,7 +300,7 @@ mod tests {
     fn everything_is_read() {
         let text = "listen: ['127.0.0.1:6432', unix:/run/pgc, 'unix:@pgc']\nreuse_port: false\n\
                     upstream: {host: db, port: 5433, tls: verify-full, ca: ca.pem, connect_timeout: 500ms}\n\
-                    service: {user: pgcovenant, password_env: PW, refresh: 1min, divergence: 5s}\n\
+                    service: {user: pgcovenant, password_env: PW, refresh: 1min, divergence: 5s, statistics: 2s}\n\
                     policies: ./policies\nadmin: {listen: 'localhost:9930'}\n\
                     tls: {cert: /c, key: k}\naudit: {path: a.jsonl}\n\
                     limits: {statement_bytes: 2MiB, connections: 5, drain_timeout: 1h, verdict_cache_bytes: 1024,\
@@ -317,6 +319,7 @@ mod tests {
         assert_eq!(config.tls.unwrap().cert, PathBuf::from("/c"));
         let service = config.service.unwrap();
         assert_eq!((service.refresh, service.divergence), (Duration::from_secs(60), Some(Duration::from_secs(5))));
+        assert_eq!(service.statistics, Duration::from_secs(2));
         assert_eq!(config.limits.statement_bytes, 2 << 20);
         assert_eq!(config.limits.verdict_cache_bytes, 1024);
         assert_eq!(config.limits.drain_timeout, Duration::from_secs(3600));

@@ -95,6 +95,7 @@ pub struct Metrics {
     other_databases: Arc<DatabaseSeries>,
     infos: Mutex<Infos>,
     pub(super) pairs: PairSeries,
+    pub(super) gauges: super::gauges::Gauges,
 }
 
 /// Series whose labels say everything and whose value is 1; replaced as a whole.
@@ -180,6 +181,7 @@ impl Metrics {
             other_databases,
             infos: Mutex::default(),
             pairs: PairSeries::default(),
+            gauges: super::gauges::Gauges::default(),
         })
     }
 
@@ -371,6 +373,7 @@ impl Metrics {
             render_gauges(&registry::DRIFT_ITEMS, drift, &mut text);
         }
         self.pairs.render(&mut text);
+        self.gauges.render(&mut text);
         for family in [&self.statement_duration, &self.table_duration, &self.overhead] {
             family.render(&mut text);
         }

@@ -6,6 +6,7 @@
 pub mod audit;
 mod divergence;
 pub mod event;
+mod gauges;
 mod handles;
 pub mod histogram;
 pub mod labels;
@@ -13,6 +14,7 @@ pub mod metrics;
 pub mod observer;
 pub mod registry;
 pub mod shapes;
+mod statistics;
 pub mod usage;
 
 #[cfg(test)]

@@ -10,7 +10,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::audit::{Audit, AuditCounters, PolicyHistory, PolicyVersion};
 use super::event::{Decision, Event, Recorder};
 use super::handles::Handles;
-use super::labels::OTHER;
 use super::metrics::{Caps, DatabaseSeries, Guarded, Metrics};
 use super::registry;
 use super::shapes::Shapes;
@@ -262,30 +261,7 @@ impl Observer {
 
     /// Tables and indexes were used.
     pub fn activity(&self, activity: &Activity) {
-        let database = Arc::clone(&self.metrics.database(&activity.database).name);
-        for used in &activity.tables {
-            let [schema, table] =
-                self.metrics.relation(Guarded::WatchedRelation, &activity.database, &used.schema, &used.table);
-            let values = [&*database, &*schema, &*table];
-            let counts = [
-                (&registry::SEQ_SCANS, used.seq_scans),
-                (&registry::SEQ_ROWS, used.seq_rows),
-                (&registry::TABLE_INDEX_SCANS, used.index_scans),
-                (&registry::TABLE_INDEX_ROWS, used.index_rows),
-            ];
-            for (metric, count) in counts {
-                self.metrics.counter(metric, &values).increment(count);
-            }
-        }
-        for used in &activity.indexes {
-            let whole = format!("{}\0{}\0{}", activity.database, used.schema, used.index);
-            let labels = match self.metrics.admit(Guarded::Index, &whole) {
-                Some(_) => [&*used.schema, &*used.table, &*used.index],
-                None => [OTHER; 3],
-            };
-            let [schema, table, index] = labels;
-            self.metrics.counter(&registry::INDEX_SCANS, &[&database, schema, table, index]).increment(used.scans);
-        }
+        super::statistics::count(&self.metrics, activity);
     }
 
     fn one_statement(&self, database: &DatabaseSeries, event: &Event, statement: &StatementReport) {

@@ -180,6 +180,7 @@ mod tests {
             identity: None,
             refresh: Duration::from_secs(60),
             divergence: None,
+            statistics: Duration::from_secs(10),
         };
         let mut account =
             ServiceAccount::new(&upstream, &service, Arc::new(Trust::new(&upstream, None).unwrap())).unwrap();

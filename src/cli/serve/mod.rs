@@ -102,7 +102,7 @@ async fn serve(config: Config, bundle: Arc<Bundle>) -> anyhow::Result<()> {
     let dialer = Dialer::new(&config.upstream, config.tcp, server, vouching);
     let drift =
         Arc::new(DriftWatch::new(config.drift.clone(), Arc::clone(&store), Arc::clone(&keeper), Arc::clone(&observer)));
-    background(&store, &observer, &drift, account.clone());
+    background(&config, &keeper, &observer, &drift, account.clone());
     follow_files(&config, &policies, &certificates);
     let health = watch_server(dialer.clone(), &observer);
     for database in bundle.databases() {
@@ -170,7 +170,8 @@ fn keeper(
 
 /// Tasks that run beside the sessions for as long as the process lives.
 fn background(
-    store: &Arc<SnapshotStore>,
+    config: &Config,
+    keeper: &CatalogKeeper,
     observer: &Arc<Observer>,
     drift: &Arc<DriftWatch>,
     account: Option<ServiceAccount>,
@@ -180,7 +181,8 @@ fn background(
         tokio::spawn(async move { drift.run(for_drift).await });
         let told = Arc::clone(observer);
         let sink = Arc::new(move |activity: &_| told.activity(activity));
-        tokio::spawn(index_stats::run(account, Arc::clone(store), index_stats::INTERVAL, sink));
+        let interval = config.service.as_ref().map_or(index_stats::INTERVAL, |service| service.statistics);
+        tokio::spawn(index_stats::run(account, keeper.clone(), interval, sink));
     }
     let observer = Arc::clone(observer);
     tokio::spawn(async move {
