@@ -4,6 +4,7 @@ pub mod auth;
 pub mod drift;
 pub mod file;
 pub mod network;
+pub mod plans;
 pub mod state;
 
 use std::net::SocketAddr;
@@ -43,6 +44,8 @@ pub struct Config {
     pub state: Option<state::State>,
     /// Comparing databases with their contracts.
     pub drift: drift::Drift,
+    /// How plans are asked for; none for not at all.
+    pub plans: Option<plans::Plans>,
     /// Bounds.
     pub limits: Limits,
 }

@@ -23,6 +23,7 @@ const INDEX: &str = "<!doctype html>
 <h1>pgcovenant</h1>
 <ul>
 <li><a href=\"/metrics\">/metrics</a>: Prometheus metrics</li>
+<li><a href=\"/api/v1/plans\">/api/v1/plans</a>: how statements are planned, and what has changed</li>
 <li><a href=\"/healthz\">/healthz</a>: the process is alive</li>
 <li><a href=\"/readyz\">/readyz</a>: new sessions are welcome, or why not</li>
 </ul>
@@ -35,6 +36,8 @@ const INDEX: &str = "<!doctype html>
 pub struct AdminState {
     /// The text of `/metrics`.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// The JSON of `/api/v1/plans`.
+    pub plans: Arc<dyn Fn() -> String + Send + Sync>,
     /// Why new sessions should go elsewhere; nothing means ready.
     pub not_ready: Arc<dyn Fn() -> Vec<NotReady> + Send + Sync>,
 }
@@ -81,6 +84,7 @@ pub fn router(state: AdminState) -> Router {
     Router::new()
         .route("/", get(index))
         .route("/metrics", get(metrics))
+        .route("/api/v1/plans", get(plans))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .with_state(state)
@@ -95,6 +99,13 @@ async fn metrics(State(state): State<AdminState>) -> Response {
     match tokio::task::spawn_blocking(move || (state.metrics)()).await {
         Ok(text) => page(StatusCode::OK, EXPOSITION, text),
         Err(_) => page(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", "metrics cannot be rendered\n".to_owned()),
+    }
+}
+
+async fn plans(State(state): State<AdminState>) -> Response {
+    match tokio::task::spawn_blocking(move || (state.plans)()).await {
+        Ok(text) => page(StatusCode::OK, "application/json", text),
+        Err(_) => page(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", "plans cannot be told\n".to_owned()),
     }
 }
 
@@ -142,6 +153,7 @@ mod tests {
         let reason = || NotReady { reason: "draining", detail: "the proxy is shutting down".to_owned() };
         let state = AdminState {
             metrics: Arc::new(|| "a_metric 1\n".to_owned()),
+            plans: Arc::new(|| "{}\n".to_owned()),
             not_ready: Arc::new(move || if flag.load(Ordering::Relaxed) { vec![reason()] } else { Vec::new() }),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::plans::Plans;
 use super::{ClientIdentity, Config, Limits, Listen, ServerTls, Service, TlsMode, Upstream, auth};
 use crate::model::source::{
     Diagnostic, Fields, Node, Problems, SourceFile, Value, boolean, integer, nearest, non_empty, parse, string_or_list,
@@ -48,6 +49,7 @@ impl Reader<'_, '_> {
         let limits = fields.optional("limits").and_then(|node| self.limits(node)).unwrap_or_default();
         let state = fields.optional("state").and_then(|node| self.state(node));
         let drift = fields.optional("drift").and_then(|node| self.drift(node)).unwrap_or_default();
+        let plans = fields.optional("plans").map_or_else(|| Some(Plans::default()), |node| self.plans(node));
         if reuse_port && listen.iter().flatten().any(|listen| matches!(listen, Listen::Abstract(_))) {
             let at = document.entry("reuse_port").map_or(0..1, |entry| entry.key_span.clone());
             let help = "Use a socket in a directory, or a TCP port.";
@@ -79,6 +81,7 @@ impl Reader<'_, '_> {
             audit,
             state,
             drift,
+            plans,
             limits,
         })
     }

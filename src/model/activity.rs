@@ -92,6 +92,8 @@ pub struct DroppedIndex {
     pub bytes: Option<u64>,
     /// Scans of the last day, as far as somebody has watched.
     pub scans: u64,
+    /// It was found gone by this look.
+    pub is_news: bool,
 }
 
 /// Use of the tables and indexes of one database since the last look; what was not used is there with zeros.

@@ -12,6 +12,7 @@ pub mod histogram;
 pub mod labels;
 pub mod metrics;
 pub mod observer;
+pub mod plans;
 pub mod registry;
 pub mod shapes;
 mod statistics;

@@ -5,12 +5,13 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::audit::{Audit, AuditCounters, PolicyHistory, PolicyVersion};
-use super::event::{Decision, Event, Recorder};
+use super::event::{Decision, Event, Recorder, Sample};
 use super::handles::Handles;
 use super::metrics::{Caps, DatabaseSeries, Guarded, Metrics};
+use super::plans::{Plans, Waiting};
 use super::registry;
 use super::shapes::Shapes;
 use super::usage::Usage;
@@ -19,6 +20,7 @@ use crate::model::activity::Activity;
 use crate::model::divergence::Divergence;
 use crate::model::drift::Finding;
 use crate::model::migrations::History;
+use crate::model::plan::{NoPlan, Plan};
 use crate::policy::subject::Subject;
 
 /// Why recording cannot begin.
@@ -62,6 +64,7 @@ pub struct Observer {
     history: Arc<PolicyHistory>,
     usage: Arc<Usage>,
     shapes: Shapes,
+    plans: Plans,
     merged: AtomicU64,
 }
 
@@ -94,6 +97,7 @@ impl Observer {
             history,
             usage: Arc::default(),
             shapes: Shapes::default(),
+            plans: Plans::default(),
             merged: AtomicU64::new(0),
         })
     }
@@ -106,6 +110,24 @@ impl Observer {
     /// What runs how often and how long.
     pub fn shapes(&self) -> &Shapes {
         &self.shapes
+    }
+
+    /// How what runs is planned.
+    pub fn plans(&self) -> &Plans {
+        &self.plans
+    }
+
+    /// The server has told the plan of a sample, or there is none; its shape is asked for again after `every`.
+    pub fn plan(&self, waiting: &Waiting, plan: Result<Plan, NoPlan>, every: Duration) {
+        match plan {
+            Ok(plan) => self.plans.seen(&self.metrics, waiting, plan, every),
+            Err(why) => self.plans.failed(&self.metrics, waiting, why, every),
+        }
+    }
+
+    /// To be called every second or so: looks which changes of plans have made something slower.
+    pub fn judge_plans(&self) {
+        self.plans.judge(&self.metrics);
     }
 
     /// Usage was brought to its store, or could not be.
@@ -261,6 +283,9 @@ impl Observer {
 
     /// Tables and indexes were used.
     pub fn activity(&self, activity: &Activity) {
+        for gone in activity.dropped.iter().filter(|gone| gone.is_news) {
+            self.plans.disturbed(&activity.database, &gone.schema, &gone.table, Instant::now());
+        }
         super::statistics::count(&self.metrics, activity);
     }
 
@@ -389,6 +414,17 @@ impl Recorder for Observer {
     fn wants_sample(&self, report: &Report) -> bool {
         let shape = report.attached.get::<Handles>().and_then(|handles| handles.shape.as_ref());
         shape.is_some_and(|shape| shape.sample_wanted.load(Ordering::Relaxed))
+    }
+
+    fn sample(&self, sample: Sample) {
+        let shape = sample.report.attached.get::<Handles>().and_then(|handles| handles.shape.as_ref()).map(Arc::clone);
+        let Some(shape) = shape else { return };
+        // One run is enough.
+        if shape.sample_wanted.swap(false, Ordering::Relaxed) && !self.plans.offer(&shape, sample) {
+            let database = self.metrics.database(&shape.database);
+            let values = [&*database.name, NoPlan::Queue.as_str()];
+            self.metrics.counter(&registry::PLAN_SAMPLE_FAILURES, &values).increment(1);
+        }
     }
 
     fn connection_failed(&self, reason: &'static str) {

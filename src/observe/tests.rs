@@ -165,6 +165,7 @@ fn report_everything(observer: &Observer) {
             at: jiff::Timestamp::UNIX_EPOCH,
             bytes: None,
             scans: 0,
+            is_news: true,
         }],
     });
 }

@@ -2,6 +2,7 @@
 
 mod certificates;
 mod drift;
+mod plans;
 mod policies;
 mod signals;
 mod usage;
@@ -110,6 +111,7 @@ async fn serve(config: Config, bundle: Arc<Bundle>) -> anyhow::Result<()> {
             tracing::warn!(database, %error, "cannot read the catalog yet");
         }
     }
+    plans::start(&config, &store, &observer, account.clone())?;
     compare_redirected(&config, &store, &observer, account);
     let (phase, phases) = tokio::sync::watch::channel(Phase::Serving);
     let proxy = Proxy::bind(Collaborators {
@@ -253,8 +255,11 @@ fn admin(
         return Ok(tokio::spawn(std::future::pending()));
     };
     let observer = Arc::clone(observer);
-    let state =
-        AdminState { metrics: Arc::new(move || observer.render()), not_ready: Arc::new(move || readiness.reasons()) };
+    let state = AdminState {
+        plans: plans_page(&observer),
+        metrics: Arc::new(move || observer.render()),
+        not_ready: Arc::new(move || readiness.reasons()),
+    };
     let shared = config.reuse_port;
     let listener = listen::bind_tcp(address, shared).with_context(|| format!("cannot listen on {address}"))?;
     let listener = tokio::net::TcpListener::from_std(listener.into())?;
@@ -271,6 +276,12 @@ fn admin(
             tracing::error!(%error, "the admin listener has failed");
         }
     }))
+}
+
+/// Where the answer of /api/v1/plans comes from.
+fn plans_page(observer: &Arc<Observer>) -> Arc<dyn Fn() -> String + Send + Sync> {
+    let observer = Arc::clone(observer);
+    Arc::new(move || observer.plans().json())
 }
 
 /// Where the answer of /readyz comes from.

@@ -2,12 +2,13 @@
 //!
 //! The published JSON Schema of the version decides whether a document is valid (`schema`); what is valid is then
 //! read into plain values. Our own extension lives in `customProperties` and is read with strict keys:
-//! `pgcovenantLifecycle` of a property or an object, `pgcovenantIndexes` and `pgcovenantViewDigest` of an object,
+//! `pgcovenantLifecycle` of a property or an object, `pgcovenantIndexes`, `pgcovenantViewDigest` and `pgcovenantQueries` of an object,
 //! `pgcovenantFunctions` and `pgcovenantSchemaVersion` of the contract.
 
 mod catalog;
 mod lifecycle;
 mod promises;
+pub mod queries;
 mod read;
 mod schema;
 pub mod types;
@@ -92,6 +93,8 @@ pub struct Entity {
     pub indexes: Option<Vec<Vec<Box<str>>>>,
     /// Of the query of a view (`pgcovenantViewDigest`).
     pub view_digest: Option<Box<str>>,
+    /// Queries that its users rely on (`pgcovenantQueries`).
+    pub queries: Vec<queries::PromisedQuery>,
 }
 
 /// Columns that refer to columns of another table.

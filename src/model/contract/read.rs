@@ -5,6 +5,7 @@
 
 use super::lifecycle::{self, Of};
 use super::promises::{self, Names};
+use super::queries;
 use super::{Contract, Entity, EntityKind, Field, Place, schema, types};
 use crate::model::source::{Entry, Node, Problems, Value, list, nearest, non_empty, parse};
 
@@ -15,6 +16,7 @@ const FUNCTIONS: &str = "pgcovenantFunctions";
 const SCHEMA_VERSION: &str = "pgcovenantSchemaVersion";
 const INDEXES: &str = "pgcovenantIndexes";
 const VIEW_DIGEST: &str = "pgcovenantViewDigest";
+const QUERIES: &str = "pgcovenantQueries";
 
 /// The contract in a file; none if it has errors.
 pub fn read(problems: &mut Problems<'_>) -> Option<Contract> {
@@ -74,7 +76,7 @@ fn entities(document: &Node, problems: &mut Problems<'_>) -> Vec<Entity> {
             Some(_) | None => EntityKind::Table,
         };
         let fields = fields(node, problems);
-        let own = Extensions::of(node, &[LIFECYCLE, INDEXES, VIEW_DIGEST], "an object", problems);
+        let own = Extensions::of(node, &[LIFECYCLE, INDEXES, VIEW_DIGEST, QUERIES], "an object", problems);
         let retirement = own.get(LIFECYCLE).and_then(|entry| lifecycle::read(&entry.node, Of::Table, problems));
         let relationships = names.relationships(node, problems);
         let indexes = own.get(INDEXES).map(|entry| promises::indexes(&entry.node, problems));
@@ -84,7 +86,19 @@ fn entities(document: &Node, problems: &mut Problems<'_>) -> Vec<Entity> {
             continue;
         }
         let tags = tags(node);
-        entities.push(Entity { schema, name, kind, tags, fields, retirement, relationships, indexes, view_digest });
+        let queries = own.get(QUERIES).map(|entry| queries::read(&entry.node, problems)).unwrap_or_default();
+        entities.push(Entity {
+            schema,
+            name,
+            kind,
+            tags,
+            fields,
+            retirement,
+            relationships,
+            indexes,
+            view_digest,
+            queries,
+        });
     }
     entities
 }
@@ -189,11 +203,11 @@ impl<'n> Extensions<'n> {
             let Some(name) = custom.get("property") else { continue };
             let Some(word) = name.as_str().filter(|word| word.to_lowercase().starts_with(PREFIX)) else { continue };
             if !known.contains(&word) {
-                let all = [LIFECYCLE, FUNCTIONS, SCHEMA_VERSION, INDEXES, VIEW_DIGEST];
+                let all = [LIFECYCLE, FUNCTIONS, SCHEMA_VERSION, INDEXES, VIEW_DIGEST, QUERIES];
                 let help = match nearest(word, all) {
                     Some(meant) if meant != word => format!("did you mean `{meant}`?"),
                     _ => format!(
-                        "{LIFECYCLE} belongs to a property or an object, {INDEXES} and {VIEW_DIGEST} to an object, \
+                        "{LIFECYCLE} belongs to a property or an object, {INDEXES}, {VIEW_DIGEST} and {QUERIES} to an object, \
                          {FUNCTIONS} and {SCHEMA_VERSION} to the contract."
                     ),
                 };

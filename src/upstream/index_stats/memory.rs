@@ -66,6 +66,7 @@ impl Memory {
             let remembered = Remembered { table, names, valid, bytes: index.bytes.or(bytes), last_scan, scans };
             next.insert(oid, remembered);
         }
+        self.dropped.iter_mut().for_each(|index| index.is_news = false);
         let gone = std::mem::replace(&mut self.known, next);
         // REINDEX CONCURRENTLY puts another index in the place of the one that it drops, under its name.
         let is_back = |known: &HashMap<Oid, Remembered>, names: &Names| known.values().any(|k| k.names == *names);
@@ -96,7 +97,15 @@ impl Memory {
 impl Remembered {
     fn dropped(self, now: Moment) -> DroppedIndex {
         let Names { schema, table, index } = self.names;
-        DroppedIndex { schema, table, index, at: now.wall, bytes: self.bytes, scans: self.scans.sum(now.hour()) }
+        DroppedIndex {
+            schema,
+            table,
+            index,
+            at: now.wall,
+            bytes: self.bytes,
+            scans: self.scans.sum(now.hour()),
+            is_news: true,
+        }
     }
 }
 

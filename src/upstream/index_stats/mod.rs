@@ -105,7 +105,6 @@ struct Watch {
     memory: Memory,
     sizes: HashMap<Oid, u64>,
     sized: Option<Instant>,
-    told: Vec<Names>,
 }
 
 impl Watch {
@@ -118,7 +117,6 @@ impl Watch {
             memory: Memory::default(),
             sizes: HashMap::new(),
             sized: None,
-            told: Vec::new(),
         }
     }
 
@@ -228,28 +226,22 @@ impl Watch {
             told.unused = unused;
         }
         activity.dropped = self.memory.dropped().to_vec();
-        self.tell(activity);
+        tell(activity);
     }
+}
 
-    /// One line for each index that was dropped.
-    fn tell(&mut self, activity: &Activity) {
-        let mut told = Vec::new();
-        for gone in &activity.dropped {
-            let names = Names { schema: gone.schema.clone(), table: gone.table.clone(), index: gone.index.clone() };
-            if !self.told.contains(&names) {
-                tracing::warn!(
-                    database = %activity.database,
-                    schema = %gone.schema,
-                    table = %gone.table,
-                    index = %gone.index,
-                    bytes = gone.bytes,
-                    scans_of_the_last_day = gone.scans,
-                    "an index was dropped"
-                );
-            }
-            told.push(names);
-        }
-        self.told = told;
+/// One line for each index that was dropped.
+fn tell(activity: &Activity) {
+    for gone in activity.dropped.iter().filter(|gone| gone.is_news) {
+        tracing::warn!(
+            database = %activity.database,
+            schema = %gone.schema,
+            table = %gone.table,
+            index = %gone.index,
+            bytes = gone.bytes,
+            scans_of_the_last_day = gone.scans,
+            "an index was dropped"
+        );
     }
 }
 
