@@ -6,6 +6,7 @@ pub mod drift;
 pub mod file;
 pub mod log;
 pub mod network;
+pub mod plans;
 pub mod state;
 pub mod tracing;
 
@@ -53,6 +54,8 @@ pub struct Config {
     pub tracing: Option<tracing::Tracing>,
     /// What is logged, and how.
     pub log: log::Log,
+    /// How plans are asked for; none for not at all.
+    pub plans: Option<plans::Plans>,
     /// Bounds.
     pub limits: Limits,
 }
@@ -131,6 +134,8 @@ pub struct Service {
     pub refresh: Duration,
     /// How often redirected columns are compared with their replacements; none means as the probe sees fit.
     pub divergence: Option<Duration>,
+    /// How often the statistics of tables and indexes are read.
+    pub statistics: Duration,
 }
 
 /// A certificate of our own, shown to the server.

@@ -25,6 +25,7 @@ const INDEX: &str = "<!doctype html>
 <h1>pgcovenant</h1>
 <ul>
 <li><a href=\"/metrics\">/metrics</a>: Prometheus metrics</li>
+<li><a href=\"/api/v1/plans\">/api/v1/plans</a>: how statements are planned, and what has changed</li>
 <li><a href=\"/healthz\">/healthz</a>: the process is alive</li>
 <li><a href=\"/readyz\">/readyz</a>: new sessions are welcome, or why not</li>
 <li><a href=\"/api/v1/shapes\">/api/v1/shapes</a>: statement shapes, the most time first</li>
@@ -39,6 +40,8 @@ const INDEX: &str = "<!doctype html>
 pub struct AdminState {
     /// The text of `/metrics`.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// The JSON of `/api/v1/plans`.
+    pub plans: Arc<dyn Fn() -> String + Send + Sync>,
     /// Why new sessions should go elsewhere; nothing means ready.
     pub not_ready: Arc<dyn Fn() -> Vec<NotReady> + Send + Sync>,
     /// What `/api/v1/shapes` tells of.
@@ -93,6 +96,7 @@ pub fn router(state: AdminState) -> Router {
     Router::new()
         .route("/", get(index))
         .route("/metrics", get(metrics))
+        .route("/api/v1/plans", get(plans))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/api/v1/audit", get(audit))
@@ -110,6 +114,13 @@ async fn metrics(State(state): State<AdminState>) -> Response {
     match tokio::task::spawn_blocking(move || (state.metrics)()).await {
         Ok(text) => page(StatusCode::OK, EXPOSITION, text),
         Err(_) => page(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", "metrics cannot be rendered\n".to_owned()),
+    }
+}
+
+async fn plans(State(state): State<AdminState>) -> Response {
+    match tokio::task::spawn_blocking(move || (state.plans)()).await {
+        Ok(text) => page(StatusCode::OK, "application/json", text),
+        Err(_) => page(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", "plans cannot be told\n".to_owned()),
     }
 }
 
@@ -175,6 +186,7 @@ mod tests {
         let state = AdminState {
             metrics: Arc::new(|| "a_metric 1\n".to_owned()),
             audit: Arc::new(|| serde_json::json!({"enabled": false})),
+            plans: Arc::new(|| "{}\n".to_owned()),
             not_ready: Arc::new(move || if flag.load(Ordering::Relaxed) { vec![reason()] } else { Vec::new() }),
             shapes: Arc::new(|| Shapes::default().overview()),
             log: LogControl { level: Arc::new(Fixed), may_change: false },

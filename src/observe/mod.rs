@@ -6,15 +6,18 @@
 pub mod audit;
 mod divergence;
 pub mod event;
+mod gauges;
 mod handles;
 pub mod histogram;
 pub mod in_force;
 pub mod labels;
 pub mod metrics;
 pub mod observer;
+pub mod plans;
 pub mod registry;
 pub mod shapes;
 pub mod slow;
+mod statistics;
 pub mod traces;
 pub mod usage;
 

@@ -378,6 +378,7 @@ mod tests {
             identity: None,
             refresh: Duration::from_secs(60),
             divergence: None,
+            statistics: Duration::from_secs(10),
         };
         let trust = |upstream: &Upstream| Arc::new(crate::upstream::tls::Trust::new(upstream, None).unwrap());
         let account = port.map(upstream).map(|to| ServiceAccount::new(&to, &service, trust(&to)).unwrap());

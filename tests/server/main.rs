@@ -45,6 +45,8 @@ mod redirect;
 mod diff;
 mod divergence;
 mod retirement;
+mod statistics;
+mod plans;
 mod story;
 mod commands;
 mod errors;

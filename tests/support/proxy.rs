@@ -17,6 +17,8 @@ pub struct ProxyOptions {
     pub policies: Option<PathBuf>,
     /// The service account; its password is its own name.
     pub service: Option<&'static str>,
+    /// More keys of `service`, such as `, statistics: 200ms`.
+    pub service_more: String,
     /// `upstream.tls`.
     pub upstream_tls: Option<&'static str>,
     /// `upstream.ca`.
@@ -245,7 +247,8 @@ fn text(cluster: &Cluster, options: &ProxyOptions, directory: &Path) -> String {
         format!("audit: {{path: {}{}}}", directory.join("audit.jsonl").display(), options.audit_more),
     ];
     if let Some(user) = options.service {
-        lines.push(format!("service: {{user: {user}, password_env: PGCOVENANT_PASSWORD}}"));
+        let more = &options.service_more;
+        lines.push(format!("service: {{user: {user}, password_env: PGCOVENANT_PASSWORD{more}}}"));
     }
     if let Some(policies) = &options.policies {
         lines.push(format!("policies: {}", policies.display()));

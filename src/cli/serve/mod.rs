@@ -5,6 +5,7 @@ pub(super) use audit::key as audit_key;
 mod certificates;
 mod drift;
 mod logging;
+mod plans;
 mod policies;
 mod signals;
 mod telling;
@@ -101,7 +102,7 @@ async fn serve(config: Config, bundle: Arc<Bundle>, file: &Path, logging: Arc<Lo
     let dialer = Dialer::new(&config.upstream, config.tcp, server, vouching);
     let drift =
         Arc::new(DriftWatch::new(config.drift.clone(), Arc::clone(&store), Arc::clone(&keeper), Arc::clone(&observer)));
-    background(&store, &observer, &drift, account.clone());
+    background(&config, &keeper, &observer, &drift, account.clone());
     follow_files(&config, &policies, &certificates);
     let health = watch_server(dialer.clone(), &observer);
     for database in bundle.databases() {
@@ -109,6 +110,7 @@ async fn serve(config: Config, bundle: Arc<Bundle>, file: &Path, logging: Arc<Lo
             tracing::warn!(database, %error, "cannot read the catalog yet");
         }
     }
+    plans::start(&config, &store, &observer, account.clone())?;
     compare_redirected(&config, &store, &observer, account);
     let (phase, phases) = tokio::sync::watch::channel(Phase::Serving);
     let proxy = Proxy::bind(Collaborators {
@@ -177,7 +179,8 @@ fn keeper(
 
 /// Tasks that run beside the sessions for as long as the process lives.
 fn background(
-    store: &Arc<SnapshotStore>,
+    config: &Config,
+    keeper: &CatalogKeeper,
     observer: &Arc<Observer>,
     drift: &Arc<DriftWatch>,
     account: Option<ServiceAccount>,
@@ -187,7 +190,8 @@ fn background(
         tokio::spawn(async move { drift.run(for_drift).await });
         let told = Arc::clone(observer);
         let sink = Arc::new(move |activity: &_| told.activity(activity));
-        tokio::spawn(index_stats::run(account, Arc::clone(store), index_stats::INTERVAL, sink));
+        let interval = config.service.as_ref().map_or(index_stats::INTERVAL, |service| service.statistics);
+        tokio::spawn(index_stats::run(account, keeper.clone(), interval, sink));
     }
     let observer = Arc::clone(observer);
     tokio::spawn(async move {
@@ -260,6 +264,7 @@ fn admin(
     let observer = Arc::clone(observer);
     let (watched, audit) = (Arc::clone(&observer), Arc::clone(&observer));
     let state = AdminState {
+        plans: plans_page(&observer),
         metrics: Arc::new(move || observer.render()),
         not_ready: Arc::new(move || readiness.reasons()),
         shapes: Arc::new(move || watched.shapes().overview()),
@@ -282,6 +287,12 @@ fn admin(
             tracing::error!(%error, "the admin listener has failed");
         }
     }))
+}
+
+/// Where the answer of /api/v1/plans comes from.
+fn plans_page(observer: &Arc<Observer>) -> Arc<dyn Fn() -> String + Send + Sync> {
+    let observer = Arc::clone(observer);
+    Arc::new(move || observer.plans().json())
 }
 
 /// Where the answer of /readyz comes from.
