@@ -66,6 +66,12 @@ pub struct Observer {
     merged: AtomicU64,
 }
 
+/// When a day begins in UTC; none for what is no date.
+fn beginning_of(day: &str) -> Option<jiff::Timestamp> {
+    let day: jiff::civil::Date = day.parse().ok()?;
+    day.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+}
+
 impl Observer {
     /// An observer that writes audit records to `audit`, if that is given.
     ///
@@ -204,6 +210,12 @@ impl Observer {
         rows.sort();
         rows.dedup();
         let rows: Vec<_> = rows.iter().map(|(d, s, r, c, phase, sunset)| [&**d, s, r, c, phase, sunset]).collect();
+        for [database, schema, relation, column, _, sunset] in &rows {
+            if let Some(time) = beginning_of(sunset) {
+                let labels = [*database, schema, relation, column];
+                self.metrics.gauge(&registry::DEPRECATED_COLUMN_SUNSET, &labels).set(time.as_second() as f64);
+            }
+        }
         self.metrics.set_deprecated(&rows);
     }
 

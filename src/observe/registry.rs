@@ -76,6 +76,8 @@ metrics! {
     DEPRECATED_ACCESS = Counter "pgcovenant_deprecated_access_total" ["datname", "schemaname", "relname", "column", "access", "application"] "References to columns that are deprecated or past their sunset, by kind of access and application.";
     /// The deprecated columns.
     DEPRECATED_COLUMN_INFO = Gauge "pgcovenant_deprecated_column_info" ["datname", "schemaname", "relname", "column", "phase", "sunset"] "Always 1; columns on their way out, with phase and planned date.";
+    /// When they are to go.
+    DEPRECATED_COLUMN_SUNSET = Gauge "pgcovenant_deprecated_column_sunset_timestamp_seconds" ["datname", "schemaname", "relname", "column"] "Unix time of the planned date; which columns it still holds for is said by pgcovenant_deprecated_column_info.";
     /// Use of classified columns.
     SENSITIVE_ACCESS = Counter "pgcovenant_sensitive_access_total" ["datname", "schemaname", "relname", "column", "classification", "outcome"] "References to classified or protected columns and what became of them.";
     /// Rules in shadow mode.
