@@ -27,6 +27,7 @@ mod tls;
 mod tools;
 mod auth;
 mod drivers;
+mod alerts;
 mod metrics;
 mod masking;
 mod pages;

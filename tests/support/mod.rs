@@ -4,6 +4,7 @@
 //! A test begins with `let Some(shop) = support::shop("name") else { return };` and is skipped, with a notice, on a
 //! machine without PostgreSQL; with `PGCOVENANT_REQUIRE_PG=1` it fails there instead.
 
+pub mod alertmanager;
 pub mod certs;
 pub mod conversation;
 pub mod http;
