@@ -61,12 +61,15 @@ async fn firing(prometheus: &Prometheus, name: &str, labels: &[(&str, &str)]) ->
 }
 
 /// A shop at work until the handle is aborted.
-async fn at_work(shop: &Shop, proxy: &crate::support::Proxy) -> tokio::task::JoinHandle<()> {
+pub async fn at_work(shop: &Shop, proxy: &crate::support::Proxy) -> tokio::task::JoinHandle<()> {
     let checkout = shop.application(proxy, "shop_app", "checkout").await;
     let support = shop.application(proxy, "support", "helpdesk").await;
     tokio::spawn(async move {
         for order in 1.. {
             checkout.rows(&format!("SELECT status FROM orders WHERE order_id = {}", order % 200)).await;
+            checkout.rows("SELECT estimated_delivery FROM orders WHERE order_id = 7").await;
+            checkout.rows("SELECT count(*) FROM orders").await;
+            let _failed = checkout.simple("SELECT 1 / 0").await;
             checkout.rows("UPDATE orders SET shipping_eta = now() WHERE order_id = 7").await;
             support.rows("SELECT email FROM customers WHERE id = 1").await;
             let _refused = support.simple("SELECT ssn FROM customers WHERE id = 1").await;

@@ -29,6 +29,7 @@ mod auth;
 mod drivers;
 mod alerts;
 mod metrics;
+mod runbooks;
 mod masking;
 mod pages;
 mod predicates;
