@@ -1,5 +1,6 @@
 //! How this process is set up: the checked form of `pgcovenant.yaml`.
 
+pub mod audit;
 pub mod auth;
 pub mod drift;
 pub mod file;
@@ -10,6 +11,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::model::audit::AuditSettings;
 use network::{ProxyProtocol, ReplicationGrant, Tcp};
 
 /// The whole configuration. Relative paths are relative to the directory of the file.
@@ -37,8 +39,8 @@ pub struct Config {
     pub tls: Option<ServerTls>,
     /// What we know of clients' passwords and certificates; the server's business alone otherwise.
     pub auth: auth::Auth,
-    /// File for audit records, JSON lines.
-    pub audit: Option<PathBuf>,
+    /// The audit, JSON lines.
+    pub audit: Option<AuditSettings>,
     /// Where the record of usage is kept; in memory only if nothing is said.
     pub state: Option<state::State>,
     /// Comparing databases with their contracts.

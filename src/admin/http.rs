@@ -25,6 +25,7 @@ const INDEX: &str = "<!doctype html>
 <li><a href=\"/metrics\">/metrics</a>: Prometheus metrics</li>
 <li><a href=\"/healthz\">/healthz</a>: the process is alive</li>
 <li><a href=\"/readyz\">/readyz</a>: new sessions are welcome, or why not</li>
+<li><a href=\"/api/v1/shapes\">/api/v1/shapes</a>: statement shapes, the most time first</li>
 </ul>
 </body>
 </html>
@@ -37,6 +38,10 @@ pub struct AdminState {
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// Why new sessions should go elsewhere; nothing means ready.
     pub not_ready: Arc<dyn Fn() -> Vec<NotReady> + Send + Sync>,
+    /// What `/api/v1/shapes` tells of.
+    pub shapes: super::shapes::Source,
+    /// Where the chain of the audit stands.
+    pub audit: Arc<dyn Fn() -> serde_json::Value + Send + Sync>,
 }
 
 impl fmt::Debug for AdminState {
@@ -78,12 +83,15 @@ where
 
 /// The pages.
 pub fn router(state: AdminState) -> Router {
+    let shapes = super::shapes::router(Arc::clone(&state.shapes));
     Router::new()
         .route("/", get(index))
         .route("/metrics", get(metrics))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
+        .route("/api/v1/audit", get(audit))
         .with_state(state)
+        .merge(shapes)
 }
 
 async fn index() -> Response {
@@ -109,6 +117,10 @@ async fn readyz(State(state): State<AdminState>) -> Response {
     page(status, "application/json", format!("{body}\n"))
 }
 
+async fn audit(State(state): State<AdminState>) -> Response {
+    page(StatusCode::OK, "application/json", format!("{}\n", (state.audit)()))
+}
+
 fn page(status: StatusCode, content_type: &'static str, body: String) -> Response {
     let content_type = HeaderValue::from_static(content_type);
     let headers = [
@@ -122,6 +134,7 @@ fn page(status: StatusCode, content_type: &'static str, body: String) -> Respons
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::observe::shapes::Shapes;
     use std::sync::atomic::{AtomicBool, Ordering};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
@@ -142,7 +155,9 @@ mod tests {
         let reason = || NotReady { reason: "draining", detail: "the proxy is shutting down".to_owned() };
         let state = AdminState {
             metrics: Arc::new(|| "a_metric 1\n".to_owned()),
+            audit: Arc::new(|| serde_json::json!({"enabled": false})),
             not_ready: Arc::new(move || if flag.load(Ordering::Relaxed) { vec![reason()] } else { Vec::new() }),
+            shapes: Arc::new(|| Shapes::default().overview()),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -1,3 +1,4 @@
 //! Looking in from outside: /metrics, /healthz, /readyz.
 
 pub mod http;
+pub mod shapes;

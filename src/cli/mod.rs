@@ -1,5 +1,6 @@
 //! One file per subcommand. Each returns its exit code: 0 fine, 1 problems found, 2 could not run.
 
+pub mod audit;
 pub mod check;
 pub mod drift;
 pub mod diff;
@@ -46,6 +47,8 @@ pub enum Command {
     Init(Init),
     /// Compare two sets of contracts and policies: what breaks, for whom, and which version that asks for.
     Diff(diff::Diff),
+    /// Verify the chain of an audit, or show its records.
+    Audit(audit::Audit),
     /// Tell who uses a column or a table, on what evidence. Works while the proxy runs.
     Usage(Usage),
 }
@@ -256,6 +259,7 @@ pub fn run(cli: Cli, serve: impl FnOnce(Serve) -> anyhow::Result<ExitCode>) -> E
         Command::Drift(arguments) => drift::run(&arguments),
         Command::Init(arguments) => init::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
+        Command::Audit(arguments) => audit::run(&arguments),
         Command::Usage(arguments) => usage::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {

@@ -189,13 +189,6 @@ impl Reader<'_, '_> {
         Some(ServerTls { cert: cert?, key: key?, client_ca })
     }
 
-    fn audit(&mut self, node: &Node) -> Option<PathBuf> {
-        let mut fields = Fields::of(node, "audit", self.problems)?;
-        let path = fields.required("path", self.problems).and_then(|node| self.path(node));
-        fields.finish(self.problems);
-        path
-    }
-
     fn limits(&mut self, node: &Node) -> Option<Limits> {
         let mut fields = Fields::of(node, "limits", self.problems)?;
         let mut limits = Limits::default();
@@ -252,7 +245,7 @@ impl Reader<'_, '_> {
         found
     }
 
-    fn size(&mut self, node: &Node) -> Option<u64> {
+    pub(super) fn size(&mut self, node: &Node) -> Option<u64> {
         if let Value::Integer(bytes) = node.value
             && let Ok(bytes) = u64::try_from(bytes)
         {

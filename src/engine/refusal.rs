@@ -27,6 +27,8 @@ pub enum SqlState {
     AmbiguousColumn,
     /// 2BP01: something is in use that is to be dropped or changed.
     DependentObjectsStillExist,
+    /// 58030: it could not be audited.
+    IoError,
 }
 
 impl SqlState {
@@ -43,6 +45,7 @@ impl SqlState {
             Self::ObjectNotInPrerequisiteState => "55000",
             Self::AmbiguousColumn => "42702",
             Self::DependentObjectsStillExist => "2BP01",
+            Self::IoError => "58030",
         }
     }
 }

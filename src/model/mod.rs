@@ -4,6 +4,7 @@
 //! [`contract`] promises. The two meet by (schema, physical name) and nowhere else.
 
 pub mod activity;
+pub mod audit;
 pub mod catalog;
 pub mod consumers;
 pub mod contract;

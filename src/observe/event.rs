@@ -116,6 +116,12 @@ pub trait Recorder: Send + Sync + 'static {
     }
     /// A statement is about to run, and was wanted.
     fn sample(&self, _sample: Sample) {}
+    /// Whether a statement with this report must not run, because it could not be audited. Asked for every statement.
+    fn refuses(&self, _report: &Report) -> bool {
+        false
+    }
+    /// A session with this number has begun or ended.
+    fn session(&self, _number: u64, _subject: &Arc<Subject>, _began: bool) {}
     /// The span that a text says it belongs to, if spans are recorded. Asked for every text.
     fn parent_of(&self, _sql: &str) -> Option<Arc<TraceParent>> {
         None

@@ -47,6 +47,9 @@ pub const OVERHEAD_BOUNDS: &[u64] = &[
     100_000_000,
 ];
 
+/// Upper bounds for our own time by relation, in nanoseconds: 10 us to 25 ms. There are few, since there are many relations.
+pub const TABLE_OVERHEAD_BOUNDS: &[u64] = &[10_000, 50_000, 250_000, 1_000_000, 5_000_000, 25_000_000];
+
 /// One series.
 #[derive(Debug)]
 pub struct Histogram {
@@ -72,6 +75,12 @@ impl Histogram {
         }
         // Wraps after 584 years of summed latency.
         self.sum.fetch_add(nanos, Ordering::Relaxed);
+    }
+
+    /// What was counted in each bucket, the last one without an upper bound, and the sum in nanoseconds.
+    pub fn read(&self) -> (Vec<u64>, u64) {
+        let counts = self.counts.iter().map(|count| count.load(Ordering::Relaxed)).collect();
+        (counts, self.sum.load(Ordering::Relaxed))
     }
 
     fn render(&self, name: &str, labels: &str, into: &mut String) {

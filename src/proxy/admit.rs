@@ -30,6 +30,8 @@ const MAX_NAME: usize = 63;
 pub(super) struct Session<T> {
     /// How the conversation goes on.
     pub(super) talk: T,
+    /// Its number, unique in this process.
+    pub(super) number: u64,
     /// Who it is.
     pub(super) subject: Arc<Subject>,
     /// What cancels the server's work for it.
@@ -124,11 +126,12 @@ pub(super) async fn admit(
             return tell(accepted.client.into_parts().0, fatal, "replication").await;
         }
         tracing::info!(user = %subject.user, ?address, "replication connection");
-        let session = Session { talk: accepted, subject: Arc::new(subject), key, places };
+        let number = shared.next_session.fetch_add(1, Ordering::Relaxed);
+        let session = Session { talk: accepted, number, subject: Arc::new(subject), key, places };
         return Ok(Some(Admitted::Raw(Box::new(session))));
     }
     let begun = begin(shared, accepted, &startup, subject).await?;
-    Ok(begun.map(|(talk, subject)| Admitted::Judged(Box::new(Session { talk, subject, key, places }))))
+    Ok(begun.map(|(talk, subject, number)| Admitted::Judged(Box::new(Session { talk, number, subject, key, places }))))
 }
 
 /// The server has ended a session before it began. What it said may come from a function that has seen anything, and goes
@@ -206,7 +209,7 @@ async fn begin(
     accepted: Accepted,
     startup: &Startup,
     subject: Subject,
-) -> Result<Option<(Relay<EngineJudge>, Arc<Subject>)>, &'static str> {
+) -> Result<Option<(Relay<EngineJudge>, Arc<Subject>, u64)>, &'static str> {
     let collaborators = &shared.collaborators;
     let wanted = collaborators.keeper.has_account() || collaborators.config.policies.is_some();
     if wanted && let Err(error) = collaborators.keeper.ensure(&subject.database).await {
@@ -233,5 +236,5 @@ async fn begin(
     }
     let who = Arc::clone(judge.subject());
     let conversation = Conversation::new(judge, accepted.pins, accepted.status, guess);
-    Ok(Some((Relay::new(accepted, conversation), who)))
+    Ok(Some((Relay::new(accepted, conversation), who, number)))
 }

@@ -11,7 +11,7 @@ use super::shared::Collaborators;
 use crate::engine::check::{Facts, Moment, Protocol, check_at};
 use crate::engine::function_call::check_function_call;
 use crate::engine::parameters::check_parameter_types;
-use crate::engine::refusal::Refusal;
+use crate::engine::refusal::{Refusal, SqlState};
 use crate::engine::report::{Outcome, Report};
 use crate::engine::unreadable::{Unreadable, check_unreadable};
 use crate::engine::verdict::{Admitted, Rewritten, Verdict};
@@ -74,6 +74,10 @@ pub trait Judge {
     fn unreadable(&self, why: Unreadable) -> Verdict;
     /// Judges a FunctionCall.
     fn function_call(&self) -> Verdict;
+    /// Why a text that was admitted earlier must not run now, if so: it could not be audited.
+    fn unaudited(&self, _report: &Arc<Report>) -> Option<Refusal> {
+        None
+    }
     /// A request was refused.
     fn refused(&self, refusal: &Refusal, checked_in: Duration);
     /// An admitted request is over.
@@ -167,6 +171,14 @@ impl EngineJudge {
         &self.subject
     }
 
+    /// The verdict, unless the text would have to be audited and cannot be: verdicts are remembered, this is not.
+    fn audited(&self, verdict: Verdict) -> Verdict {
+        match &verdict {
+            Verdict::Admit(admitted) => self.unaudited(&admitted.report).map_or(verdict, Verdict::Refuse),
+            Verdict::Refuse(_) => verdict,
+        }
+    }
+
     fn event(&self, report: &Arc<Report>, decision: Decision, checked_in: Duration) -> Event {
         Event {
             subject: Arc::clone(&self.subject),
@@ -181,6 +193,18 @@ impl EngineJudge {
             refusal: None,
             parent: None,
         }
+    }
+}
+
+/// Where the audit cannot be written, and nothing may happen without it.
+fn unaudited(report: Arc<Report>) -> Refusal {
+    Refusal {
+        sqlstate: SqlState::IoError,
+        message: "could not write the audit record of this statement".to_owned(),
+        detail: Some("What a policy is about does not run without an audit.".to_owned()),
+        hint: Some("Try again when the audit of the proxy can be written; its operators are told.".to_owned()),
+        position: None,
+        report,
     }
 }
 
@@ -218,9 +242,9 @@ impl Judge for EngineJudge {
         let facts = Facts { database: &self.subject.database, view: &self.view, search_path: path, protocol };
         let verdict = self.collaborators.cache.check(&self.snapshot, &facts, sql);
         if !verdict.report().effects.judged_anew {
-            return verdict;
+            return self.audited(verdict);
         }
-        check_at(&self.snapshot, &facts, Moment { now: Timestamp::now(), has_lock_timeout }, sql)
+        self.audited(check_at(&self.snapshot, &facts, Moment { now: Timestamp::now(), has_lock_timeout }, sql))
     }
 
     fn parameter_types(&self, types: &[u8]) -> Option<Refusal> {
@@ -230,11 +254,16 @@ impl Judge for EngineJudge {
     }
 
     fn unreadable(&self, why: Unreadable) -> Verdict {
-        check_unreadable(&self.view, why)
+        self.audited(check_unreadable(&self.view, why))
     }
 
     fn function_call(&self) -> Verdict {
-        check_function_call(&self.view)
+        self.audited(check_function_call(&self.view))
+    }
+
+    #[inline]
+    fn unaudited(&self, report: &Arc<Report>) -> Option<Refusal> {
+        self.collaborators.recorder.refuses(report).then(|| unaudited(Arc::clone(report)))
     }
 
     fn refused(&self, refusal: &Refusal, checked_in: Duration) {

@@ -151,10 +151,12 @@ async fn serve_one(
     match admitted {
         Ok(Ok(Some(Admitted::Judged(session)))) => {
             recorder.session_opened(&session.subject);
+            recorder.session(session.number, &session.subject, true);
             sit_down(shared, *session, (phase, alive));
         }
         Ok(Ok(Some(Admitted::Raw(session)))) => {
             recorder.session_opened(&session.subject);
+            recorder.session(session.number, &session.subject, true);
             Box::pin(replicate(&shared, *session, phase)).await;
         }
         Ok(Err(reason)) => recorder.connection_failed(reason),
@@ -183,17 +185,18 @@ fn sit_down(shared: Arc<Shared>, mut session: Session<Relay<EngineJudge>>, (mut 
 
 /// Serves a replication connection to its end.
 async fn replicate(shared: &Shared, session: Session<Accepted>, phase: watch::Receiver<Phase>) {
-    let Session { talk, subject, key, places } = session;
+    let Session { talk, number, subject, key, places } = session;
     let end = replication::relay(talk, &shared.collaborators, &subject, phase).await;
-    Session { talk: (), subject, key, places }.over(shared, end).await;
+    Session { talk: (), number, subject, key, places }.over(shared, end).await;
 }
 
 impl<T> Session<T> {
     async fn over(self, shared: &Shared, end: End) {
-        let Self { talk, subject, key, places } = self;
+        let Self { talk, number, subject, key, places } = self;
         drop(talk);
         tracing::debug!(user = %subject.user, database = %subject.database, ?end, "session is over");
         shared.collaborators.recorder.session_closed(&subject);
+        shared.collaborators.recorder.session(number, &subject, false);
         if let (End::ClientLost, Some(key)) = (end, key) {
             // Nobody waits for the answer any more. If the server cannot be told, it finishes in its own time.
             let _ = shared.cancels.send(&shared.collaborators.dialer, &key.request()).await;

@@ -166,7 +166,9 @@ impl<J: Judge> Conversation<J> {
             self.refresh()?;
         }
         let portal = self.dialogue.portal(name).cloned();
-        if let Some(refusal) = self.portal_is_stale(portal.as_ref()) {
+        let stale = self.portal_is_stale(portal.as_ref());
+        let unaudited = || self.judge.unaudited(&portal.as_ref()?.statement.judged.report);
+        if let Some(refusal) = stale.or_else(unaudited) {
             self.judge.refused(&refusal, Duration::ZERO);
             self.dialogue.batch_open = true;
             self.dialogue.expect(Expected::refused(Kind::Execute, refusal));

@@ -50,6 +50,7 @@ mod story;
 mod commands;
 mod errors;
 mod session_state;
+mod shapes;
 mod temporary;
 mod threads;
 mod usage;

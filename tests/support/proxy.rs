@@ -35,6 +35,8 @@ pub struct ProxyOptions {
     pub upstream_more: String,
     /// See `upstream_more`.
     pub tls_more: String,
+    /// More keys of `audit`, such as `, sessions: true`.
+    pub audit_more: String,
     /// More lines of configuration, such as `limits: {drain_timeout: 1s}`.
     pub more: String,
 }
@@ -136,9 +138,15 @@ impl Proxy {
         self.process.log()
     }
 
-    /// The audit records so far.
+    /// The audit records of statements so far, one line each.
     pub fn audit(&self) -> String {
-        fs::read_to_string(self.directory.path().join("audit.jsonl")).unwrap_or_default()
+        let text = fs::read_to_string(self.audit_file()).unwrap_or_default();
+        text.split_inclusive('\n').filter(|line| line.contains("\"type\":\"statement\"")).collect()
+    }
+
+    /// The file of the audit, with everything that is in it.
+    pub fn audit_file(&self) -> PathBuf {
+        self.directory.path().join("audit.jsonl")
     }
 
     /// Its process id.
@@ -230,7 +238,7 @@ fn text(cluster: &Cluster, options: &ProxyOptions, directory: &Path) -> String {
         options.listen.clone().unwrap_or_else(|| format!("listen: [{listen}]")),
         format!("upstream: {{{upstream}}}"),
         "admin: {listen: \"127.0.0.1:0\"}".to_owned(),
-        format!("audit: {{path: {}}}", directory.join("audit.jsonl").display()),
+        format!("audit: {{path: {}{}}}", directory.join("audit.jsonl").display(), options.audit_more),
     ];
     if let Some(user) = options.service {
         lines.push(format!("service: {{user: {user}, password_env: PGCOVENANT_PASSWORD}}"));

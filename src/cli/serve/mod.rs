@@ -1,5 +1,7 @@
 //! `pgcovenant serve`: the one place where the rooms are wired to each other.
 
+mod audit;
+pub(super) use audit::key as audit_key;
 mod certificates;
 mod drift;
 mod policies;
@@ -83,10 +85,11 @@ fn start_logging() {
 }
 
 async fn serve(config: Config, bundle: Arc<Bundle>) -> anyhow::Result<()> {
-    let observer = Arc::new(Observer::new(config.audit.as_deref(), Caps::default())?);
+    let observer = Arc::new(Observer::with_audit(audit::options(&config)?, Caps::default())?);
     let usage = usage::start(&config, &observer)?;
     let store = Arc::new(SnapshotStore::with_ledger(Arc::clone(&bundle), Arc::clone(observer.usage()) as _));
     let policies = Arc::new(Policies::new(config.policies.clone(), Arc::clone(&store), Arc::clone(&observer)));
+    observer.names_known(&bundle);
     policies.announce(&bundle, store.epoch());
     let certificates = Arc::new(Certificates::new(&config, &observer)?);
     let account = config
@@ -124,8 +127,14 @@ async fn serve(config: Config, bundle: Arc<Bundle>) -> anyhow::Result<()> {
     })
     .await?;
     let draining = Arc::new(AtomicBool::new(false));
-    let readiness =
-        Readiness { keeper, policies: Arc::clone(&policies), draining: Arc::clone(&draining), health, drift };
+    let readiness = Readiness {
+        keeper,
+        policies: Arc::clone(&policies),
+        draining: Arc::clone(&draining),
+        health,
+        drift,
+        observer: Arc::clone(&observer),
+    };
     let admin = admin(&config, &observer, readiness, phases.clone())?;
     for listener in proxy.listeners() {
         tracing::info!(address = %listener, "listening");
@@ -251,8 +260,13 @@ fn admin(
         return Ok(tokio::spawn(std::future::pending()));
     };
     let observer = Arc::clone(observer);
-    let state =
-        AdminState { metrics: Arc::new(move || observer.render()), not_ready: Arc::new(move || readiness.reasons()) };
+    let (watched, audit) = (Arc::clone(&observer), Arc::clone(&observer));
+    let state = AdminState {
+        metrics: Arc::new(move || observer.render()),
+        not_ready: Arc::new(move || readiness.reasons()),
+        shapes: Arc::new(move || watched.shapes().overview()),
+        audit: Arc::new(move || audit::answer(&audit)),
+    };
     let shared = config.reuse_port;
     let listener = listen::bind_tcp(address, shared).with_context(|| format!("cannot listen on {address}"))?;
     let listener = tokio::net::TcpListener::from_std(listener.into())?;
@@ -278,6 +292,7 @@ struct Readiness {
     draining: Arc<AtomicBool>,
     health: Arc<Health>,
     drift: Arc<DriftWatch>,
+    observer: Arc<Observer>,
 }
 
 impl Readiness {
@@ -299,6 +314,7 @@ impl Readiness {
             }
         }
         reasons.extend(self.drift.reasons());
+        reasons.extend(audit::not_ready(&self.observer));
         reasons
     }
 }

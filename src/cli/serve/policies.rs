@@ -9,6 +9,7 @@ use crate::model::lifecycle::Phase;
 use crate::model::source::{Severity, read_folder, render};
 use crate::observe::audit::PolicyVersion;
 use crate::observe::observer::{DeprecatedColumn, Observer};
+use crate::observe::shapes::versions::ContractVersion;
 use crate::policy::compile::Bundle;
 use crate::policy::store::SnapshotStore;
 
@@ -45,6 +46,7 @@ impl Policies {
         match bundle {
             Some(bundle) if !errors => {
                 let bundle = Arc::new(bundle);
+                self.observer.names_known(&bundle);
                 let epoch = self.store.replace_bundle(Arc::clone(&bundle));
                 self.announce(&bundle, epoch);
                 tracing::info!(epoch, "policies loaded");
@@ -64,11 +66,14 @@ impl Policies {
 
     /// Tells metrics and audit what is in force.
     pub(super) fn announce(&self, bundle: &Bundle, epoch: u64) {
-        let versions = bundle
+        let versions: Vec<_> = bundle
             .policies()
             .map(|policy| PolicyVersion { name: policy.name.to_string(), version: policy.version.to_string() })
             .collect();
+        self.observer.versions_loaded(bundle.contracts().map(ContractVersion::of).collect(), &versions);
         self.observer.policy_loaded(epoch, versions);
+        self.observer.contracts_loaded(bundle);
+        self.observer.audit_policies(epoch, bundle);
         self.observer.deprecated_columns(&deprecated(bundle));
     }
 

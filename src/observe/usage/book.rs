@@ -170,6 +170,11 @@ impl Book {
         self.relations.get(&key(used))?.get(used.column.unwrap_or_default())
     }
 
+    /// When anybody first used an object in a statement of that shape.
+    pub(super) fn shape_first_seen(&self, used: Used<'_>, shape: i64) -> Option<Timestamp> {
+        self.of_object(used)?.values().filter_map(|shapes| shapes.get(&shape)).map(|seen| seen.first).min()
+    }
+
     /// Whether a consumer was let use something before that day.
     pub(super) fn was_known(&self, used: Used<'_>, who: Who<'_>, before: Option<Date>) -> bool {
         let name: Name = (super::pending::cut(who.application).into(), who.user.into());

@@ -22,6 +22,8 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::event::Event;
+use super::handles::Handles;
+use super::shapes;
 use crate::engine::report::{Access, Blind, StatementReport};
 use crate::model::catalog::{Oid, Relation};
 use crate::model::consumers::{Consumer, Ledger, Used};
@@ -133,6 +135,17 @@ impl Usage {
         }
     }
 
+    /// When a statement of this shape was first seen, by this process or by an earlier one of the same store; none also where
+    /// it touches nothing that is recorded.
+    pub fn shape_first_seen(&self, database: &str, statement: &StatementReport) -> Option<Timestamp> {
+        let touched = statement.touched.uses.iter().find(|used| used.attnum == 0 && used.access != Access::Ddl)?;
+        let (schema, relation) = (&touched.relation.schema, &touched.relation.name);
+        let used = Used { database, schema, relation, column: None };
+        let state = self.state();
+        let books = [&state.base, &state.flushing, &state.live];
+        books.iter().filter_map(|book| book.shape_first_seen(used, statement.fingerprint as i64)).min()
+    }
+
     /// What the store knew when this process began.
     pub fn learn(&self, known: Book) {
         self.state().base = known;
@@ -173,6 +186,7 @@ fn moment(time: SystemTime) -> Timestamp {
 /// Adds everything that the statements of a cell touch.
 fn spell_out(state: &mut State, cell: &Cell) {
     let State { pending, live, .. } = state;
+    shape_used(cell);
     let day = day_of(cell.last);
     let subject = &*cell.subject;
     let all = cell.counts.iter().map(|count| count.statements).sum::<u64>();
@@ -182,6 +196,16 @@ fn spell_out(state: &mut State, cell: &Cell) {
         uses(pending, cell, day, statement);
         sightings(live, cell, statement);
         unseen(pending, cell, day, statement);
+    }
+}
+
+/// Tells the shape of a cell who has used it.
+fn shape_used(cell: &Cell) {
+    let shape = cell.report.attached.get::<Handles>().and_then(|handles| handles.shape.as_ref());
+    if let Some(shape) = shape {
+        let [passed, refused] = cell.counts.map(|count| count.statements);
+        let used = shapes::Used { calls: passed, refusals: refused };
+        shape.used_by(pending::cut(&cell.subject.application), used, moment(cell.last));
     }
 }
 
