@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::support::alertmanager::Alertmanager;
+use crate::support::shop::Policies;
 use crate::support::{Prometheus, PrometheusOptions, Shop, project, shop};
 
 /// The rules, without the time for which an alert must hold before it fires.
@@ -78,10 +79,18 @@ pub async fn at_work(shop: &Shop, proxy: &crate::support::Proxy) -> tokio::task:
     })
 }
 
+/// The shop's policies, with a contract that says whose it is.
+fn owned(shop: &Shop) -> Policies {
+    let policies = shop.policies();
+    let owner = "customProperties:\n  - {property: pgcovenantTeam, value: checkout}\nservers:\n";
+    policies.replace("contract.odcs.yaml", "servers:\n", owner);
+    policies
+}
+
 #[tokio::test]
 async fn every_rule_is_evaluated_over_a_proxy_at_work_and_its_faults_fire() {
     let Some(shop) = shop("alerts") else { return };
-    let policies = shop.policies();
+    let policies = owned(&shop);
     let proxy = shop.proxy_with(&policies, "drift: {interval: 1s, grace: 0s}");
     let work = at_work(&shop, &proxy).await;
     let folder = tempfile::tempdir().unwrap();
@@ -92,6 +101,8 @@ async fn every_rule_is_evaluated_over_a_proxy_at_work_and_its_faults_fire() {
     };
     let Some(prometheus) = Prometheus::start(&options) else { return };
     every_rule_is_evaluated(&prometheus).await;
+    let mailing = shop.application(&proxy, "shop_app", "mailing").await;
+    mailing.rows("SELECT name FROM customers WHERE id = 1").await;
 
     let p95 = "datname_schemaname_relname_operation:pgcovenant_table_statement_duration_seconds:p95_5m";
     let selects =
@@ -99,6 +110,12 @@ async fn every_rule_is_evaluated_over_a_proxy_at_work_and_its_faults_fire() {
     assert!(selects.has(&[("datname", &shop.database), ("schemaname", "public")]), "{selects:?}");
     let refused = prometheus.until("datname:pgcovenant_refused:ratio5m", |share| share.value > 0.0).await;
     assert!(refused.value < 0.5, "{refused:?}");
+
+    let name = [("column", "name"), ("classification", "confidential"), ("severity", "critical"), ("team", "checkout")];
+    let alert = firing(&prometheus, "PgcovenantSensitiveClearAccess", &name).await;
+    assert_eq!(alert["labels"]["datname"], shop.database.as_str());
+    let summary = alert["annotations"]["summary"].as_str().unwrap();
+    assert!(summary.starts_with("public.customers.name (confidential) is read in the clear"), "{summary}");
 
     policies.write("policy.yaml", "apiVersion: pgcovenant/v1\nkind: Polity\n");
     let instance = format!("127.0.0.1:{}", proxy.admin_port());
@@ -111,7 +128,7 @@ async fn every_rule_is_evaluated_over_a_proxy_at_work_and_its_faults_fire() {
 #[tokio::test]
 async fn drift_names_its_table_and_the_worse_alert_holds_back_the_other() {
     let Some(shop) = shop("drift_alerts") else { return };
-    let policies = shop.policies();
+    let policies = owned(&shop);
     let proxy = shop.proxy_with(&policies, "drift: {interval: 1s, grace: 0s}");
     let Some(alertmanager) = Alertmanager::start() else { return };
     let folder = tempfile::tempdir().unwrap();
@@ -123,7 +140,7 @@ async fn drift_names_its_table_and_the_worse_alert_holds_back_the_other() {
     let Some(prometheus) = Prometheus::start(&options) else { return };
     shop.sql("ALTER TABLE orders ALTER status TYPE varchar(20), ADD gift_email text; ALTER TABLE payments ADD payer_email text");
     let database = shop.database.as_str();
-    let labels = [("datname", database), ("relname", "orders"), ("kind", "type_mismatch"), ("severity", "critical")];
+    let labels = [("datname", database), ("relname", "orders"), ("kind", "type_mismatch"), ("team", "checkout")];
     let alert = firing(&prometheus, "PgcovenantDriftBreaking", &labels).await;
     assert_eq!(alert["annotations"]["summary"], format!("{database} breaks its contract: type_mismatch orders (1)"));
 
