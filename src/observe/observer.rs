@@ -75,6 +75,12 @@ pub struct Observer {
     slow: Option<SlowLog>,
 }
 
+/// When a day begins in UTC; none for what is no date.
+fn beginning_of(day: &str) -> Option<jiff::Timestamp> {
+    let day: jiff::civil::Date = day.parse().ok()?;
+    day.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+}
+
 impl Observer {
     /// An observer that writes audit records to `audit`, if that is given.
     ///
@@ -300,6 +306,12 @@ impl Observer {
         rows.sort();
         rows.dedup();
         let rows: Vec<_> = rows.iter().map(|(d, s, r, c, phase, sunset)| [&**d, s, r, c, phase, sunset]).collect();
+        for [database, schema, relation, column, _, sunset] in &rows {
+            if let Some(time) = beginning_of(sunset) {
+                let labels = [*database, schema, relation, column];
+                self.metrics.gauge(&registry::DEPRECATED_COLUMN_SUNSET, &labels).set(time.as_second() as f64);
+            }
+        }
         self.metrics.set_deprecated(&rows);
     }
 

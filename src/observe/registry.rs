@@ -90,6 +90,8 @@ metrics! {
     DEPRECATED_LAST_ACCESS = Gauge "pgcovenant_deprecated_column_last_access_timestamp_seconds" ["datname", "schemaname", "relname", "column", "application"] "Unix time of the last reference to a column that is deprecated or past its sunset, since the proxy runs.";
     /// The deprecated columns.
     DEPRECATED_COLUMN_INFO = Gauge "pgcovenant_deprecated_column_info" ["datname", "schemaname", "relname", "column", "phase", "sunset"] "Always 1; columns on their way out, with phase and planned date.";
+    /// When they are to go.
+    DEPRECATED_COLUMN_SUNSET = Gauge "pgcovenant_deprecated_column_sunset_timestamp_seconds" ["datname", "schemaname", "relname", "column"] "Unix time of the planned date; which columns it still holds for is said by pgcovenant_deprecated_column_info.";
     /// Use of classified columns.
     SENSITIVE_ACCESS = Counter "pgcovenant_sensitive_access_total" ["datname", "schemaname", "relname", "column", "classification", "outcome"] "References to classified or protected columns and what became of them; clear_unexpected is a classified column shown although no rule is about it.";
     /// Use of columns by application.

@@ -368,6 +368,10 @@ fn counts_say_what_happened() {
         (r#"pgcovenant_client_connections{datname="shop",application="billing"}"#.to_owned(), "1"),
         (r#"pgcovenant_server_connections{datname="shop"}"#.to_owned(), "1"),
         (r#"pgcovenant_label_values{label="application"}"#.to_owned(), "1"),
+        (
+            r#"pgcovenant_deprecated_column_sunset_timestamp_seconds{datname="shop",schemaname="public",relname="customers",column="fax"}"#.to_owned(),
+            "1778803200",
+        ),
         (r#"pgcovenant_policy_info{policy="shop-privacy",version="4"}"#.to_owned(), "1"),
         ("pgcovenant_policy_last_reload_successful".to_owned(), "0"),
     ];

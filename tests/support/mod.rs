@@ -4,6 +4,7 @@
 //! A test begins with `let Some(shop) = support::shop("name") else { return };` and is skipped, with a notice, on a
 //! machine without PostgreSQL; with `PGCOVENANT_REQUIRE_PG=1` it fails there instead.
 
+pub mod alertmanager;
 pub mod certs;
 pub mod collector;
 pub mod conversation;
@@ -11,6 +12,7 @@ pub mod http;
 pub mod knock;
 pub mod postgres;
 pub mod process;
+pub mod prometheus;
 pub mod proxy;
 pub mod raw;
 pub mod shop;
@@ -18,6 +20,7 @@ pub mod splitter;
 pub mod sql;
 
 pub use postgres::{Auth, Cluster, ClusterOptions};
+pub use prometheus::{Prometheus, PrometheusOptions};
 pub use proxy::{Proxy, ProxyOptions};
 pub use shop::{Shop, shop};
 
