@@ -30,6 +30,7 @@ mod drivers;
 mod metrics;
 mod masking;
 mod pages;
+mod probes;
 mod predicates;
 mod pseudonyms;
 mod refusal;
