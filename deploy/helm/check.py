@@ -73,7 +73,7 @@ def validate(path, manifest):
 def seconds(span):
     units = {"ms": 0.001, "s": 1, "min": 60, "m": 60, "h": 3600}
     number = span.rstrip("mshin")
-    return int(number) * units[span[len(number):]]
+    return int(number) * units[span[len(number) :]]
 
 
 def deployment_is_hardened(pod, name):
@@ -83,7 +83,9 @@ def deployment_is_hardened(pod, name):
     expect(pod["securityContext"]["seccompProfile"]["type"] == "RuntimeDefault", f"{name}: seccomp")
     expect(security["readOnlyRootFilesystem"] and security["capabilities"]["drop"] == ["ALL"], f"{name}: privileges")
     expect(pod["automountServiceAccountToken"] is False, f"{name}: a token that nobody needs")
-    paths = {probe: container[probe]["httpGet"]["path"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")}
+    paths = {
+        probe: container[probe]["httpGet"]["path"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")
+    }
     wanted = {"startupProbe": "/healthz", "livenessProbe": "/healthz", "readinessProbe": "/readyz"}
     expect(paths == wanted, f"{name}: probes are {paths}")
     expect(not any("subPath" in mount for mount in container["volumeMounts"]), f"{name}: subPath never changes")
@@ -128,8 +130,12 @@ def check_values(file, program, folder):
     if program:
         configuration_is_understood(program, config, folder, file.name)
     for rule in kinds.get("PrometheusRule", []):
-        groups = [group for path in RULES.glob("*.yml") if "_test" not in path.name
-                  for group in yaml.safe_load(path.read_text()).get("groups", [])]
+        groups = [
+            group
+            for path in RULES.glob("*.yml")
+            if "_test" not in path.name
+            for group in yaml.safe_load(path.read_text()).get("groups", [])
+        ]
         expect(len(rule["spec"]["groups"]) == len(groups), f"{file.name}: groups of rules are missing")
         expect("{{ $labels." in yaml.safe_dump(rule), f"{file.name}: templates of alerts are gone")
     print(f"{file.name}: {len(manifests)} manifests: {', '.join(sorted(kinds))}")

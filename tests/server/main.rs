@@ -39,6 +39,7 @@ mod deprecated;
 mod drift;
 mod init;
 mod sunset;
+mod dashboards;
 mod ddl;
 mod random_retired;
 mod redirect;
