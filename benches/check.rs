@@ -71,6 +71,7 @@ fn governed() -> Arc<SubjectView> {
         shadow: None,
         lifecycle: None,
         classification: None,
+        decided: true,
     };
     let rules = RelationRules { columns: BTreeMap::from([(EMAIL, rule)]), ..RelationRules::default() };
     Arc::new(SubjectView {

@@ -9,6 +9,7 @@ use super::judge;
 use super::objection::Objection;
 use super::refusal::{Refusal, SqlState};
 use super::report::{Blind, Effects, Operation, Report, StatementReport, Touched, Touches};
+use super::stages::{Stage, Stopwatch};
 use super::temporary::Own;
 use super::verdict::{Admitted, Verdict};
 use crate::model::catalog::{Catalog, SearchPath};
@@ -125,6 +126,7 @@ pub(super) fn plan(
     sql: &str,
     tokens: &[Token],
 ) -> Result<Plan, Box<Refusal>> {
+    let watch = Stopwatch::start();
     let database = snapshot.database(facts.database);
     let (shared, lineages) = (database.map(|known| &*known.catalog), database.map(|known| &known.lineages));
     if let Some(number) = reads_otherwise(shared, tokens) {
@@ -140,13 +142,14 @@ pub(super) fn plan(
         Ok(Err(why)) => return Ok(Plan { splices: Vec::new(), report: unanalysed(why) }),
         Err(objection) => return Err(Box::new(objection.into_refusal(sql, unanalysed("not_understood")))),
     };
+    watch.lap(Stage::Parse);
     if facts.view.governed && facts.protocol == Protocol::Extended && outline.statements.len() > 1 {
         // In the server's words: it looks at this before anything else, too.
         let words = "cannot insert multiple commands into a prepared statement";
         let objection = Objection::new(SqlState::SyntaxError, words);
         return Err(Box::new(objection.into_refusal(sql, unanalysed("several_statements"))));
     }
-    let mut report = Report::default();
+    let mut report = Report { governed: facts.view.governed, ..Report::default() };
     let mut splicer = Splicer::new(tokens);
     let searched = facts.search_path;
     let mut own = Own::new(searched);
@@ -156,7 +159,16 @@ pub(super) fn plan(
         let (path, copy) = (own.path(searched), own.catalog(shared));
         let facts = Facts { search_path: path.as_ref(), ..*facts };
         let catalog = copy.as_ref().or(shared);
-        let case = judge::Text { sql, tokens, facts: &facts, catalog, lineages, earlier: report.effects, own: &own };
+        let case = judge::Text {
+            sql,
+            tokens,
+            facts: &facts,
+            catalog,
+            lineages,
+            earlier: report.effects,
+            own: &own,
+            watch: &watch,
+        };
         let (found, objection) = judge::statement(&case, statement, &mut splicer);
         merge_effects(&mut report.effects, found.effects);
         // What a governed session may change is its own.
@@ -166,21 +178,41 @@ pub(super) fn plan(
         report.notices.extend(found.notices);
         report.statements.push(found.report);
         failure = failure.or(objection).or(shut);
+        watch.lap(Stage::Decide);
     }
+    let finished = match failure {
+        Some(objection) => Err(objection),
+        None => finish(facts, (&own, shared), (sql, tokens), splicer, &watch),
+    };
+    report.stages = watch.stages();
     let report = Arc::new(report);
-    if let Some(objection) = failure {
-        return Err(Box::new(objection.into_refusal(sql, report)));
+    match finished {
+        Ok(splices) => Ok(Plan { splices, report }),
+        Err(objection) => Err(Box::new(objection.into_refusal(sql, report))),
     }
-    let refuse = |objection: Objection| Box::new(objection.into_refusal(sql, Arc::clone(&report)));
-    let splices = splicer.finish().map_err(|error| {
+}
+
+/// The replacements, verified for governed sessions.
+fn finish(
+    facts: &Facts<'_>,
+    (own, shared): (&Own, Option<&Catalog>),
+    (sql, tokens): (&str, &[Token]),
+    splicer: Splicer<'_>,
+    watch: &Stopwatch,
+) -> Result<Vec<Splice>, Objection> {
+    let finished = splicer.finish();
+    watch.lap(Stage::Rewrite);
+    let splices = finished.map_err(|error| {
         let objection = Objection::not_understood(error.to_string());
-        refuse(if facts.view.governed { objection } else { objection.about_retired() })
+        if facts.view.governed { objection } else { objection.about_retired() }
     })?;
     if facts.view.governed {
         let copy = own.catalog_of_all(shared);
-        judge::verify(facts, copy.as_ref().or(shared), sql, tokens, &splices).map_err(refuse)?;
+        let verified = judge::verify(facts, copy.as_ref().or(shared), sql, tokens, &splices);
+        watch.lap(Stage::Verify);
+        verified?;
     }
-    Ok(Plan { splices, report })
+    Ok(splices)
 }
 
 /// From this version on a number may have a radix and underscores.

@@ -211,6 +211,7 @@ impl Decider<'_, '_> {
             rule: None,
             phase: phase_label(lifecycle),
             classification: None,
+            decided: false,
         };
         if !self.decision.columns.contains(&found) {
             self.decision.columns.push(found);
@@ -319,6 +320,7 @@ impl Decider<'_, '_> {
                 .or_else(|| rule.shadow.as_ref().map(|finding| Arc::from(&*finding.reason.rule))),
             phase: rule.lifecycle.as_ref().and_then(|lifecycle| phase_label(lifecycle)),
             classification: rule.classification.clone(),
+            decided: rule.decided,
         };
         if let Some(lifecycle) = rule.lifecycle.as_ref().filter(|lifecycle| lifecycle.conduct == Conduct::Warned) {
             let what = format!("column {}.{}", relation.display(), display_name(&column.name));

@@ -15,6 +15,7 @@ use super::refusal::SqlState;
 use super::report::Effects;
 use super::retired;
 use super::rewrite;
+use super::stages::Stopwatch;
 use super::temporary::Own;
 use crate::model::catalog::{Relation, SearchPath};
 use crate::sql::inner::Around;
@@ -59,6 +60,7 @@ pub(super) fn query(case: &Case<'_>, view: &Relation) -> Result<Expanded, Object
         lineages: None,
         earlier: Effects::default(),
         own: &Own::default(),
+        watch: &Stopwatch::start(),
     };
     let expanded = rewritten(case, &text, statement, &path).map_err(Objection::without_place)?;
     if expanded.text.len() > MAX_BYTES {

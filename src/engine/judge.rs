@@ -9,6 +9,7 @@ use super::objection::Objection;
 use super::reading::{self, Reading, Unread};
 use super::refusal::SqlState;
 use super::report::{Effects, Notice, RelationUse, StatementReport, Touches};
+use super::stages::{Stage, Stopwatch};
 use super::{calls, predicates, retired, rewrite, session, temporary, touched, unknown, writes};
 use crate::model::catalog::{Catalog, SearchPath, is_system_schema};
 use crate::policy::trusted;
@@ -31,6 +32,8 @@ pub(super) struct Text<'a> {
     pub earlier: Effects,
     /// The temporary tables of the session, as those statements leave them.
     pub own: &'a temporary::Own,
+    /// Measures where the time goes.
+    pub watch: &'a Stopwatch,
 }
 
 /// What was found out about one statement.
@@ -134,18 +137,23 @@ fn judge(
         predicates::objection(&case, &deciding).map_or(Ok(()), Err)?;
         lookups.admit(&case, text.sql, tokens)?;
         writes::admit(&case)?;
+        text.watch.lap(Stage::Decide);
         calls::qualify(text, outline, &resolution.column_calls, splicer)?;
         rewrite::rewrite(&case, text.sql, text.tokens, splicer)?;
         if let Statement::CopyRelation { path, columns, to: true } = &tree {
             let span = copied_span(text, path.span(), columns);
             rewrite::copy_out(&case, text.sql, text.tokens, splicer, (columns, span))?;
         }
+        text.watch.lap(Stage::Rewrite);
         if around == Around::Explain {
             plan_tells_nothing(&case)?;
         }
         return Ok(());
     }
-    retire(text, &tree, &case, splicer)
+    text.watch.lap(Stage::Decide);
+    let retired = retire(text, &tree, &case, splicer);
+    text.watch.lap(Stage::Rewrite);
+    retired
 }
 
 /// Rewrites a statement of an observed session around what is retired.

@@ -24,6 +24,7 @@ mod rewrite;
 mod sequences;
 mod session;
 mod settings;
+pub mod stages;
 mod temporary;
 mod touched;
 mod unknown;

@@ -3,6 +3,7 @@
 
 use super::judge::Text;
 use super::objection::Objection;
+use super::stages::Stage;
 use crate::model::catalog::{ColumnId, SearchPath};
 use crate::sql::access::Resolution;
 use crate::sql::grammar;
@@ -57,7 +58,9 @@ pub(super) fn read(
 ) -> Result<Reading, Unread> {
     let mut why = String::new();
     for way in [inner::statement, grammar::statement] {
-        let tree = match way(text.sql, tokens, around) {
+        let tree = way(text.sql, tokens, around);
+        text.watch.lap(Stage::Parse);
+        let tree = match tree {
             Ok(tree) => tree,
             Err(reason) => {
                 why = reason;
@@ -67,7 +70,9 @@ pub(super) fn read(
         let catalog = text.catalog.ok_or(Unread::NoCatalog)?;
         let path = text.search_path(fallback).map_err(Unread::NoPath)?;
         let resolved = resolve::resolve_without(&tree, catalog, path, gone);
-        if same_places(text, outline, &resolved.resolution) {
+        let is_same = same_places(text, outline, &resolved.resolution);
+        text.watch.lap(Stage::Resolve);
+        if is_same {
             return Ok(Reading { tree, resolved });
         }
         "two parsers read the statement differently".clone_into(&mut why);

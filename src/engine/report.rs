@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::sync::{Arc, OnceLock};
 
+use super::stages::Stages;
 use crate::model::catalog::{ColumnId, Oid, Relation};
 
 /// What was understood of one text.
@@ -18,6 +19,10 @@ pub struct Report {
     pub cautions: Vec<Notice>,
     /// What the statements change of the structure, in order; of temporary tables nothing is told.
     pub ddl: Vec<DdlReport>,
+    /// A policy protects something from whoever sent it.
+    pub governed: bool,
+    /// Where the time for judging it went.
+    pub stages: Stages,
     /// What those who watch keep with it.
     pub attached: Attached,
 }
@@ -326,6 +331,25 @@ pub struct ColumnUse {
     pub rule: Option<Arc<str>>,
     /// `deprecated` or `sunset`, if it is on its way out.
     pub phase: Option<&'static str>,
-    /// ODCS classification.
+    /// ODCS classification, where it is worth counting access.
     pub classification: Option<Arc<str>>,
+    /// A rule in force is about it, whoever the rule is about.
+    pub decided: bool,
+}
+
+impl ColumnUse {
+    /// What became of it, in the words of the metrics: where the value of a classified column is shown, they tell apart
+    /// whether that is meant to be.
+    ///
+    /// It is, if some rule in force is about the column: who sees it all the same is not concerned, is exempt, or has been
+    /// given it. Writing shows nothing.
+    pub fn disclosure(&self) -> &'static str {
+        match (self.outcome, &self.classification) {
+            (Outcome::Clear, Some(_)) if self.decided || self.access == Access::Write => "clear_allowed",
+            (Outcome::Clear, Some(_)) => "clear_unexpected",
+            (Outcome::Clear | Outcome::Masked | Outcome::Denied | Outcome::WouldMask | Outcome::WouldDeny, _) => {
+                self.outcome.as_str()
+            }
+        }
+    }
 }

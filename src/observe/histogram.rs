@@ -47,6 +47,9 @@ pub const OVERHEAD_BOUNDS: &[u64] = &[
     100_000_000,
 ];
 
+/// Upper bounds for our own time by relation, in nanoseconds: 10 us to 25 ms. There are few, since there are many relations.
+pub const TABLE_OVERHEAD_BOUNDS: &[u64] = &[10_000, 50_000, 250_000, 1_000_000, 5_000_000, 25_000_000];
+
 /// One series.
 #[derive(Debug)]
 pub struct Histogram {

@@ -47,6 +47,27 @@ impl Limit {
         entry.insert(Arc::clone(&label));
         Some(label)
     }
+
+    /// The label of a value that was admitted before.
+    pub fn known(&self, value: &str) -> Option<Arc<str>> {
+        self.seen.get(value).map(|label| Arc::clone(&label))
+    }
+
+    /// Admits a value whatever the limit is, and takes no place for it. Returns whether it is new.
+    pub fn reserve(&self, value: &str) -> bool {
+        match self.seen.entry(value.into()) {
+            dashmap::Entry::Occupied(_) => false,
+            dashmap::Entry::Vacant(entry) => {
+                entry.insert(clean(value).into());
+                true
+            }
+        }
+    }
+
+    /// How many values have been admitted.
+    pub fn values(&self) -> usize {
+        self.seen.len()
+    }
 }
 
 /// A word that somebody else chose, fit for a label: not empty, not long, without control characters.
@@ -80,6 +101,18 @@ pub fn render_head(metric: &Metric, into: &mut String) {
     into.push_str(&format!("# HELP {name} {help}\n# TYPE {name} {}\n", kind.as_str()));
 }
 
+/// A gauge as a whole: label values and value of each series. Without series there is nothing to say.
+pub fn render_family<'a>(metric: &Metric, series: impl IntoIterator<Item = (Vec<&'a str>, f64)>, into: &mut String) {
+    let mut series = series.into_iter().peekable();
+    if series.peek().is_none() {
+        return;
+    }
+    render_head(metric, into);
+    for (values, value) in series {
+        into.push_str(&format!("{}{{{}}} {value}\n", metric.name, render(metric.labels, &values)));
+    }
+}
+
 fn escape(value: &str) -> String {
     value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
@@ -95,6 +128,18 @@ mod tests {
         assert_eq!(limit.admit("b").as_deref(), Some("b"));
         assert_eq!(limit.admit("c"), None);
         assert_eq!(limit.admit("a").as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn a_known_name_has_a_place_of_its_own() {
+        let limit = Limit::new(1);
+        assert_eq!(limit.admit("a").as_deref(), Some("a"));
+        assert!(limit.reserve("b") && !limit.reserve("b") && !limit.reserve("a"));
+        assert_eq!(limit.admit("b").as_deref(), Some("b"));
+        assert_eq!((limit.admit("c"), limit.known("c"), limit.values()), (None, None, 2));
+        let other = Limit::new(1);
+        assert!(other.reserve("known"));
+        assert_eq!(other.admit("first").as_deref(), Some("first"), "a known name takes no place");
     }
 
     #[test]

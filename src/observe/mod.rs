@@ -8,6 +8,7 @@ mod divergence;
 pub mod event;
 mod handles;
 pub mod histogram;
+pub mod in_force;
 pub mod labels;
 pub mod metrics;
 pub mod observer;

@@ -10,16 +10,18 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::audit::{Audit, AuditCounters, PolicyHistory, PolicyVersion};
 use super::event::{Decision, Event, Recorder};
 use super::handles::Handles;
+use super::in_force;
 use super::labels::OTHER;
-use super::metrics::{Caps, DatabaseSeries, Guarded, Metrics};
+use super::metrics::{Analysis, Caps, Guarded, Metrics};
 use super::registry;
 use super::shapes::Shapes;
 use super::usage::Usage;
-use crate::engine::report::{ColumnUse, Operation, Outcome, Report, StatementReport};
+use crate::engine::report::{Outcome, Report};
 use crate::model::activity::Activity;
 use crate::model::divergence::Divergence;
 use crate::model::drift::Finding;
 use crate::model::migrations::History;
+use crate::policy::compile::Bundle;
 use crate::policy::subject::Subject;
 
 /// Why recording cannot begin.
@@ -114,8 +116,7 @@ impl Observer {
         self.metrics.counter(&registry::USAGE_FLUSHES, &["failure"]).increment(u64::from(result.is_err()));
         self.metrics.counter(&registry::USAGE_FLUSHES, &["success"]).increment(u64::from(result.is_ok()));
         if result.is_ok() {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            self.metrics.gauge(&registry::USAGE_FLUSH_TIMESTAMP, &[]).set(now.as_secs_f64());
+            self.metrics.gauge(&registry::USAGE_FLUSH_TIMESTAMP, &[]).set(seconds_now());
         }
         self.metrics.gauge(&registry::USAGE_PENDING, &[]).set(self.usage.waiting() as f64);
         let merged = self.usage.merged();
@@ -154,10 +155,21 @@ impl Observer {
         self.history.add(epoch, policies);
         self.metrics.counter(&registry::POLICY_RELOADS, &["success"]).increment(1);
         self.metrics.gauge(&registry::POLICY_RELOAD_SUCCESSFUL, &[]).set(1.0);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.metrics.gauge(&registry::POLICY_RELOAD_TIMESTAMP, &[]).set(now.as_secs_f64());
+        self.metrics.gauge(&registry::POLICY_RELOAD_TIMESTAMP, &[]).set(seconds_now());
         // Exact up to 2^53 reloads.
         self.metrics.gauge(&registry::POLICY_EPOCH, &[]).set(epoch as f64);
+    }
+
+    /// Admits the names of contracts and policies, before traffic can take their places. To be called before they are in
+    /// force, so that nothing is counted under another name.
+    pub fn names_known(&self, bundle: &Bundle) {
+        self.metrics.reserve(in_force::names(bundle));
+    }
+
+    /// Replaces what is said of the contracts in force and their tables.
+    pub fn contracts_loaded(&self, bundle: &Bundle) {
+        let (contracts, tables) = (in_force::contracts(bundle), in_force::tables(bundle));
+        self.metrics.set_contracts(&in_force::digest(bundle), &contracts, &tables);
     }
 
     /// The files were refused; what was in force stays.
@@ -288,111 +300,57 @@ impl Observer {
         }
     }
 
-    fn one_statement(&self, database: &DatabaseSeries, event: &Event, statement: &StatementReport) {
-        self.metrics.statement(database, statement.operation, event.decision);
-        self.tables(database, event, statement);
-        for used in &statement.columns {
-            self.column(database, event, used);
-        }
-        if let Some(reason) = statement.unanalysed {
-            let action = if event.decision == Decision::Deny { "refuse" } else { "pass" };
-            self.metrics.counter(&registry::UNANALYZABLE, &[&database.name, reason, action]).increment(1);
-        }
+    /// A refusal, by the rule that decided.
+    fn refusal(&self, event: &Event) {
+        let database = self.metrics.database(&event.subject.database);
+        let used = event.report.statements.iter().flat_map(|statement| &statement.columns);
+        let rule = used.filter(|used| used.outcome == Outcome::Denied).find_map(|used| used.rule.as_deref());
+        let rule = self.metrics.guard(Guarded::Rule, rule.unwrap_or("none"));
+        let code = std::str::from_utf8(event.sqlstate.as_ref().unwrap_or(b"XX000")).unwrap_or_default();
+        let code = self.metrics.guard(Guarded::SqlState, code);
+        self.metrics.counter(&registry::REFUSALS, &[&database.name, &rule, &code]).increment(1);
     }
+}
 
-    /// Time and rows can be told to belong to a statement only where the request had no other, and rows to a relation only where the
-    /// statement names no other.
-    fn tables(&self, database: &DatabaseSeries, event: &Event, statement: &StatementReport) {
-        let took = event.duration.filter(|_| event.report.statements.len() == 1);
-        let relations = &statement.relations;
-        let only_one = relations.first().is_some_and(|first| relations.iter().all(|r| r.relation == first.relation));
-        for named in relations {
-            let series = self.metrics.table(database, named);
-            series.statements.increment(1);
-            let Some(took) = took else { continue };
-            series.duration.record(took);
-            if only_one && (relations.len() == 1 || named.operation == statement.operation) {
-                series.rows.increment(event.rows);
-            }
-        }
-    }
-
-    /// The time of the request as a whole.
-    fn cost(&self, database: &DatabaseSeries, event: &Event) {
-        let Some(took) = event.duration else { return };
-        let operation = match event.report.statements.as_slice() {
-            [] => Some(Operation::Empty),
-            [statement] => Some(statement.operation),
-            _ => None,
-        };
-        self.metrics.statement_took(database, operation, took);
-    }
-
-    fn column(&self, database: &DatabaseSeries, event: &Event, used: &ColumnUse) {
-        let series = self.metrics.column(database, used);
-        if let Some(sensitive) = &series.sensitive {
-            sensitive.increment(1);
-        }
-        if used.phase.is_some() {
-            let [schema, relation, column] = &series.labels;
-            let application = self.metrics.guard(Guarded::Application, &event.subject.application);
-            let values = [&*database.name, schema, relation, column, used.access.as_str(), &*application];
-            self.metrics.counter(&registry::DEPRECATED_ACCESS, &values).increment(1);
-        }
-        let action = match used.outcome {
-            Outcome::WouldMask => "mask",
-            Outcome::WouldDeny => "deny",
-            Outcome::Clear | Outcome::Masked | Outcome::Denied => return,
-        };
-        let rule = self.metrics.guard(Guarded::Rule, used.rule.as_deref().unwrap_or("none"));
-        self.metrics.counter(&registry::SHADOW_FINDINGS, &[&rule, action]).increment(1);
-    }
-
-    fn failure(&self, database: &DatabaseSeries, event: &Event) {
-        let Some(sqlstate) = &event.sqlstate else { return };
-        let refused = event.decision == Decision::Deny;
-        let origin = if refused { "proxy" } else { "server" };
-        let code = std::str::from_utf8(sqlstate).unwrap_or_default();
-        let class = self.metrics.guard(Guarded::SqlState, code.get(..2).unwrap_or("XX"));
-        self.metrics.counter(&registry::ERRORS, &[&database.name, &class, origin]).increment(1);
-        if refused {
-            let used = event.report.statements.iter().flat_map(|statement| &statement.columns);
-            let rule = used.filter(|used| used.outcome == Outcome::Denied).find_map(|used| used.rule.as_deref());
-            let rule = self.metrics.guard(Guarded::Rule, rule.unwrap_or("none"));
-            let code = self.metrics.guard(Guarded::SqlState, code);
-            self.metrics.counter(&registry::REFUSALS, &[&database.name, &rule, &code]).increment(1);
-        }
-    }
+/// Unix time.
+fn seconds_now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
 impl Recorder for Observer {
     fn statement(&self, event: &Event) {
-        let database = self.metrics.database(&event.subject.database);
-        let look_up = || Handles::new(&self.shapes, event);
-        if let (Some(handles), Some(took)) = (event.report.attached.get_or_init(look_up), event.duration)
-            && let Some(shape) = &handles.shape
-        {
+        let mut is_new = false;
+        let look_up = || {
+            is_new = true;
+            Handles::new(&self.metrics, &self.shapes, event)
+        };
+        let other;
+        let handles = match event.report.attached.get_or_init(look_up) {
+            Some(handles) if handles.fit(event) => handles,
+            Some(_) | None => {
+                other = Handles::new(&self.metrics, &self.shapes, event);
+                &other
+            }
+        };
+        handles.count(&self.metrics, event, seconds_now);
+        if let (Some(shape), Some(took)) = (&handles.shape, event.duration) {
             shape.ran(took, event.rows, event.sqlstate.is_some());
+        }
+        if is_new {
+            self.metrics.spent(&event.report.stages);
         }
         // A prepared statement is judged once and executed many times.
         if !event.checked_in.is_zero() {
-            self.metrics.checked_in(event.checked_in);
+            let analysis = match (handles.is_analysed(), is_new) {
+                (false, _) => Analysis::Unanalyzable,
+                (true, true) => Analysis::Analysed,
+                (true, false) => Analysis::Cached,
+            };
+            self.metrics.judged(analysis, event.checked_in);
         }
-        for statement in &event.report.statements {
-            self.one_statement(&database, event, statement);
+        if event.decision == Decision::Deny && event.sqlstate.is_some() {
+            self.refusal(event);
         }
-        if event.report.statements.is_empty() {
-            // A text that could not even be cut into statements, such as one that is too large.
-            let operation = if event.decision == Decision::Deny { Operation::Utility } else { Operation::Empty };
-            self.metrics.statement(&database, operation, event.decision);
-        }
-        for change in &event.report.ddl {
-            let action = if event.decision == Decision::Deny { "refused" } else { "allowed" };
-            let values = [&*database.name, change.command, action];
-            self.metrics.counter(&registry::DDL_STATEMENTS, &values).increment(1);
-        }
-        self.cost(&database, event);
-        self.failure(&database, event);
         self.usage.record(event);
         if let Some(audit) = &self.audit {
             audit.record(event);
@@ -400,14 +358,12 @@ impl Recorder for Observer {
     }
 
     fn session_opened(&self, subject: &Subject) {
-        let database = self.metrics.database(&subject.database);
-        database.sessions.increment(1);
-        database.connections.increment(1.0);
+        self.metrics.session_opened(subject);
         self.usage.session_opened(subject);
     }
 
     fn session_closed(&self, subject: &Subject) {
-        self.metrics.database(&subject.database).connections.decrement(1.0);
+        self.metrics.session_closed(subject);
     }
 
     fn wants_sample(&self, report: &Report) -> bool {

@@ -48,42 +48,62 @@ macro_rules! metrics {
 metrics! {
     /// Which program this is.
     BUILD_INFO = Gauge "pgcovenant_build_info" ["version"] "Always 1; the version of the running program.";
+    /// Which files are in force.
+    BUNDLE_INFO = Gauge "pgcovenant_bundle_info" ["digest"] "Always 1; a digest of the contracts and policies in force, the same wherever the same files are.";
+    /// Which contracts are in force.
+    CONTRACT_INFO = Gauge "pgcovenant_contract_info" ["contract", "contract_version", "team", "status"] "Always 1; the contracts in force.";
+    /// What the contracts say of tables.
+    TABLE_INFO = Gauge "pgcovenant_table_info" ["datname", "schemaname", "relname", "contract", "contract_version", "team", "criticality"] "Always 1; the tables of the contracts in force, and whose they are; each once.";
+    /// How fast statements are to be.
+    TABLE_LATENCY_TARGET = Gauge "pgcovenant_table_latency_target_seconds" ["datname", "schemaname", "relname"] "Target for the 95th percentile of a statement's time at the server, as the contract says; 0.2 where it says nothing.";
     /// Which policies are in force.
     POLICY_INFO = Gauge "pgcovenant_policy_info" ["policy", "version"] "Always 1; the policies in force and their versions.";
     /// Epoch of the snapshot that judges statements.
     POLICY_EPOCH = Gauge "pgcovenant_policy_epoch" [] "Epoch of the last policy reload; grows with every change of policy or catalog.";
     /// Sessions that are open.
-    CLIENT_CONNECTIONS = Gauge "pgcovenant_client_connections" ["datname"] "Client sessions that are logged in.";
+    CLIENT_CONNECTIONS = Gauge "pgcovenant_client_connections" ["datname", "application"] "Client sessions that are logged in.";
+    /// Their connections to the server.
+    SERVER_CONNECTIONS = Gauge "pgcovenant_server_connections" ["datname"] "Connections to the server that are held for client sessions.";
     /// Sessions so far.
     SESSIONS = Counter "pgcovenant_sessions_total" ["datname"] "Client sessions that have logged in.";
     /// Connections that never became a session.
     CONNECTION_FAILURES = Counter "pgcovenant_connection_failures_total" ["reason"] "Connections that ended before they became a session.";
     /// Statements.
-    STATEMENTS = Counter "pgcovenant_statements_total" ["datname", "operation", "decision"] "Statements by what they do and what was decided.";
+    STATEMENTS = Counter "pgcovenant_statements_total" ["datname", "application", "operation", "decision"] "Statements by application, by what they do and what was decided.";
     /// Latency of statements.
     STATEMENT_DURATION = Histogram "pgcovenant_statement_duration_seconds" ["datname", "operation"] "Time from forwarding a request to the server's completion; operation is multiple for several statements in one request.";
     /// Latency by table.
-    TABLE_DURATION = Histogram "pgcovenant_table_statement_duration_seconds" ["datname", "schemaname", "relname", "operation"] "Time that single statements took, counted for every relation that they name.";
+    TABLE_DURATION = Histogram "pgcovenant_table_statement_duration_seconds" ["datname", "schemaname", "relname", "operation", "scope"] "Time from forwarding a statement to the server's completion, counted for every relation that it names; scope says whether it names one or more.";
+    /// Time of our own by table.
+    TABLE_OVERHEAD = Histogram "pgcovenant_table_overhead_seconds" ["datname", "schemaname", "relname", "operation"] "Time that the proxy itself spent on judging a statement, counted for every relation that it names.";
     /// Statements by table.
     TABLE_STATEMENTS = Counter "pgcovenant_table_statements_total" ["datname", "schemaname", "relname", "operation"] "Statements by relation that they name.";
     /// Rows by table.
     TABLE_ROWS = Counter "pgcovenant_table_rows_total" ["datname", "schemaname", "relname", "operation"] "Rows returned or changed by single statements that name one relation only.";
     /// Errors.
-    ERRORS = Counter "pgcovenant_errors_total" ["datname", "sqlstate_class", "origin"] "Statements that ended in an error, by class of SQLSTATE and whether server or proxy raised it.";
+    ERRORS = Counter "pgcovenant_errors_total" ["datname", "application", "sqlstate_class", "origin"] "Statements that ended in an error, by application, class of SQLSTATE and whether server or proxy raised it.";
     /// Refusals.
     REFUSALS = Counter "pgcovenant_refusals_total" ["datname", "rule", "sqlstate"] "Statements that the proxy refused; rule is none where no single rule decided.";
     /// Use of deprecated columns.
     DEPRECATED_ACCESS = Counter "pgcovenant_deprecated_access_total" ["datname", "schemaname", "relname", "column", "access", "application"] "References to columns that are deprecated or past their sunset, by kind of access and application.";
+    /// When that was.
+    DEPRECATED_LAST_ACCESS = Gauge "pgcovenant_deprecated_column_last_access_timestamp_seconds" ["datname", "schemaname", "relname", "column", "application"] "Unix time of the last reference to a column that is deprecated or past its sunset, since the proxy runs.";
     /// The deprecated columns.
     DEPRECATED_COLUMN_INFO = Gauge "pgcovenant_deprecated_column_info" ["datname", "schemaname", "relname", "column", "phase", "sunset"] "Always 1; columns on their way out, with phase and planned date.";
     /// Use of classified columns.
-    SENSITIVE_ACCESS = Counter "pgcovenant_sensitive_access_total" ["datname", "schemaname", "relname", "column", "classification", "outcome"] "References to classified or protected columns and what became of them.";
+    SENSITIVE_ACCESS = Counter "pgcovenant_sensitive_access_total" ["datname", "schemaname", "relname", "column", "classification", "outcome"] "References to classified or protected columns and what became of them; clear_unexpected is a classified column shown although no rule is about it.";
+    /// Use of columns by application.
+    COLUMN_ACCESS = Counter "pgcovenant_column_access_total" ["datname", "schemaname", "relname", "column", "application", "access", "outcome"] "References to columns that a rule, a lifecycle or a classification is about, by application, kind of access and what became of them.";
+    /// Writes of those who may not do everything.
+    WRITE_CHECKS = Counter "pgcovenant_write_checks_total" ["datname", "schemaname", "relname", "result"] "Statements that write to a relation in sessions from which a policy protects something, by whether they were allowed.";
     /// Rules in shadow mode.
     SHADOW_FINDINGS = Counter "pgcovenant_shadow_findings_total" ["rule", "action"] "References that a rule in shadow mode would have masked or refused.";
     /// What was not understood.
     UNANALYZABLE = Counter "pgcovenant_unanalyzable_statements_total" ["datname", "reason", "action"] "Statements that could not be analysed in full, by reason and whether they passed.";
+    /// What verdicts came from.
+    ANALYSIS = Counter "pgcovenant_analysis_total" ["result"] "Texts that were judged: from memory (cached), anew (analysed), or without having been understood in full (unanalyzable).";
     /// Time of our own.
-    OVERHEAD = Histogram "pgcovenant_overhead_seconds" ["stage"] "Time that the proxy itself spent on a request, by stage.";
+    OVERHEAD = Histogram "pgcovenant_overhead_seconds" ["stage"] "Time that the proxy itself spent on judging a text: all of it (check), and by stage where the text was judged anew.";
     /// Reloads.
     POLICY_RELOADS = Counter "pgcovenant_policy_reloads_total" ["result"] "Attempts to load policies and contracts.";
     /// The last reload.
@@ -108,6 +128,8 @@ metrics! {
     AUDIT_EVENTS = Counter "pgcovenant_audit_events_total" ["result"] "Audit records written, dropped because the queue was full, or failed to be written.";
     /// Guarded labels.
     LABEL_OVERFLOW = Counter "pgcovenant_label_overflow_total" ["label"] "Label values replaced by __other__ because the label has reached its limit.";
+    /// Values of guarded labels.
+    LABEL_VALUES = Gauge "pgcovenant_label_values" ["label"] "Distinct values that the label has; consumer stands for pairs of a column and an application.";
     /// Sequential scans.
     SEQ_SCANS = Counter "pgcovenant_seq_scans_total" ["datname", "schemaname", "relname"] "Sequential scans on the table as the server counts them, since the proxy watches.";
     /// Rows of sequential scans.

@@ -12,11 +12,14 @@ use super::registry::METRICS;
 use crate::engine::report::{
     Access, ColumnUse, DdlChange, DdlReport, Operation, Outcome, RelationUse, Report, StatementReport, Touches,
 };
+use crate::engine::stages::Stage;
 use crate::model::activity::{Activity, IndexActivity, TableActivity};
 use crate::model::catalog::{ColumnId, Oid};
 use crate::model::divergence::{ColumnPair, Compared, Divergence};
 use crate::model::drift::{Finding, Kind, Severity};
 use crate::model::migrations::{History, HistoryTable, Tool, summarise};
+use crate::model::source::SourceFile;
+use crate::policy::compile::Bundle;
 use crate::policy::subject::Subject;
 
 const GOLDEN: &str = include_str!("../../tests/golden/metrics.txt");
@@ -47,7 +50,30 @@ fn column(name: &str, outcome: Outcome) -> ColumnUse {
         rule: Some("support-masked".into()),
         phase: None,
         classification: Some("restricted".into()),
+        decided: true,
     }
+}
+
+/// A contract about the table `customers`, and as many more as wanted.
+fn bundle(more: &[&str]) -> Bundle {
+    let mut text = "apiVersion: v3.1.0
+kind: DataContract
+id: 6f1a
+name: shop
+version: 1.3.0
+status: active
+team: {name: checkout}
+slaProperties: [{property: p95, value: 50, unit: ms, element: customers}]
+servers: [{server: s, type: postgresql, host: db, port: 5432, database: shop, schema: public}]
+schema:
+  - name: customers
+    customProperties: [{property: pgcovenantCriticality, value: high}]
+"
+    .to_owned();
+    more.iter().for_each(|table| text.push_str(&format!("  - {{name: {table}}}\n")));
+    let (bundle, problems) = Bundle::from_sources(&[SourceFile::new("contract.odcs.yaml", &text)]);
+    assert!(problems.is_empty(), "{problems:?}");
+    bundle.unwrap()
 }
 
 fn statement(relations: Vec<RelationUse>, columns: Vec<ColumnUse>) -> StatementReport {
@@ -105,12 +131,19 @@ fn report_everything(observer: &Observer) {
     let shadow = column("phone", Outcome::WouldMask);
     observer.statement(&event(vec![statement(Vec::new(), vec![shadow])], Decision::WouldDeny));
     observer.statement(&changed(Decision::Allow));
+    let write = RelationUse { operation: Operation::Update, ..relation(1, "customers") };
+    let write = StatementReport { operation: Operation::Update, ..statement(vec![write], Vec::new()) };
+    let mut report = Report { statements: vec![write], governed: true, ..Report::default() };
+    report.stages.add(Stage::Parse, Duration::from_micros(3));
+    observer.statement(&Event { report: Arc::new(report), ..event(Vec::new(), Decision::Allow) });
     let unanalysed = StatementReport { unanalysed: Some("do_block"), ..statement(Vec::new(), Vec::new()) };
     observer.statement(&event(vec![unanalysed], Decision::Allow));
     observer.session_opened(&subject("billing"));
     observer.connection_failed("tls");
     observer.policy_loaded(3, vec![PolicyVersion { name: "shop-privacy".into(), version: "4".into() }]);
     observer.policy_refused();
+    observer.names_known(&bundle(&[]));
+    observer.contracts_loaded(&bundle(&[]));
     observer.catalog_read("shop", Ok(()), Duration::from_millis(80));
     observer.certificates_loaded(Some(jiff::Timestamp::UNIX_EPOCH));
     observer.certificates_refused();
@@ -253,13 +286,37 @@ fn counts_say_what_happened() {
     let series = series(&text);
     let table = r#"datname="shop",schemaname="public",relname="customers",operation="select""#;
     let expect = [
-        (r#"pgcovenant_statements_total{datname="shop",operation="select",decision="mask"}"#.to_owned(), "3"),
+        (r#"pgcovenant_statements_total{datname="shop",application="billing",operation="select",decision="mask"}"#.to_owned(), "3"),
         (format!("pgcovenant_table_statements_total{{{table}}}"), "4"),
         (format!("pgcovenant_table_rows_total{{{table}}}"), "5"),
-        (format!("pgcovenant_table_statement_duration_seconds_count{{{table}}}"), "1"),
+        (format!("pgcovenant_table_statement_duration_seconds_count{{{table},scope=\"single\"}}"), "1"),
+        (format!("pgcovenant_table_overhead_seconds_count{{{table}}}"), "2"),
+        (r#"pgcovenant_overhead_seconds_count{stage="check"}"#.to_owned(), "8"),
+        (r#"pgcovenant_overhead_seconds_sum{stage="parse"}"#.to_owned(), "0.000003"),
+        (r#"pgcovenant_analysis_total{result="analysed"}"#.to_owned(), "7"),
+        (r#"pgcovenant_analysis_total{result="unanalyzable"}"#.to_owned(), "1"),
+        (
+            r#"pgcovenant_write_checks_total{datname="shop",schemaname="public",relname="customers",result="allowed"}"#
+                .to_owned(),
+            "1",
+        ),
+        (
+            r#"pgcovenant_table_info{datname="shop",schemaname="public",relname="customers",contract="shop",contract_version="1.3.0",team="checkout",criticality="high"}"#.to_owned(),
+            "1",
+        ),
+        (
+            r#"pgcovenant_contract_info{contract="shop",contract_version="1.3.0",team="checkout",status="active"}"#
+                .to_owned(),
+            "1",
+        ),
+        (
+            r#"pgcovenant_table_latency_target_seconds{datname="shop",schemaname="public",relname="customers"}"#
+                .to_owned(),
+            "0.05",
+        ),
         (r#"pgcovenant_statement_duration_seconds_count{datname="shop",operation="multiple"}"#.to_owned(), "1"),
         (r#"pgcovenant_refusals_total{datname="shop",rule="support-masked",sqlstate="42501"}"#.to_owned(), "1"),
-        (r#"pgcovenant_errors_total{datname="shop",sqlstate_class="42",origin="proxy"}"#.to_owned(), "1"),
+        (r#"pgcovenant_errors_total{datname="shop",application="billing",sqlstate_class="42",origin="proxy"}"#.to_owned(), "1"),
         (r#"pgcovenant_shadow_findings_total{rule="support-masked",action="mask"}"#.to_owned(), "1"),
         (
             r#"pgcovenant_deprecated_access_total{datname="shop",schemaname="public",relname="customers",column="fax",access="explicit",application="billing"}"#.to_owned(),
@@ -269,13 +326,152 @@ fn counts_say_what_happened() {
             r#"pgcovenant_sensitive_access_total{datname="shop",schemaname="public",relname="customers",column="email",classification="restricted",outcome="masked"}"#.to_owned(),
             "3",
         ),
-        (r#"pgcovenant_client_connections{datname="shop"}"#.to_owned(), "1"),
+        (
+            r#"pgcovenant_column_access_total{datname="shop",schemaname="public",relname="customers",column="email",application="billing",access="explicit",outcome="masked"}"#.to_owned(),
+            "3",
+        ),
+        (r#"pgcovenant_client_connections{datname="shop",application="billing"}"#.to_owned(), "1"),
+        (r#"pgcovenant_server_connections{datname="shop"}"#.to_owned(), "1"),
+        (r#"pgcovenant_label_values{label="application"}"#.to_owned(), "1"),
         (r#"pgcovenant_policy_info{policy="shop-privacy",version="4"}"#.to_owned(), "1"),
         ("pgcovenant_policy_last_reload_successful".to_owned(), "0"),
     ];
     for (name, value) in expect {
         assert_eq!(series.get(&*name), Some(&value), "{name}\n{text}");
     }
+}
+
+#[test]
+fn a_text_counts_the_same_the_first_time_and_later_and_for_every_application() {
+    let (observer, _folder) = observer(Caps::default());
+    let first =
+        event(vec![statement(vec![relation(1, "customers")], vec![column("fax", Outcome::Clear)])], Decision::Allow);
+    for application in ["billing", "support", "a", "b", "c", "d", "e", "f", "billing"] {
+        for _ in 0..2 {
+            observer.statement(&Event { subject: subject(application), ..first.clone() });
+        }
+    }
+    let text = observer.render();
+    let series = series(&text);
+    let of = |application: &str| {
+        format!(
+            r#"pgcovenant_statements_total{{datname="shop",application="{application}",operation="select",decision="allow"}}"#
+        )
+    };
+    for (application, count) in [("billing", "4"), ("support", "2"), ("a", "2"), ("f", "2")] {
+        assert_eq!(series.get(&*of(application)), Some(&count), "{application}\n{text}");
+    }
+    let table = r#"pgcovenant_table_statements_total{datname="shop",schemaname="public",relname="customers",operation="select"}"#;
+    assert_eq!(series.get(table), Some(&"18"));
+    assert_eq!(series.get(r#"pgcovenant_analysis_total{result="cached"}"#), Some(&"17"));
+    let last = r#"pgcovenant_sensitive_access_total{datname="shop",schemaname="public",relname="customers",column="fax",classification="restricted",outcome="clear_allowed"}"#;
+    assert_eq!(series.get(last), Some(&"18"));
+}
+
+#[test]
+fn a_report_that_comes_with_another_decision_or_database_is_counted_as_what_it_is() {
+    let (observer, _folder) = observer(Caps::default());
+    let first = event(vec![statement(Vec::new(), Vec::new())], Decision::Allow);
+    observer.statement(&first);
+    observer.statement(&Event { decision: Decision::Deny, duration: None, ..first.clone() });
+    let elsewhere = Subject { database: "other".into(), ..(*first.subject).clone() };
+    observer.statement(&Event { subject: Arc::new(elsewhere), ..first });
+    let text = observer.render();
+    for (database, decision) in [("shop", "allow"), ("shop", "deny"), ("other", "allow")] {
+        let name = format!(
+            r#"pgcovenant_statements_total{{datname="{database}",application="billing",operation="select",decision="{decision}"}}"#
+        );
+        assert_eq!(series(&text).get(&*name), Some(&"1"), "{name}\n{text}");
+    }
+}
+
+#[test]
+fn a_classified_column_that_no_rule_is_about_is_shown_unexpectedly() {
+    let (observer, _folder) = observer(Caps::default());
+    let clear = || ColumnUse { decided: false, rule: None, ..column("ssn", Outcome::Clear) };
+    let uses = [
+        (ColumnUse { decided: true, ..clear() }, "clear_allowed"),
+        (ColumnUse { access: Access::Write, ..clear() }, "clear_allowed"),
+        (clear(), "clear_unexpected"),
+        (ColumnUse { outcome: Outcome::WouldDeny, ..clear() }, "would_deny"),
+        (ColumnUse { outcome: Outcome::Masked, ..clear() }, "masked"),
+    ];
+    for (used, outcome) in uses {
+        let before = sensitive(&observer.render(), outcome);
+        observer.statement(&event(vec![statement(Vec::new(), vec![used])], Decision::Allow));
+        assert_eq!(sensitive(&observer.render(), outcome), before + 1, "{outcome}");
+    }
+}
+
+fn sensitive(text: &str, outcome: &str) -> u32 {
+    let name = format!(
+        r#"pgcovenant_sensitive_access_total{{datname="shop",schemaname="public",relname="customers",column="ssn",classification="restricted",outcome="{outcome}"}}"#
+    );
+    series(text).get(&*name).map_or(0, |value| value.parse().unwrap())
+}
+
+#[test]
+fn names_of_a_contract_have_their_series_though_traffic_came_first() {
+    let (observer, _folder) = observer(Caps { relations: 3, applications: 0, ..Caps::default() });
+    let statement_on = |name: &str| event(vec![statement(vec![relation(1, name)], Vec::new())], Decision::Allow);
+    for number in 0..10 {
+        observer.statement(&statement_on(&format!("table_{number}")));
+    }
+    observer.statement(&statement_on("customers"));
+    assert!(!observer.render().contains("relname=\"customers\""), "there are three already");
+    observer.names_known(&bundle(&["orders"]));
+    for name in ["customers", "orders", "table_9", "table_1"] {
+        observer.statement(&statement_on(name));
+    }
+    let text = observer.render();
+    let of = |name: &str| {
+        let schema = if name == "__other__" { name } else { "public" };
+        format!(
+            r#"pgcovenant_table_statements_total{{datname="shop",schemaname="{schema}",relname="{name}",operation="select"}}"#
+        )
+    };
+    for (name, count) in [("customers", "1"), ("orders", "1"), ("table_1", "2"), ("__other__", "9")] {
+        assert_eq!(series(&text).get(&*of(name)), Some(&count), "{name}\n{text}");
+    }
+    assert_eq!(series(&text).get(r#"pgcovenant_label_values{label="relname"}"#), Some(&"5"));
+}
+
+#[test]
+fn open_sessions_are_as_many_as_there_are() {
+    let (observer, _folder) = observer(Caps { applications: 2, ..Caps::default() });
+    let subjects: Vec<_> = ["a", "b", "c", "d", "a"].map(subject).into();
+    subjects.iter().for_each(|subject| observer.session_opened(subject));
+    let open = |application: &str| {
+        let text = observer.render();
+        let name = format!(r#"pgcovenant_client_connections{{datname="shop",application="{application}"}}"#);
+        series(&text).get(&*name).map(|value| (*value).to_owned())
+    };
+    assert_eq!(["a", "b", "__other__"].map(open), ["2", "1", "2"].map(|open| Some(open.to_owned())));
+    assert!(observer.render().contains("pgcovenant_server_connections{datname=\"shop\"} 5\n"));
+    subjects.iter().for_each(|subject| observer.session_closed(subject));
+    assert_eq!(["a", "b", "__other__"].map(open), [Some("0".to_owned()), Some("0".to_owned()), None]);
+}
+
+#[test]
+fn one_series_stands_for_a_table_of_several_contracts() {
+    let other = "apiVersion: v3.1.0\nkind: DataContract\nid: other\nversion: 9.0.0\nstatus: draft
+servers: [{server: s, type: postgresql, host: db, port: 5432, database: shop, schema: public}]
+schema: [{name: customers}]\n";
+    let one = bundle(&[]);
+    let files = [one.contracts().next().unwrap().file.clone(), SourceFile::new("b/other.odcs.yaml", other)];
+    let both = Bundle::from_sources(&files).0.unwrap();
+    let (observer, _folder) = observer(Caps::default());
+    observer.contracts_loaded(&both);
+    let text = observer.render();
+    let tables: Vec<_> = text.lines().filter(|line| line.starts_with("pgcovenant_table_info{")).collect();
+    assert_eq!(tables.len(), 1, "{tables:?}");
+    assert!(tables[0].contains("contract=\"other\"") && tables[0].contains("team=\"none\""), "{tables:?}");
+    assert_eq!(text.matches("pgcovenant_contract_info{").count(), 2);
+    let digest = |bundle: &Bundle| super::in_force::digest(bundle);
+    assert_ne!(digest(&one), digest(&both));
+    let moved: Vec<_> =
+        files.iter().rev().map(|file| SourceFile::new(&format!("/etc/{}", file.name()), &file.text)).collect();
+    assert_eq!(digest(&both), digest(&Bundle::from_sources(&moved).0.unwrap()), "where the files lie does not matter");
 }
 
 #[test]

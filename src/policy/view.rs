@@ -97,6 +97,8 @@ pub struct ColumnRule {
     pub lifecycle: Option<Arc<Lifecycle>>,
     /// The ODCS classification, where it is worth counting access (`confidential`, `restricted` …).
     pub classification: Option<Arc<str>>,
+    /// Some rule in force is about the column, whoever the rule is about: a subject who sees it is meant to.
+    pub decided: bool,
 }
 
 /// What a subject gets of a column.

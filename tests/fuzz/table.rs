@@ -65,6 +65,7 @@ fn governed_view() -> SubjectView {
         shadow: None,
         lifecycle: None,
         classification: None,
+        decided: true,
     };
     let mask = || Effect::Mask(Arc::new(MaskExpression::new("left", vec!["pg_catalog.left(".into(), ", 1)".into()])));
     let rules = |columns| Arc::new(RelationRules { columns, ..RelationRules::default() });

@@ -87,6 +87,7 @@ async fn serve(config: Config, bundle: Arc<Bundle>) -> anyhow::Result<()> {
     let usage = usage::start(&config, &observer)?;
     let store = Arc::new(SnapshotStore::with_ledger(Arc::clone(&bundle), Arc::clone(observer.usage()) as _));
     let policies = Arc::new(Policies::new(config.policies.clone(), Arc::clone(&store), Arc::clone(&observer)));
+    observer.names_known(&bundle);
     policies.announce(&bundle, store.epoch());
     let certificates = Arc::new(Certificates::new(&config, &observer)?);
     let account = config

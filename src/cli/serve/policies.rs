@@ -45,6 +45,7 @@ impl Policies {
         match bundle {
             Some(bundle) if !errors => {
                 let bundle = Arc::new(bundle);
+                self.observer.names_known(&bundle);
                 let epoch = self.store.replace_bundle(Arc::clone(&bundle));
                 self.announce(&bundle, epoch);
                 tracing::info!(epoch, "policies loaded");
@@ -69,6 +70,7 @@ impl Policies {
             .map(|policy| PolicyVersion { name: policy.name.to_string(), version: policy.version.to_string() })
             .collect();
         self.observer.policy_loaded(epoch, versions);
+        self.observer.contracts_loaded(bundle);
         self.observer.deprecated_columns(&deprecated(bundle));
     }
 

@@ -3,13 +3,15 @@
 //! The published JSON Schema of the version decides whether a document is valid (`schema`); what is valid is then
 //! read into plain values. Our own extension lives in `customProperties` and is read with strict keys:
 //! `pgcovenantLifecycle` of a property or an object, `pgcovenantIndexes` and `pgcovenantViewDigest` of an object,
-//! `pgcovenantFunctions` and `pgcovenantSchemaVersion` of the contract.
+//! `pgcovenantFunctions`, `pgcovenantSchemaVersion` and `pgcovenantTeam` of the contract, and `pgcovenantCriticality`
+//! of the contract or an object.
 
 mod catalog;
 mod lifecycle;
 mod promises;
 mod read;
 mod schema;
+mod service;
 pub mod types;
 
 pub use catalog::to_catalog;
@@ -17,6 +19,7 @@ pub use read::read;
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::lifecycle::Retirement;
 use super::migrations::Tool;
@@ -27,8 +30,14 @@ use super::source::SourceFile;
 pub struct Contract {
     /// `id`.
     pub id: Box<str>,
+    /// `name`.
+    pub given_name: Option<Box<str>>,
     /// `version`.
     pub version: Box<str>,
+    /// `status`: `draft`, `active` …
+    pub status: Box<str>,
+    /// Whose the data is: the name of the `team`, or `pgcovenantTeam`.
+    pub team: Option<Box<str>>,
     /// The file it was read from.
     pub file: SourceFile,
     /// The databases that it is about, by its PostgreSQL servers.
@@ -92,6 +101,10 @@ pub struct Entity {
     pub indexes: Option<Vec<Vec<Box<str>>>>,
     /// Of the query of a view (`pgcovenantViewDigest`).
     pub view_digest: Option<Box<str>>,
+    /// How much depends on it (`pgcovenantCriticality`): `low`, `medium`, `high` or `critical`.
+    pub criticality: Option<Box<str>>,
+    /// What the 95th percentile of a statement's time is to be (`slaProperties`).
+    pub latency_target: Option<Duration>,
 }
 
 /// Columns that refer to columns of another table.
@@ -135,6 +148,11 @@ pub struct Field {
 }
 
 impl Contract {
+    /// What people call it: its name, or its id.
+    pub fn name(&self) -> &str {
+        self.given_name.as_deref().unwrap_or(&self.id)
+    }
+
     /// Whether it is about that database.
     pub fn covers(&self, database: &str) -> bool {
         self.places.iter().any(|place| &*place.database == database)

@@ -5,6 +5,7 @@
 
 use super::lifecycle::{self, Of};
 use super::promises::{self, Names};
+use super::service::{self, Targets};
 use super::{Contract, Entity, EntityKind, Field, Place, schema, types};
 use crate::model::source::{Entry, Node, Problems, Value, list, nearest, non_empty, parse};
 
@@ -14,6 +15,8 @@ const LIFECYCLE: &str = "pgcovenantLifecycle";
 const FUNCTIONS: &str = "pgcovenantFunctions";
 const SCHEMA_VERSION: &str = "pgcovenantSchemaVersion";
 const INDEXES: &str = "pgcovenantIndexes";
+const TEAM: &str = "pgcovenantTeam";
+const CRITICALITY: &str = "pgcovenantCriticality";
 const VIEW_DIGEST: &str = "pgcovenantViewDigest";
 
 /// The contract in a file; none if it has errors.
@@ -21,13 +24,17 @@ pub fn read(problems: &mut Problems<'_>) -> Option<Contract> {
     let file = problems.file();
     let document = parse(file, problems)?;
     schema::validate(&document, problems);
-    let own = Extensions::of(&document, &[FUNCTIONS, SCHEMA_VERSION], "a contract", problems);
+    let own = Extensions::of(&document, &[FUNCTIONS, SCHEMA_VERSION, TEAM, CRITICALITY], "a contract", problems);
+    let criticality = service::criticality(own.get(CRITICALITY), problems);
     let contract = Contract {
         id: text(&document, "id").unwrap_or_default(),
+        given_name: text(&document, "name").filter(|name| !name.is_empty()),
         version: text(&document, "version").unwrap_or_default(),
+        status: text(&document, "status").unwrap_or_default(),
+        team: service::team(&document, own.get(TEAM), problems),
         file: file.clone(),
         places: places(&document, problems),
-        entities: entities(&document, problems),
+        entities: entities(&document, criticality.as_deref(), problems),
         functions: functions(own.get(FUNCTIONS), problems),
         schema_version: own.get(SCHEMA_VERSION).and_then(|entry| promises::schema_version(&entry.node, problems)),
     };
@@ -60,8 +67,9 @@ fn places(document: &Node, problems: &mut Problems<'_>) -> Vec<Place> {
     places
 }
 
-fn entities(document: &Node, problems: &mut Problems<'_>) -> Vec<Entity> {
+fn entities(document: &Node, general: Option<&str>, problems: &mut Problems<'_>) -> Vec<Entity> {
     let mut entities: Vec<Entity> = Vec::new();
+    let targets = Targets::of(document, problems);
     let names = Names::of(document);
     for node in document.get("schema").map_or(&[][..], Node::items) {
         let Some(written) = text(node, "physicalName").or_else(|| text(node, "name")) else { continue };
@@ -74,7 +82,7 @@ fn entities(document: &Node, problems: &mut Problems<'_>) -> Vec<Entity> {
             Some(_) | None => EntityKind::Table,
         };
         let fields = fields(node, problems);
-        let own = Extensions::of(node, &[LIFECYCLE, INDEXES, VIEW_DIGEST], "an object", problems);
+        let own = Extensions::of(node, &[LIFECYCLE, INDEXES, VIEW_DIGEST, CRITICALITY], "an object", problems);
         let retirement = own.get(LIFECYCLE).and_then(|entry| lifecycle::read(&entry.node, Of::Table, problems));
         let relationships = names.relationships(node, problems);
         let indexes = own.get(INDEXES).map(|entry| promises::indexes(&entry.node, problems));
@@ -84,7 +92,19 @@ fn entities(document: &Node, problems: &mut Problems<'_>) -> Vec<Entity> {
             continue;
         }
         let tags = tags(node);
-        entities.push(Entity { schema, name, kind, tags, fields, retirement, relationships, indexes, view_digest });
+        entities.push(Entity {
+            schema,
+            name,
+            kind,
+            tags,
+            fields,
+            retirement,
+            relationships,
+            indexes,
+            view_digest,
+            criticality: service::criticality(own.get(CRITICALITY), problems).or_else(|| general.map(Into::into)),
+            latency_target: targets.target(node),
+        });
     }
     entities
 }
@@ -194,7 +214,8 @@ impl<'n> Extensions<'n> {
                     Some(meant) if meant != word => format!("did you mean `{meant}`?"),
                     _ => format!(
                         "{LIFECYCLE} belongs to a property or an object, {INDEXES} and {VIEW_DIGEST} to an object, \
-                         {FUNCTIONS} and {SCHEMA_VERSION} to the contract."
+                         {FUNCTIONS}, {SCHEMA_VERSION} and {TEAM} to the contract, {CRITICALITY} to the contract or \
+                         an object."
                     ),
                 };
                 problems.error_with(&name.span, format!("{what} has no extension `{word}`"), help);

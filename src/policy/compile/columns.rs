@@ -22,6 +22,8 @@ pub(super) struct Applied<'a> {
     database: &'a str,
     groups: Vec<&'a Group>,
     rules: Vec<Concern<'a>>,
+    /// Rules in force, whoever they are about.
+    in_force: Vec<Concern<'a>>,
     grants: Vec<&'a WriteGrant>,
     entities: HashMap<(&'a str, &'a str), Vec<(&'a Group, &'a Entity)>>,
     occasion: Occasion<'a>,
@@ -66,6 +68,7 @@ impl<'a> Applied<'a> {
             database,
             groups,
             rules: Vec::new(),
+            in_force: Vec::new(),
             grants: Vec::new(),
             entities: HashMap::new(),
             occasion,
@@ -77,6 +80,8 @@ impl<'a> Applied<'a> {
             for policy in &group.policies {
                 let concerning = policy.rules.iter().filter(|rule| rule.mode != Mode::Off && concerns(rule));
                 applied.rules.extend(concerning.map(|rule| Concern { group, policy, rule }));
+                let in_force = policy.rules.iter().filter(|rule| rule.mode == Mode::Enforce);
+                applied.in_force.extend(in_force.map(|rule| Concern { group, policy, rule }));
             }
         }
         applied
@@ -258,6 +263,13 @@ impl<'a> Applied<'a> {
             let known = self.entities.get(&(&*relation.schema, &*relation.name)).into_iter().flatten();
             let mut fields = known.flat_map(|(_, entity)| &entity.fields).filter(|field| &*field.name == column);
             fields.find_map(|field| field.classification.clone())
+        })
+    }
+
+    /// Whether some rule in force is about a column of these relations, be it for others than the subject.
+    pub(super) fn is_decided<'r>(&self, mut relations: impl Iterator<Item = &'r Relation>, column: &str) -> bool {
+        relations.any(|relation| {
+            self.in_force.iter().any(|concern| self.selects(concern, &relation.schema, &relation.name, column))
         })
     }
 

@@ -39,7 +39,7 @@ fn relation(rules: &RelationRules, hasher: &mut DefaultHasher) {
     opaque.hash(hasher);
     star_omits_denied.hash(hasher);
     shown.hash(hasher);
-    for (attnum, ColumnRule { effect, predicates, reason, shadow, lifecycle, classification }) in columns {
+    for (attnum, ColumnRule { effect, predicates, reason, shadow, lifecycle, classification, decided }) in columns {
         attnum.hash(hasher);
         match effect {
             Effect::Allow => 0u8.hash(hasher),
@@ -51,5 +51,6 @@ fn relation(rules: &RelationRules, hasher: &mut DefaultHasher) {
         shadow.hash(hasher);
         lifecycle.hash(hasher);
         classification.hash(hasher);
+        decided.hash(hasher);
     }
 }

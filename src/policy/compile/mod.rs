@@ -161,8 +161,12 @@ impl Protection {
             if let Some(decided) = enforced.filter(|decided| decided.effect == Effect::Deny) {
                 denied.push(decided.omit_on_star);
             }
-            let classification = applied.classification(self.family.with_ancestors(catalog, relation), &column.name);
-            let rule = self.column_rule(id, enforced, classification);
+            let family = || self.family.with_ancestors(catalog, relation);
+            let classification = applied.classification(family(), &column.name);
+            let rule = self.column_rule(id, enforced, classification).map(|rule| ColumnRule {
+                decided: rule.classification.is_some() && applied.is_decided(family(), &column.name),
+                ..rule
+            });
             rules.columns.extend(rule.map(|rule| (column.attnum, rule)));
         }
         rules.star_omits_denied = !denied.is_empty() && denied.iter().all(|omit| *omit);
@@ -182,6 +186,7 @@ impl Protection {
             shadow: self.shadow_finding(id, enforced),
             lifecycle: self.lifecycles.of_column(id),
             classification: classification.filter(|word| !NOT_SENSITIVE.contains(&&*word.to_lowercase())),
+            decided: false,
         };
         let silent = rule.effect == Effect::Allow
             && rule.shadow.is_none()
