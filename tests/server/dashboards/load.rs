@@ -114,7 +114,10 @@ impl Busy {
         self.owner.rows("SELECT * FROM orders WHERE total_amount > 1").await;
         self.owner.rows("SELECT email, ssn FROM customers LIMIT 1").await;
         self.owner.simple("DO $$ BEGIN PERFORM 1; END $$").await.unwrap();
-        self.owner.simple(&format!("SET application_name = 'report {round}'")).await.unwrap();
+        // More names than there is room for.
+        for name in 0..20 {
+            self.owner.simple(&format!("SET application_name = 'report {round} {name}'")).await.unwrap();
+        }
     }
 
     async fn migrate(&self, round: u64) {

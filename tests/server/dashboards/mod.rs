@@ -4,6 +4,7 @@ mod load;
 mod pages;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::support::{project, prometheus::Prometheus, prometheus::PrometheusOptions};
@@ -116,13 +117,8 @@ fn every_metric_is_one_that_the_program_has() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_question_of_every_page_has_an_answer() {
     let Some(busy) = Busy::start().await else { return };
-    let rules = std::fs::read_dir(project("deploy/prometheus")).unwrap().map(|entry| entry.unwrap().path());
-    let rules = rules.filter(|path| {
-        let text = std::fs::read_to_string(path).unwrap();
-        text.contains("\ngroups:") && !path.display().to_string().contains("_test")
-    });
     let options =
-        PrometheusOptions { targets: vec![busy.admin_port()], rules: rules.collect(), ..PrometheusOptions::default() };
+        PrometheusOptions { targets: vec![busy.admin_port()], rules: rules(), ..PrometheusOptions::default() };
     let Some(prometheus) = Prometheus::start(&options) else { return };
     let known: Vec<_> = Page::all().iter().flat_map(Page::questions).filter(is_known).collect();
     assert!(known.len() > 100, "only {} questions", known.len());
@@ -135,15 +131,29 @@ async fn every_question_of_every_page_has_an_answer() {
         if open.is_empty() {
             break;
         }
-        assert!(Instant::now() < until, "{} questions without an answer:\n{open:#?}\n{}", open.len(), busy.log());
+        assert!(Instant::now() < until, "without an answer:\n{}\n{}", listed(&open), busy.log());
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
+}
+
+/// The files of alerts and recording rules.
+fn rules() -> Vec<PathBuf> {
+    let folders = [project("deploy/prometheus"), project("deploy/prometheus/rules")];
+    let files = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten();
+    let files = files.map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
+    files
+        .filter(|path| {
+            let text = std::fs::read_to_string(path).unwrap();
+            text.contains("\ngroups:") && !path.display().to_string().contains("_test")
+        })
+        .collect()
 }
 
 /// Names and labels that the program's metrics have.
 fn declared() -> BTreeMap<String, String> {
     let golden = std::fs::read_to_string(project("tests/golden/metrics.txt")).unwrap();
-    let labels = golden.lines().filter_map(|line| line.strip_prefix("# LABELS ")?.split_once(' '));
+    let labels = golden.lines().filter_map(|line| line.strip_prefix("# LABELS "));
+    let labels = labels.map(|line| line.split_once(' ').unwrap_or((line, "")));
     labels.map(|(name, labels)| (name.to_owned(), labels.to_owned())).collect()
 }
 
@@ -163,6 +173,10 @@ fn is_known(question: &Question) -> bool {
 /// What a histogram's series end with.
 fn is_series(rest: &str) -> bool {
     ["", "_bucket", "_sum", "_count"].contains(&rest)
+}
+
+fn listed(questions: &[Question]) -> String {
+    questions.iter().map(|question| format!("{question:?}\n")).collect()
 }
 
 fn answered(prometheus: &Prometheus, question: &Question, database: &str) -> bool {
