@@ -1,11 +1,8 @@
 //! What an SRE sees: /metrics itself, and through a real Prometheus.
 
-use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
-use crate::support::process::{Process, Start};
-use crate::support::{free_port, http, shop};
+use crate::support::{Prometheus, PrometheusOptions, shop};
 
 #[tokio::test]
 async fn statements_are_counted_by_table_and_operation() {
@@ -75,57 +72,16 @@ async fn what_clients_name_does_not_grow_the_metrics() {
     assert!(after < before + 200, "{before} series, then {after}");
 }
 
-const PROMETHEUS: &str = "/usr/bin/prometheus";
-
-fn prometheus(directory: &Path, scraped: u16) -> (Process, u16) {
-    let port = free_port();
-    let config = directory.join("prometheus.yml");
-    let target = format!(
-        "global: {{scrape_interval: 500ms, scrape_timeout: 500ms}}\nscrape_configs:\n  - job_name: pgcovenant\n    static_configs: [{{targets: [\"127.0.0.1:{scraped}\"]}}]\n"
-    );
-    fs::write(&config, target).unwrap();
-    let command = [
-        PROMETHEUS.into(),
-        format!("--config.file={}", config.display()),
-        format!("--storage.tsdb.path={}", directory.join("data").display()),
-        format!("--web.listen-address=127.0.0.1:{port}"),
-    ];
-    let process = Process::start(Start {
-        command: command.to_vec(),
-        environment: Vec::new(),
-        log: &directory.join("prometheus.log"),
-        signal: "KILL",
-        litter: None,
-    });
-    (process, port)
-}
-
 #[tokio::test]
 async fn a_real_prometheus_reads_them() {
     let Some(shop) = shop("prometheus") else { return };
-    if !Path::new(PROMETHEUS).exists() {
-        assert!(std::env::var_os("PGCOVENANT_REQUIRE_PG").is_none(), "{PROMETHEUS} is not installed");
-        eprintln!("skipped: {PROMETHEUS} is not installed");
-        return;
-    }
     let (proxy, _policies) = shop.proxy();
     let app = shop.via(&proxy, "shop_app").await;
     app.rows("SELECT count(*) FROM payments").await;
-    let directory = tempfile::tempdir().unwrap();
-    let (process, port) = prometheus(directory.path(), proxy.admin_port());
+    let options = PrometheusOptions { targets: vec![proxy.admin_port()], ..PrometheusOptions::default() };
+    let Some(prometheus) = Prometheus::start(&options) else { return };
     let question =
-        "/api/v1/query?query=pgcovenant_table_statement_duration_seconds_count%7Brelname%3D%22payments%22%7D";
-    for _ in 0..100 {
-        if let Some((200, body)) = http::get(port, question) {
-            let answer: serde_json::Value = serde_json::from_str(&body).unwrap();
-            let first = &answer["data"]["result"][0];
-            if first["value"][1] == "1" {
-                assert_eq!(first["metric"]["datname"], shop.database.as_str());
-                assert_eq!(first["metric"]["operation"], "select");
-                return;
-            }
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-    panic!("Prometheus has no such series:\n{}", process.log());
+        "sum by (datname, operation) (pgcovenant_table_statement_duration_seconds_count{relname=\"payments\"})";
+    let counted = prometheus.until(question, |series| series.value == 1.0).await;
+    assert!(counted.has(&[("datname", &shop.database), ("operation", "select")]), "{counted:?}");
 }

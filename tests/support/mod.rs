@@ -10,6 +10,7 @@ pub mod http;
 pub mod knock;
 pub mod postgres;
 pub mod process;
+pub mod prometheus;
 pub mod proxy;
 pub mod raw;
 pub mod shop;
@@ -17,6 +18,7 @@ pub mod splitter;
 pub mod sql;
 
 pub use postgres::{Auth, Cluster, ClusterOptions};
+pub use prometheus::{Prometheus, PrometheusOptions};
 pub use proxy::{Proxy, ProxyOptions};
 pub use shop::{Shop, shop};
 

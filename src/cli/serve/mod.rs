@@ -147,6 +147,7 @@ async fn serve(config: Config, bundle: Arc<Bundle>) -> anyhow::Result<()> {
         audit.reopen_audit();
     }));
     signals::ready();
+    tokio::spawn(signals::keep_alive());
     proxy.serve(phases).await;
     signals.abort();
     admin.abort();
