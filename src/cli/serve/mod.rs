@@ -147,6 +147,7 @@ async fn serve(config: Config, bundle: Arc<Bundle>, file: &Path, logging: Arc<Lo
         logging.reload(&file);
     }));
     signals::ready();
+    tokio::spawn(signals::keep_alive());
     proxy.serve(phases).await;
     signals.abort();
     admin.abort();
