@@ -3,6 +3,7 @@
 pub mod auth;
 pub mod drift;
 pub mod file;
+pub mod labels;
 pub mod network;
 pub mod state;
 
@@ -43,6 +44,8 @@ pub struct Config {
     pub state: Option<state::State>,
     /// Comparing databases with their contracts.
     pub drift: drift::Drift,
+    /// How many values the labels of metrics may have.
+    pub labels: labels::Labels,
     /// Bounds.
     pub limits: Limits,
 }

@@ -27,6 +27,8 @@ mod tls;
 mod tools;
 mod auth;
 mod drivers;
+mod accuracy;
+mod cardinality;
 mod metrics;
 mod masking;
 mod pages;

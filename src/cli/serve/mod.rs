@@ -20,6 +20,7 @@ use super::Serve;
 use super::input::Input;
 use crate::admin::http::{self, AdminState, NotReady};
 use crate::config::Config;
+use crate::config::labels::Labels;
 use crate::engine::cache::VerdictCache;
 use crate::observe::metrics::Caps;
 use crate::observe::observer::Observer;
@@ -83,7 +84,7 @@ fn start_logging() {
 }
 
 async fn serve(config: Config, bundle: Arc<Bundle>) -> anyhow::Result<()> {
-    let observer = Arc::new(Observer::new(config.audit.as_deref(), Caps::default())?);
+    let observer = Arc::new(Observer::new(config.audit.as_deref(), caps(&config.labels))?);
     let usage = usage::start(&config, &observer)?;
     let store = Arc::new(SnapshotStore::with_ledger(Arc::clone(&bundle), Arc::clone(observer.usage()) as _));
     let policies = Arc::new(Policies::new(config.policies.clone(), Arc::clone(&store), Arc::clone(&observer)));
@@ -146,6 +147,12 @@ async fn serve(config: Config, bundle: Arc<Bundle>) -> anyhow::Result<()> {
     usage.stop();
     tracing::info!("stopped");
     Ok(())
+}
+
+/// The limits of labels.
+fn caps(labels: &Labels) -> Caps {
+    let Labels { databases, relations, applications, columns, consumers, indexes, rules } = *labels;
+    Caps { databases, relations, applications, columns, consumers, indexes, rules }
 }
 
 fn verifiers(config: &Config, account: Option<&ServiceAccount>) -> anyhow::Result<Verifiers> {
