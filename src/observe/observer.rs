@@ -1,16 +1,19 @@
 //! The recorder of the running proxy: turns events into series and audit records.
 
-use std::collections::BTreeMap;
+mod files;
+mod structure;
+
+pub use files::DeprecatedColumn;
+
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::audit::{Audit, AuditCounters, PolicyHistory, PolicyVersion};
+use super::audit::{Audit, AuditCounters, PolicyHistory};
 use super::event::{Decision, Event, Recorder};
 use super::handles::Handles;
-use super::in_force;
 use super::labels::OTHER;
 use super::metrics::{Analysis, Caps, Guarded, Metrics};
 use super::registry;
@@ -18,10 +21,6 @@ use super::shapes::Shapes;
 use super::usage::Usage;
 use crate::engine::report::{Outcome, Report};
 use crate::model::activity::Activity;
-use crate::model::divergence::Divergence;
-use crate::model::drift::Finding;
-use crate::model::migrations::History;
-use crate::policy::compile::Bundle;
 use crate::policy::subject::Subject;
 
 /// Why recording cannot begin.
@@ -38,23 +37,6 @@ pub enum ObserverError {
         /// What the system says.
         cause: io::Error,
     },
-}
-
-/// A column or, with an empty name of the column, a table on its way out, for `pgcovenant_deprecated_column_info`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeprecatedColumn {
-    /// The database.
-    pub database: String,
-    /// The schema.
-    pub schema: String,
-    /// The relation.
-    pub relation: String,
-    /// The column.
-    pub column: String,
-    /// The phase that holds for everybody who is not told apart: `deprecated`, `sunset` …
-    pub phase: &'static str,
-    /// The planned date, empty if there is none.
-    pub sunset: String,
 }
 
 /// Counts and audits everything that is reported.
@@ -148,52 +130,6 @@ impl Observer {
         }
     }
 
-    /// Policies and contracts were loaded and are in force from `epoch` on.
-    pub fn policy_loaded(&self, epoch: u64, policies: Vec<PolicyVersion>) {
-        let pairs: Vec<_> = policies.iter().map(|policy| (policy.name.clone(), policy.version.clone())).collect();
-        self.metrics.set_policies(&pairs);
-        self.history.add(epoch, policies);
-        self.metrics.counter(&registry::POLICY_RELOADS, &["success"]).increment(1);
-        self.metrics.gauge(&registry::POLICY_RELOAD_SUCCESSFUL, &[]).set(1.0);
-        self.metrics.gauge(&registry::POLICY_RELOAD_TIMESTAMP, &[]).set(seconds_now());
-        // Exact up to 2^53 reloads.
-        self.metrics.gauge(&registry::POLICY_EPOCH, &[]).set(epoch as f64);
-    }
-
-    /// Admits the names of contracts and policies, before traffic can take their places. To be called before they are in
-    /// force, so that nothing is counted under another name.
-    pub fn names_known(&self, bundle: &Bundle) {
-        self.metrics.reserve(in_force::names(bundle));
-    }
-
-    /// Replaces what is said of the contracts in force and their tables.
-    pub fn contracts_loaded(&self, bundle: &Bundle) {
-        let (contracts, tables) = (in_force::contracts(bundle), in_force::tables(bundle));
-        self.metrics.set_contracts(&in_force::digest(bundle), &contracts, &tables);
-    }
-
-    /// The files were refused; what was in force stays.
-    pub fn policy_refused(&self) {
-        self.metrics.counter(&registry::POLICY_RELOADS, &["failure"]).increment(1);
-        self.metrics.gauge(&registry::POLICY_RELOAD_SUCCESSFUL, &[]).set(0.0);
-    }
-
-    /// The certificates of both hops were read; that of ours, if there is one, expires at this time.
-    pub fn certificates_loaded(&self, expiry: Option<jiff::Timestamp>) {
-        if let Some(expiry) = expiry {
-            self.metrics.gauge(&registry::TLS_EXPIRY, &[]).set(expiry.as_second() as f64);
-        }
-        self.metrics.counter(&registry::TLS_RELOADS, &["success"]).increment(1);
-        drop(self.metrics.counter(&registry::TLS_RELOADS, &["failure"]));
-        self.metrics.gauge(&registry::TLS_RELOAD_SUCCESSFUL, &[]).set(1.0);
-    }
-
-    /// A certificate cannot be used; what was in force stays.
-    pub fn certificates_refused(&self) {
-        self.metrics.counter(&registry::TLS_RELOADS, &["failure"]).increment(1);
-        self.metrics.gauge(&registry::TLS_RELOAD_SUCCESSFUL, &[]).set(0.0);
-    }
-
     /// The server can be reached.
     pub fn upstream_reached(&self) {
         self.metrics.gauge(&registry::UPSTREAM_UP, &[]).set(1.0);
@@ -204,50 +140,6 @@ impl Observer {
         self.metrics.gauge(&registry::UPSTREAM_UP, &[]).set(0.0);
     }
 
-    /// Replaces the list of columns on their way out.
-    pub fn deprecated_columns(&self, columns: &[DeprecatedColumn]) {
-        let values = |c: &DeprecatedColumn| {
-            let [schema, relation, column] =
-                self.metrics.column_labels(&c.database, [&c.schema, &c.relation, &c.column]);
-            let database = Arc::clone(&self.metrics.database(&c.database).name);
-            (database, schema, relation, column, c.phase, c.sunset.clone())
-        };
-        let mut rows: Vec<_> = columns.iter().map(values).collect();
-        rows.sort();
-        rows.dedup();
-        let rows: Vec<_> = rows.iter().map(|(d, s, r, c, phase, sunset)| [&**d, s, r, c, phase, sunset]).collect();
-        self.metrics.set_deprecated(&rows);
-    }
-
-    /// A database was compared with its contracts at that moment.
-    pub fn drift(&self, database: &str, findings: &[Finding], histories: &[History], now: jiff::Timestamp) {
-        let name = Arc::clone(&self.metrics.database(database).name);
-        let mut counts: BTreeMap<(Arc<str>, &str, &str), usize> = BTreeMap::new();
-        for finding in findings {
-            let relation: Arc<str> = match &*finding.relation {
-                "" => "".into(),
-                relation => {
-                    let [_, relation] = self.metrics.relation(Guarded::Relation, database, &finding.schema, relation);
-                    relation
-                }
-            };
-            *counts.entry((relation, finding.kind.as_str(), finding.severity.as_str())).or_default() += 1;
-        }
-        let items: Vec<_> = counts
-            .iter()
-            .map(|((relation, kind, severity), count)| ([&**relation, *kind, *severity], *count))
-            .collect();
-        let versions: Vec<_> = histories
-            .iter()
-            .map(|history| {
-                let version = if history.version.is_empty() { "none" } else { &history.version };
-                [history.tool.as_str(), version, history.state.as_str()]
-            })
-            .collect();
-        self.metrics.set_drift(&name, &items, &versions);
-        self.metrics.gauge(&registry::DRIFT_LAST_CHECK, &[&name]).set(now.as_second() as f64);
-    }
-
     /// A catalog was read, or could not be.
     pub fn catalog_read(&self, database: &str, result: Result<(), ()>, took: Duration) {
         let name = Arc::clone(&self.metrics.database(database).name);
@@ -255,21 +147,6 @@ impl Observer {
         self.metrics.counter(&registry::CATALOG_REFRESHES, &[&name, word]).increment(1);
         self.metrics.gauge(&registry::CATALOG_REFRESH_SUCCESSFUL, &[&name]).set(value);
         self.metrics.observe(&registry::CATALOG_REFRESH_DURATION, &[], took);
-    }
-
-    /// Redirected columns of a database were compared with their replacements.
-    pub fn divergence(&self, found: &Divergence) {
-        let database = Arc::clone(&self.metrics.database(&found.database).name);
-        let labelled = found.pairs.iter().filter_map(|(pair, compared)| {
-            let labels = |column| self.metrics.column_labels(&found.database, [&pair.schema, &pair.relation, column]);
-            let ([schema, relation, column], [.., replacement]) = (labels(&pair.column), labels(&pair.replacement));
-            let labels = [&database, &schema, &relation, &column, &replacement].map(|label| label.to_string());
-            Some((labels, (*compared)?))
-        });
-        let mut pairs: Vec<_> = labelled.collect();
-        // Beyond the limits of labels, pairs look alike: one of them stands for all.
-        pairs.dedup_by(|one, other| one.0 == other.0);
-        self.metrics.pairs.set(&found.database, pairs);
     }
 
     /// Tables and indexes were used.
