@@ -10,7 +10,7 @@ use super::audit::verify::verify;
 use super::event::{Decision, Event, Recorder};
 use super::metrics::Caps;
 use super::observer::{DeprecatedColumn, Observer};
-use super::registry::METRICS;
+use super::registry::{METRICS, Metric};
 use crate::engine::report::{
     Access, ColumnUse, DdlChange, DdlReport, Operation, Outcome, RelationUse, Report, StatementReport, Touches,
 };
@@ -291,6 +291,30 @@ fn the_scrape_has_exactly_the_declared_metrics() {
     let rendered: BTreeSet<_> =
         heads.iter().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
     assert_eq!(declared, rendered);
+}
+
+#[test]
+fn the_documentation_lists_every_metric() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/metrics.md");
+    let page = std::fs::read_to_string(&path).unwrap();
+    let (before, _) = page.split_once("every_metric`. -->\n").expect("the mark before the list");
+    let mut metrics = METRICS.to_vec();
+    metrics.sort_by_key(|metric| metric.name);
+    let line = |metric: &Metric| {
+        let labels: Vec<_> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+        let help = metric.help.replace("__other__", "`__other__`");
+        format!("| `{}` | {} | {} | {help} |\n", metric.name, metric.kind.as_str(), labels.join(", "))
+    };
+    let list: String = metrics.iter().map(line).collect();
+    let table = format!("| metric | type | labels | what it says |\n| --- | --- | --- | --- |\n{list}");
+    let wanted = format!("{before}every_metric`. -->\n\n{table}");
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, &wanted).unwrap();
+    }
+    assert!(
+        page == wanted || std::env::var_os("BLESS").is_some(),
+        "docs/metrics.md is out of date: run this with BLESS=1"
+    );
 }
 
 #[test]

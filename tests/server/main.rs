@@ -29,6 +29,8 @@ mod tools;
 mod auth;
 mod drivers;
 mod alerts;
+mod accuracy;
+mod cardinality;
 mod metrics;
 mod runbooks;
 mod masking;
