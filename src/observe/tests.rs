@@ -107,6 +107,7 @@ fn report_everything(observer: &Observer) {
     observer.statement(&changed(Decision::Allow));
     let unanalysed = StatementReport { unanalysed: Some("do_block"), ..statement(Vec::new(), Vec::new()) };
     observer.statement(&event(vec![unanalysed], Decision::Allow));
+    super::plans::tests::report_everything(observer);
     observer.session_opened(&subject("billing"));
     observer.connection_failed("tls");
     observer.policy_loaded(3, vec![PolicyVersion { name: "shop-privacy".into(), version: "4".into() }]);
