@@ -99,8 +99,7 @@ async fn prepared_statements_refusals_and_errors_are_spans_without_literals() {
     let support = shop.via(&proxy, "support").await;
     support.rows(&format!("SELECT email FROM customers WHERE name <> '{SECRET}'")).await;
     support.error(&within(&format!("SELECT ssn FROM customers WHERE name = '{SECRET}'"), "01")).await;
-    for text in ["SELEC '{}'", "SET standard_conforming_strings = '{}'", "SELECT '\"{}\"'::regclass"]
-    {
+    for text in ["SELEC '{}'", "SET standard_conforming_strings = '{}'", "SELECT '\"{}\"'::regclass"] {
         support.error(&text.replace("{}", SECRET)).await;
     }
 
