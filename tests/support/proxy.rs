@@ -35,8 +35,8 @@ pub struct ProxyOptions {
     pub upstream_more: String,
     /// See `upstream_more`.
     pub tls_more: String,
-    /// More keys of `audit`, such as `, sessions: true`.
-    pub audit_more: String,
+    /// The line of the audit, if it is not the usual one.
+    pub audit: Option<String>,
     /// More lines of configuration, such as `limits: {drain_timeout: 1s}`.
     pub more: String,
 }
@@ -238,7 +238,10 @@ fn text(cluster: &Cluster, options: &ProxyOptions, directory: &Path) -> String {
         options.listen.clone().unwrap_or_else(|| format!("listen: [{listen}]")),
         format!("upstream: {{{upstream}}}"),
         "admin: {listen: \"127.0.0.1:0\"}".to_owned(),
-        format!("audit: {{path: {}{}}}", directory.join("audit.jsonl").display(), options.audit_more),
+        options
+            .audit
+            .clone()
+            .unwrap_or_else(|| format!("audit: {{path: {}}}", directory.join("audit.jsonl").display())),
     ];
     if let Some(user) = options.service {
         lines.push(format!("service: {{user: {user}, password_env: PGCOVENANT_PASSWORD}}"));

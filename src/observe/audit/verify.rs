@@ -231,7 +231,8 @@ impl<'s> Walk<'s> {
                     self.find(Fault::Reordered, seq, next(known.seq), format!("line {}", stated.seq));
                     return;
                 } else if stated.seq > due {
-                    let missing = format!("lines {due} to {}", stated.seq - 1);
+                    let last = stated.seq - 1;
+                    let missing = if last == due { next(known.seq) } else { format!("lines {due} to {last}") };
                     self.find(Fault::Missing, seq, missing, format!("line {}", stated.seq));
                 } else if !linked {
                     let (expected, found) = (format!("prev {}", known.hash), format!("prev {}", stated.prev));
@@ -265,10 +266,9 @@ impl<'s> Walk<'s> {
         let Some(told) = wanted.then(|| serde_json::from_slice::<Told>(whole).ok()).flatten() else { return };
         match &*stated.kind {
             "lost" => self.verified.lost += told.records,
-            "removed" if stated.is_whole() => {
-                if self.before.as_ref().is_some_and(|(link, _)| told.last.as_ref() == Some(link)) {
-                    self.before = None;
-                }
+            "removed" => {
+                let whole = stated.is_whole();
+                self.before.take_if(|(link, _)| whole && told.last.as_ref() == Some(link));
             }
             "truncated" => {
                 let expected =
