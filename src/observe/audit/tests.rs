@@ -296,3 +296,30 @@ fn a_device_without_room_is_no_place_for_an_audit() {
     let error = Observer::new(Some("/dev/full".as_ref()), Caps::default()).unwrap_err();
     assert!(error.to_string().starts_with("cannot open the audit file \"/dev/full\": No space left"), "{error}");
 }
+
+#[test]
+fn what_somebody_else_has_written_into_the_file_is_found() {
+    use std::io::Write as _;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    let observer = observer(AuditOptions::of(&path));
+    fs::File::options().append(true).open(&path).unwrap().write_all(b"{\"type\":\"statement\"}\n").unwrap();
+    observer.statement(&refusal());
+    observer.shut_down();
+    assert_eq!(faults(std::slice::from_ref(&path)), [Fault::NotALine]);
+    assert_eq!(of_kind(&path, "truncated").len(), 0);
+}
+
+#[test]
+fn a_key_that_changes_leaves_what_was_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    let keyed = |key: &[u8]| AuditOptions { sealer: Sealer::new(Some(key)), ..AuditOptions::of(&path) };
+    for key in [b"one", b"two", b"one", b"two"] {
+        observer(keyed(key)).shut_down();
+    }
+    let kept = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+    let kept = kept.filter(|path| path.display().to_string().contains("unverified-"));
+    assert_eq!(kept.count(), 3);
+    assert_eq!(verify(&[path], None, &Sealer::new(Some(b"two"))).unwrap().findings, []);
+}

@@ -293,7 +293,8 @@ impl Writer {
             return Ok(());
         }
         let target = rotate::name(&log.path, log.first, now);
-        if let Err(error) = fs::rename(&log.path, &target) {
+        let free = if target.exists() { Err(io::ErrorKind::AlreadyExists.into()) } else { Ok(()) };
+        if let Err(error) = free.and_then(|()| fs::rename(&log.path, &target)) {
             tracing::warn!(path = %log.path.display(), %error, "cannot rotate the audit file; it goes on");
             self.rotate_at = Instant::now() + ROTATE_AGAIN;
             return Ok(());
