@@ -26,6 +26,7 @@ mod hostile;
 
 mod tls;
 mod tools;
+mod audit;
 mod auth;
 mod drivers;
 mod alerts;
