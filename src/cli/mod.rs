@@ -8,6 +8,7 @@ pub mod init;
 pub mod input;
 pub mod serve;
 pub mod test;
+pub mod top;
 pub mod usage;
 
 use std::path::PathBuf;
@@ -48,6 +49,8 @@ pub enum Command {
     Diff(diff::Diff),
     /// Tell who uses a column or a table, on what evidence. Works while the proxy runs.
     Usage(Usage),
+    /// Show which statement shapes run, how often and how long, live in the terminal.
+    Top(top::Top),
 }
 
 /// Which files to read.
@@ -257,6 +260,7 @@ pub fn run(cli: Cli, serve: impl FnOnce(Serve) -> anyhow::Result<ExitCode>) -> E
         Command::Init(arguments) => init::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Usage(arguments) => usage::run(&arguments),
+        Command::Top(arguments) => top::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {
         let mut stderr = std::io::stderr();

@@ -25,6 +25,7 @@ mod hostile;
 
 mod tls;
 mod tools;
+mod top;
 mod auth;
 mod drivers;
 mod metrics;
