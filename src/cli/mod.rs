@@ -10,6 +10,7 @@ pub mod init;
 pub mod input;
 pub mod serve;
 pub mod test;
+pub mod top;
 pub mod usage;
 
 use std::path::PathBuf;
@@ -54,6 +55,8 @@ pub enum Command {
     Usage(Usage),
     /// Ask a running proxy whether it is ready or alive; for health checks of containers.
     Health(health::Health),
+    /// Show which statement shapes run, how often and how long, live in the terminal.
+    Top(top::Top),
 }
 
 /// Which files to read.
@@ -265,6 +268,7 @@ pub fn run(cli: Cli, serve: impl FnOnce(Serve) -> anyhow::Result<ExitCode>) -> E
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Usage(arguments) => usage::run(&arguments),
         Command::Health(arguments) => health::run(&arguments),
+        Command::Top(arguments) => top::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {
         let mut stderr = std::io::stderr();

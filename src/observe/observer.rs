@@ -23,7 +23,7 @@ use super::traces::{self, SpanCounters, Traces};
 use super::usage::Usage;
 use crate::engine::report::{Outcome, Report};
 use crate::model::activity::Activity;
-use crate::model::plan::{NoPlan, Plan};
+use crate::model::plan::{AccessPath, NoPlan, Plan};
 use crate::policy::subject::Subject;
 
 /// Why recording cannot begin.
@@ -134,7 +134,14 @@ impl Observer {
     /// The server has told the plan of a sample, or there is none; its shape is asked for again after `every`.
     pub fn plan(&self, waiting: &Waiting, plan: Result<Plan, NoPlan>, every: Duration) {
         match plan {
-            Ok(plan) => self.plans.seen(&self.metrics, waiting, plan, every),
+            Ok(plan) => {
+                // One sequential scan says more than any number of others.
+                let is_seq = plan.accesses.iter().any(|access| access.path == AccessPath::Seq);
+                let first = plan.accesses.first().map_or(AccessPath::Other, |access| access.path);
+                let path = if is_seq { AccessPath::Seq } else { first };
+                waiting.shape.planned(path.as_str(), &plan.text);
+                self.plans.seen(&self.metrics, waiting, plan, every);
+            }
             Err(why) => self.plans.failed(&self.metrics, waiting, why, every),
         }
     }

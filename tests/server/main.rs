@@ -27,6 +27,7 @@ mod hostile;
 mod tls;
 mod tools;
 mod audit;
+mod top;
 mod auth;
 mod drivers;
 mod alerts;

@@ -281,7 +281,7 @@ fn sessions_and_policies_are_recorded() {
     let path = folder.path().join("audit.jsonl");
     let observer = observer(options(&path, |settings| settings.sessions = true));
     observer.policy_loaded(4, vec![PolicyVersion { name: "shop-privacy".into(), version: "4".into() }]);
-    observer.audit_policies(4, Some("0".repeat(64)));
+    observer.audit_policies(4, &Bundle::default());
     observer.session(9, &subject("billing"), true);
     observer.session(9, &subject("billing"), false);
     observer.shut_down();
