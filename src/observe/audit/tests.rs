@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -47,9 +48,20 @@ fn faults(paths: &[PathBuf]) -> Vec<Fault> {
     verified(paths).findings.iter().map(|finding| finding.fault).collect()
 }
 
+/// The lines of a file; whatever kind of record they are, the published schema has it.
 fn lines(path: &Path) -> Vec<Value> {
+    static SCHEMA: OnceLock<jsonschema::Validator> = OnceLock::new();
+    let schema = SCHEMA.get_or_init(|| {
+        let schema = serde_json::from_str(include_str!("../../../docs/audit.schema.json")).unwrap();
+        jsonschema::validator_for(&schema).unwrap()
+    });
     let text = fs::read_to_string(path).unwrap_or_default();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for line in lines.iter().filter(|line| line["v"] == 1) {
+        let problems: Vec<_> = schema.iter_errors(line).map(|error| error.to_string()).collect();
+        assert!(problems.is_empty(), "{problems:?}\n{line}");
+    }
+    lines
 }
 
 fn of_kind(path: &Path, kind: &str) -> Vec<Value> {
@@ -108,6 +120,7 @@ fn files_are_rotated_by_size_and_the_oldest_go() {
     assert_eq!(found.findings, [], "{found:?}");
     assert!(found.begins_late && found.first > Some(1), "the first files are gone: {found:?}");
     assert!(files(folder.path()).len() <= 4, "{:?}", files(folder.path()));
+    assert!(!of_kind(&path, "removed").is_empty());
     let rotated = found.files.iter().rev().nth(1).unwrap();
     let last = lines(rotated.as_ref()).pop().unwrap();
     assert_eq!(last["type"], "rotated");
