@@ -65,7 +65,7 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// About how much memory it takes.
+    /// About how much memory it takes, with what those who watch keep for each relation and column.
     pub(super) fn bytes(&self) -> usize {
         let splices: usize = self.splices.iter().map(|splice| splice.text.len() + size_of::<Splice>()).sum();
         let statements: usize = self
@@ -74,7 +74,7 @@ impl Plan {
             .iter()
             .map(|statement| {
                 let touched = statement.touched.uses.len() * size_of::<Touched>() + statement.touched.shape.len();
-                128 + statement.relations.len() * 96 + statement.columns.len() * 160 + touched
+                512 + statement.relations.len() * 192 + statement.columns.len() * 224 + touched
             })
             .sum();
         splices + statements

@@ -23,13 +23,11 @@ pub(super) struct Handles {
     database: Box<str>,
     decision: Decision,
     is_analysed: bool,
-    /// Time of the request as a whole.
-    time: Arc<Histogram>,
     /// What counts one for every text.
     once: Box<[Counter]>,
     /// What counts the rows.
     rows: Box<[Counter]>,
-    /// Times at the server, by relation.
+    /// Times at the server, of the request as a whole and by relation.
     times: Box<[Arc<Histogram>]>,
     /// Times of our own, by relation.
     overheads: Box<[Arc<Histogram>]>,
@@ -62,14 +60,15 @@ impl Handles {
     pub(super) fn new(metrics: &Metrics, shapes: &Shapes, event: &Event) -> Self {
         let database = metrics.database(&event.subject.database);
         let mut found = Found::of(metrics, &database, event);
-        let operation = match event.report.statements.as_slice() {
-            [] => Some(Operation::Empty),
-            [single] => {
-                found.times(single);
-                Some(single.operation)
-            }
-            _ => None,
+        let (single, operation) = match event.report.statements.as_slice() {
+            [] => (None, Some(Operation::Empty)),
+            [single] => (Some(single), Some(single.operation)),
+            _ => (None, None),
         };
+        if !found.is_refused() {
+            found.times.push(metrics.durations(&database, operation));
+        }
+        single.iter().for_each(|single| found.times(single));
         for statement in &event.report.statements {
             found.statement(statement);
         }
@@ -80,7 +79,6 @@ impl Handles {
             database: event.subject.database.clone(),
             decision: event.decision,
             is_analysed: event.report.statements.iter().all(|statement| statement.unanalysed.is_none()),
-            time: metrics.durations(&database, operation),
             once: once.into(),
             rows: rows.into(),
             times: times.into(),
@@ -103,7 +101,6 @@ impl Handles {
     pub(super) fn count(&self, metrics: &Metrics, event: &Event, now: impl FnOnce() -> f64) {
         self.once.iter().for_each(|counter| counter.increment(1));
         if let Some(took) = event.duration {
-            self.time.record(took);
             self.times.iter().for_each(|histogram| histogram.record(took));
             self.rows.iter().for_each(|counter| counter.increment(event.rows));
         }
@@ -219,7 +216,10 @@ impl<'a> Found<'a> {
         let scope = if only_one { Scope::Single } else { Scope::Multi };
         for named in relations {
             let series = self.metrics.table(self.database, named);
-            self.times.push(self.metrics.table_durations(&series, scope));
+            // What is refused takes no time at the server.
+            if !self.is_refused() {
+                self.times.push(self.metrics.table_durations(&series, scope));
+            }
             self.overheads.push(Arc::clone(&series.overhead));
             if only_one && (relations.len() == 1 || named.operation == statement.operation) {
                 self.rows.push(series.rows.clone());

@@ -433,6 +433,34 @@ fn a_text_counts_the_same_the_first_time_and_later_and_for_every_application() {
 }
 
 #[test]
+fn no_count_is_lost_when_threads_meet_at_a_new_text() {
+    let (observer, _folder) = observer(Caps { applications: 20, ..Caps::default() });
+    let used = vec![column("fax", Outcome::Masked)];
+    let first = event(vec![statement(vec![relation(1, "customers")], used)], Decision::Mask);
+    let subjects: Vec<_> = (0..40).map(|number| subject(&format!("application-{number}"))).collect();
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let (observer, first, subjects) = (&observer, &first, &subjects);
+            scope.spawn(move || {
+                for number in 0..400 {
+                    let subject = Arc::clone(&subjects[(number * 7 + thread) % subjects.len()]);
+                    observer.statement(&Event { subject, ..first.clone() });
+                }
+            });
+        }
+    });
+    let text = observer.render();
+    let of = |start: &str| -> Vec<u32> {
+        let found = text.lines().filter(|line| line.starts_with(&format!("pgcovenant_{start}{{")));
+        found.map(|line| line.rsplit_once(' ').unwrap().1.parse().unwrap()).collect()
+    };
+    let statements = of("statements_total");
+    assert_eq!((statements.len(), statements.iter().sum()), (21, 1600_u32), "20 applications and __other__");
+    assert_eq!(of("column_access_total").iter().sum::<u32>(), 1600);
+    assert_eq!((of("table_statements_total"), of("sensitive_access_total")), (vec![1600], vec![1600]));
+}
+
+#[test]
 fn a_report_that_comes_with_another_decision_or_database_is_counted_as_what_it_is() {
     let (observer, _folder) = observer(Caps::default());
     let first = event(vec![statement(Vec::new(), Vec::new())], Decision::Allow);

@@ -48,7 +48,7 @@ pub enum Guarded {
     Database,
     /// `relname`, together with `schemaname`.
     Relation,
-    /// `relname` in the server's own statistics: a limit of its own, so that idle tables do not crowd out busy ones.
+    /// `relname` in the server's own statistics and in drift: a limit of its own, so that idle tables do not crowd out busy ones.
     WatchedRelation,
     /// `application`.
     Application,

@@ -19,7 +19,9 @@ impl Observer {
             let relation: Arc<str> = match &*finding.relation {
                 "" => "".into(),
                 relation => {
-                    let [_, relation] = self.metrics.relation(Guarded::Relation, database, &finding.schema, relation);
+                    // Tables that nobody has promised must not take the places of those that are used.
+                    let limit = Guarded::WatchedRelation;
+                    let [_, relation] = self.metrics.relation(limit, database, &finding.schema, relation);
                     relation
                 }
             };
