@@ -123,7 +123,7 @@ pub struct Shape {
     pub last_seen: Timestamp,
     /// It was first seen after the last change of a contract's version.
     pub new: bool,
-    /// What was in force when it was first seen; null if that was before the process began.
+    /// What was in force when it was first seen; null if that is not known any more.
     pub first_seen_under: Option<Under>,
     /// Who has used it.
     pub applications: Vec<Application>,

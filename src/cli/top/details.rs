@@ -76,7 +76,7 @@ fn last_error(shape: &Shape) -> String {
 }
 
 fn under(shape: &Shape) -> String {
-    let Some(under) = &shape.first_seen_under else { return "before the proxy was started".to_owned() };
+    let Some(under) = &shape.first_seen_under else { return "under versions that are not known any more".to_owned() };
     let named = |versions: &[Version]| -> Vec<String> {
         versions.iter().map(|version| format!("{} {}", version.name, version.version)).collect()
     };

@@ -25,7 +25,7 @@ use super::event::Event;
 use super::metrics::Metrics;
 use super::registry;
 use super::usage::Usage;
-use crate::engine::report::Report;
+use crate::engine::report::{Report, StatementReport};
 use shape::Form;
 pub use shape::{LastError, Plan, Shape, Used};
 use versions::{ContractVersion, InForce};
@@ -119,8 +119,7 @@ impl Shapes {
             return Some(Arc::clone(shape));
         }
         let form = Form::of(report)?;
-        let known_since =
-            report.statements.iter().find_map(|statement| self.usage.shape_first_seen(database, statement));
+        let known_since = self.known_since(database, report);
         self.make_room();
         let first_seen = known_since.unwrap_or_else(Timestamp::now);
         let under = known_since.is_none().then(|| self.in_force.load_full());
@@ -131,6 +130,18 @@ impl Shapes {
             self.database(&database).new.fetch_add(1, Ordering::Relaxed);
         }
         Some(shape)
+    }
+
+    /// When a text was first seen, as far as the record of usage knows: by this process, if the shape had to make room since, or
+    /// by an earlier one. Several statements in one request are known if an earlier process knew each of them.
+    fn known_since(&self, database: &str, report: &Report) -> Option<Timestamp> {
+        let first_seen = |statement: &StatementReport| self.usage.shape_first_seen(database, statement);
+        if let [statement] = report.statements.as_slice() {
+            return first_seen(statement);
+        }
+        let recorded = report.statements.iter().filter(|statement| !statement.touched.uses.is_empty());
+        let all: Option<Vec<_>> = recorded.map(first_seen).collect();
+        all?.into_iter().max().filter(|latest| *latest < self.started)
     }
 
     /// A statement is over; `shape` is what was found for its report when that was new.

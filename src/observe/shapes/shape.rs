@@ -111,7 +111,7 @@ pub struct Shape {
     pub relations: Vec<RelationUse>,
     /// When it was first seen, by this process or, where the record of usage knows that, by an earlier one.
     pub first_seen: Timestamp,
-    /// What was in force when it was first seen; none if that was before this process began.
+    /// What was in force when it was first seen; none if the record of usage alone knows of that.
     pub first_seen_under: Option<Arc<InForce>>,
     /// Runs that ended in an error of the server.
     pub errors: AtomicU64,

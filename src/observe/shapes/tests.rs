@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::shape::Used;
 use super::*;
-use crate::engine::report::{Operation, StatementReport, Touches};
+use crate::engine::report::{Operation, Touches};
 use crate::observe::event::Decision;
 use crate::policy::subject::Subject;
 
@@ -159,7 +159,7 @@ fn several_statements_in_one_request_are_one_shape_however_often_they_repeat() {
     let three = batch(&["BEGIN", "INSERT", "INSERT", "INSERT", "COMMIT"]);
     assert!(Arc::ptr_eq(&two, &three));
     assert_eq!(&*two.text, "BEGIN; INSERT; COMMIT");
-    assert_eq!(two.operation_word(), "multiple");
+    assert_eq!((two.operation_word(), two.single), ("multiple", false), "nobody samples the plan of several");
     assert!(!Arc::ptr_eq(&two, &batch(&["INSERT", "BEGIN", "COMMIT"])), "the order tells them apart");
     assert!(!Arc::ptr_eq(&two, &batch(&["INSERT"])));
 }
