@@ -204,6 +204,61 @@ async fn functions_of_applications_do_not_run_while_we_ask() {
 }
 
 #[tokio::test]
+async fn another_account_may_ask_and_masked_statements_are_planned_as_they_are_sent() {
+    let Some(shop) = shop("other") else { return };
+    let inherit = if shop.cluster.major_version() >= 16 { "WITH INHERIT FALSE, SET TRUE" } else { "" };
+    shop.sql("CREATE ROLE planner LOGIN NOINHERIT PASSWORD 'planner'");
+    shop.sql(&format!("GRANT shop_app, support TO planner {inherit}"));
+    let policies = shop.policies();
+    let proxy = Proxy::start(
+        shop.cluster,
+        ProxyOptions {
+            service: Some("mighty"),
+            policies: Some(policies.path().to_owned()),
+            environment: vec![("PLANNER".to_owned(), "planner".to_owned())],
+            more: "plans: {every: 1s, per_second: 50, timeout: 5s, user: planner, password_env: PLANNER}".to_owned(),
+            ..ProxyOptions::default()
+        },
+    );
+    let support = shop.via(&proxy, "support").await;
+    let run = async || {
+        let rows = support.rows("SELECT email FROM customers WHERE id = 1000007").await;
+        assert!(!format!("{rows:?}").contains("many7@"), "it is masked: {rows:?}");
+    };
+    let found = until(&proxy, run, |told| !plan(told, "customers").is_empty()).await;
+    assert_eq!(plan(&found, "customers"), "Index Scan customers using customers_pkey", "{found:#}");
+    assert!(!proxy.log().contains("plans are not asked for"), "{}", proxy.log());
+}
+
+#[tokio::test]
+async fn types_and_operators_of_known_extensions_are_found() {
+    let Some(shop) = shop("extensions") else { return };
+    if shop.sql("SELECT count(*) FROM pg_available_extensions WHERE name IN ('citext', 'pg_trgm')") != "2" {
+        eprintln!("skipped: the server has no such extensions");
+        return;
+    }
+    shop.sql("CREATE EXTENSION citext; CREATE EXTENSION pg_trgm; CREATE TYPE mood AS ENUM ('good', 'bad')");
+    shop.sql("CREATE TABLE people (name citext, mood mood, words text); GRANT SELECT ON people TO shop_app");
+    shop.sql("INSERT INTO people SELECT 'Name' || n, 'good', 'word' || n FROM generate_series(1, 20000) n");
+    shop.sql("CREATE INDEX people_name_idx ON people (name); CREATE INDEX people_mood_idx ON people (mood)");
+    shop.sql("CREATE INDEX people_words_idx ON people USING gin (words gin_trgm_ops)");
+    shop.sql("VACUUM ANALYZE people");
+    let proxy = proxy(&shop, "pgcovenant", OFTEN);
+    let app = shop.via(&proxy, "shop_app").await;
+    let run = async || {
+        app.client.query("SELECT words FROM people WHERE name = $1::text::citext", &[&"name17"]).await.unwrap();
+        app.rows("SELECT name FROM people p WHERE p.mood = 'bad'::mood").await;
+        app.rows("SELECT mood FROM people w WHERE w.words LIKE '%ord1999%'").await;
+    };
+    let found = until(&proxy, run, |told| {
+        plan(told, "name = ").contains("people_name_idx")
+            && plan(told, "mood = ").contains("people_mood_idx")
+            && plan(told, "like").contains("people_words_idx")
+    });
+    found.await;
+}
+
+#[tokio::test]
 async fn a_superuser_does_not_ask() {
     let Some(shop) = shop("superuser") else { return };
     let proxy = proxy(&shop, "mighty", OFTEN);

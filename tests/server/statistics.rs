@@ -81,3 +81,21 @@ async fn a_dropped_index_is_named_within_two_scrapes() {
     }
     panic!("it is back, and still said to be dropped");
 }
+
+#[tokio::test]
+async fn after_a_change_through_the_proxy_the_statistics_are_read_at_once() {
+    let Some(shop) = shop("at_once") else { return };
+    shop.sql("CREATE INDEX orders_paid_idx ON orders (status)");
+    let options = ProxyOptions {
+        service: Some("pgcovenant"),
+        service_more: ", statistics: 1h".to_owned(),
+        ..ProxyOptions::default()
+    };
+    let proxy = Proxy::start(shop.cluster, options);
+    let app = shop.via(&proxy, "shop_app").await;
+    let labels = [("datname", shop.database.as_str()), ("indexrelname", "orders_paid_idx")];
+    app.rows("SELECT 1").await;
+    proxy.metric_reaches("pgcovenant_index_info", &labels, 1.0).await;
+    app.simple("DROP INDEX orders_paid_idx").await.unwrap();
+    proxy.metric_reaches("pgcovenant_index_dropped_timestamp_seconds", &labels, 1.0).await;
+}

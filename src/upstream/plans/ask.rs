@@ -8,7 +8,7 @@ use tokio_postgres::types::private::BytesMut;
 use tokio_postgres::types::{Format, FromSql, IsNull, Kind, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, SimpleQueryMessage, Statement, Transaction};
 
-use super::guard::Guarded;
+use super::guard::{self, Guarded};
 use super::{Question, hazards};
 use crate::model::catalog::Catalog;
 use crate::model::ident::Ident;
@@ -97,7 +97,9 @@ async fn with_values(
     let text = format!("EXPLAIN (FORMAT JSON, VERBOSE) {}", guarded.text);
     // No value has been seen by the server yet: it says which types they are to be of.
     let statement: Statement = transaction.prepare_typed(&text, &types).await.map_err(failed)?;
-    let is_harmless = |ty: &Type| ty.oid() < FIRST_OF_USERS || matches!(ty.kind(), Kind::Enum(_));
+    let known = |ty: &Type| catalog.types.iter().find(|known| known.oid.0 == ty.oid());
+    let is_harmless =
+        |ty: &Type| ty.oid() < FIRST_OF_USERS || known(ty).is_some_and(|ty| guard::is_harmless(catalog, ty));
     if statement.params().len() != values.len() || !statement.params().iter().all(is_harmless) {
         return Err(NoPlan::Parameters);
     }
@@ -108,14 +110,14 @@ async fn with_values(
     Ok(json.0)
 }
 
-/// A type of a Parse message: none given, one of the server itself, or an enum.
+/// A type of a Parse message: none given, one of the server itself, or one whose values can be made without harm.
 fn declared_type(catalog: &Catalog, oid: u32) -> Option<Type> {
     match Type::from_oid(oid) {
         _ if oid == 0 => Some(Type::UNKNOWN),
         Some(known) => Some(known),
         None => {
-            let ty = catalog.types.iter().find(|ty| ty.oid.0 == oid && ty.kind == 'e')?;
-            Some(Type::new(ty.name.to_string(), oid, Kind::Enum(Vec::new()), ty.schema.to_string()))
+            let ty = catalog.types.iter().find(|ty| ty.oid.0 == oid && guard::is_harmless(catalog, ty))?;
+            Some(Type::new(ty.name.to_string(), oid, Kind::Simple, ty.schema.to_string()))
         }
     }
 }

@@ -54,7 +54,7 @@ pub(super) fn guard(catalog: &Catalog, question: &Question<'_>) -> Result<Guarde
     }
     functions_are_the_servers(catalog, &query)?;
     for name in &query.types {
-        if let Some(ty) = enum_of(catalog, question.path, name)?
+        if let Some(ty) = type_of(catalog, question.path, name)?
             && name.schema.is_none()
         {
             inserts.push((name.start.ok_or(NoPlan::Statement)?, schema_of(&ty.schema)));
@@ -155,8 +155,8 @@ fn has_extension_type(catalog: &Catalog, relation: &Relation) -> bool {
     })
 }
 
-/// The enum that a type is; none for a type of the server itself. No other type may be named.
-fn enum_of<'c>(catalog: &'c Catalog, path: Option<&SearchPath>, name: &Name) -> Result<Option<&'c UserType>, NoPlan> {
+/// The enum, or the type of an extension, that is named; none for a type of the server itself. No other may be named.
+fn type_of<'c>(catalog: &'c Catalog, path: Option<&SearchPath>, name: &Name) -> Result<Option<&'c UserType>, NoPlan> {
     if name.schema.as_deref() == Some("pg_catalog") {
         return Ok(None);
     }
@@ -167,9 +167,12 @@ fn enum_of<'c>(catalog: &'c Catalog, path: Option<&SearchPath>, name: &Name) -> 
         (None, Some(path)) => path.schemas().iter().find_map(|schema| named.clone().find(|ty| ty.schema == *schema)),
         (None, None) => Some(first),
     };
-    let is_harmless =
-        |ty: &&UserType| ty.kind == 'e' && trusted::runs_safe_code(catalog, &trusted::SafeFunctions::new(), ty);
-    found.filter(is_harmless).map(Some).ok_or(NoPlan::Function)
+    found.filter(|ty| is_harmless(catalog, ty)).map(Some).ok_or(NoPlan::Function)
+}
+
+/// An enum, or a type of an extension that only computes: making a value of it runs nothing of the users' own.
+pub(super) fn is_harmless(catalog: &Catalog, ty: &UserType) -> bool {
+    (ty.kind == 'e' || ty.extension.is_some()) && trusted::runs_safe_code(catalog, &trusted::SafeFunctions::new(), ty)
 }
 
 fn schema_of(schema: &str) -> String {
