@@ -27,7 +27,7 @@ fn hurried_rules(into: &Path) -> Vec<PathBuf> {
 
 /// Waits until every rule has been evaluated; fails at once if one could not be.
 async fn every_rule_is_evaluated(prometheus: &Prometheus) {
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + Duration::from_secs(120);
     loop {
         let rules = prometheus.rules();
         let failed: Vec<_> = rules.iter().filter(|rule| rule["health"] == "err").collect();
@@ -42,7 +42,7 @@ async fn every_rule_is_evaluated(prometheus: &Prometheus) {
 
 /// The alert with these labels, once it fires: as Prometheus tells it, with its annotations.
 async fn firing(prometheus: &Prometheus, name: &str, labels: &[(&str, &str)]) -> Value {
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + Duration::from_secs(120);
     loop {
         let rules = prometheus.rules();
         let alerts: Vec<Value> = rules
@@ -153,7 +153,7 @@ async fn drift_names_its_table_and_the_worse_alert_holds_back_the_other() {
         });
         alert.map(|alert| alert["status"]["state"].as_str().unwrap_or_default().to_owned()).unwrap_or_default()
     };
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + Duration::from_secs(120);
     loop {
         let states = [
             state("PgcovenantDriftBreaking", "orders"),
