@@ -4,8 +4,11 @@ pub mod audit;
 pub mod auth;
 pub mod drift;
 pub mod file;
+pub mod log;
 pub mod network;
+pub mod plans;
 pub mod state;
+pub mod tracing;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -35,6 +38,8 @@ pub struct Config {
     pub policies: Option<PathBuf>,
     /// Where /metrics, /healthz and /readyz are served.
     pub admin: Option<SocketAddr>,
+    /// Whether those who reach it may change how much is logged.
+    pub admin_changes: bool,
     /// TLS towards clients.
     pub tls: Option<ServerTls>,
     /// What we know of clients' passwords and certificates; the server's business alone otherwise.
@@ -45,6 +50,12 @@ pub struct Config {
     pub state: Option<state::State>,
     /// Comparing databases with their contracts.
     pub drift: drift::Drift,
+    /// Spans of statements; none unless they have somewhere to go.
+    pub tracing: Option<tracing::Tracing>,
+    /// What is logged, and how.
+    pub log: log::Log,
+    /// How plans are asked for; none for not at all.
+    pub plans: Option<plans::Plans>,
     /// Bounds.
     pub limits: Limits,
 }
@@ -123,6 +134,8 @@ pub struct Service {
     pub refresh: Duration,
     /// How often redirected columns are compared with their replacements; none means as the probe sees fit.
     pub divergence: Option<Duration>,
+    /// How often the statistics of tables and indexes are read.
+    pub statistics: Duration,
 }
 
 /// A certificate of our own, shown to the server.

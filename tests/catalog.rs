@@ -82,6 +82,7 @@ fn service() -> Service {
         identity: None,
         refresh: Duration::from_secs(3600),
         divergence: None,
+        statistics: Duration::from_secs(10),
     }
 }
 
@@ -325,9 +326,8 @@ async fn the_use_of_tables_and_indexes_is_counted() {
     let seen: Arc<Mutex<Vec<Activity>>> = Arc::default();
     let sink = Arc::clone(&seen);
     let account = account_for(&upstream(&cluster, TlsMode::Disable));
-    let store = Arc::clone(&keeper.store);
     let sink: index_stats::Sink = Arc::new(move |activity| sink.lock().unwrap().push(activity.clone()));
-    let task = tokio::spawn(index_stats::run(account, store, Duration::from_millis(100), sink));
+    let task = tokio::spawn(index_stats::run(account, keeper.clone(), Duration::from_millis(100), sink));
     eventually("the baseline", || !seen.lock().unwrap().is_empty()).await;
     cluster.sql(
         "shop",

@@ -1,4 +1,4 @@
-//! The admin listener. It answers questions and changes nothing.
+//! The admin listener. It answers questions, and changes nothing but how much is logged.
 
 use std::fmt;
 use std::future::Future;
@@ -13,6 +13,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
 
+use super::log_level::{self, LogControl};
+
 /// The content type of the Prometheus text format.
 const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -23,9 +25,11 @@ const INDEX: &str = "<!doctype html>
 <h1>pgcovenant</h1>
 <ul>
 <li><a href=\"/metrics\">/metrics</a>: Prometheus metrics</li>
+<li><a href=\"/api/v1/plans\">/api/v1/plans</a>: how statements are planned, and what has changed</li>
 <li><a href=\"/healthz\">/healthz</a>: the process is alive</li>
 <li><a href=\"/readyz\">/readyz</a>: new sessions are welcome, or why not</li>
 <li><a href=\"/api/v1/shapes\">/api/v1/shapes</a>: statement shapes, the most time first</li>
+<li><a href=\"/api/v1/log-level\">/api/v1/log-level</a>: how much is logged</li>
 </ul>
 </body>
 </html>
@@ -36,12 +40,16 @@ const INDEX: &str = "<!doctype html>
 pub struct AdminState {
     /// The text of `/metrics`.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// The JSON of `/api/v1/plans`.
+    pub plans: Arc<dyn Fn() -> String + Send + Sync>,
     /// Why new sessions should go elsewhere; nothing means ready.
     pub not_ready: Arc<dyn Fn() -> Vec<NotReady> + Send + Sync>,
     /// What `/api/v1/shapes` tells of.
     pub shapes: super::shapes::Source,
     /// Where the chain of the audit stands.
     pub audit: Arc<dyn Fn() -> serde_json::Value + Send + Sync>,
+    /// How much is logged.
+    pub log: LogControl,
 }
 
 impl fmt::Debug for AdminState {
@@ -84,14 +92,17 @@ where
 /// The pages.
 pub fn router(state: AdminState) -> Router {
     let shapes = super::shapes::router(Arc::clone(&state.shapes));
+    let log_level = log_level::routes(state.log.clone());
     Router::new()
         .route("/", get(index))
         .route("/metrics", get(metrics))
+        .route("/api/v1/plans", get(plans))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/api/v1/audit", get(audit))
         .with_state(state)
         .merge(shapes)
+        .merge(log_level)
 }
 
 async fn index() -> Response {
@@ -103,6 +114,13 @@ async fn metrics(State(state): State<AdminState>) -> Response {
     match tokio::task::spawn_blocking(move || (state.metrics)()).await {
         Ok(text) => page(StatusCode::OK, EXPOSITION, text),
         Err(_) => page(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", "metrics cannot be rendered\n".to_owned()),
+    }
+}
+
+async fn plans(State(state): State<AdminState>) -> Response {
+    match tokio::task::spawn_blocking(move || (state.plans)()).await {
+        Ok(text) => page(StatusCode::OK, "application/json", text),
+        Err(_) => page(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", "plans cannot be told\n".to_owned()),
     }
 }
 
@@ -148,6 +166,18 @@ mod tests {
         answer
     }
 
+    struct Fixed;
+
+    impl log_level::LogLevel for Fixed {
+        fn current(&self) -> log_level::Current {
+            log_level::Current { level: "info".to_owned(), source: "configuration", until: None }
+        }
+
+        fn change(&self, _: &'static str, _: std::time::Duration) {}
+
+        fn restore(&self) {}
+    }
+
     #[tokio::test]
     async fn pages_answer_and_readiness_has_reasons() {
         let draining = Arc::new(AtomicBool::new(false));
@@ -156,8 +186,10 @@ mod tests {
         let state = AdminState {
             metrics: Arc::new(|| "a_metric 1\n".to_owned()),
             audit: Arc::new(|| serde_json::json!({"enabled": false})),
+            plans: Arc::new(|| "{}\n".to_owned()),
             not_ready: Arc::new(move || if flag.load(Ordering::Relaxed) { vec![reason()] } else { Vec::new() }),
             shapes: Arc::new(|| Shapes::default().overview()),
+            log: LogControl { level: Arc::new(Fixed), may_change: false },
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -2,3 +2,4 @@
 
 pub mod http;
 pub mod shapes;
+pub mod log_level;

@@ -84,6 +84,7 @@ fn account(arguments: &Init) -> anyhow::Result<(ServiceAccount, String, u16)> {
         identity: None,
         refresh: Duration::from_secs(60),
         divergence: None,
+        statistics: Duration::from_secs(10),
     };
     let trust = Trust::new(&upstream, None).context("cannot use TLS")?;
     let account = ServiceAccount::new(&upstream, &service, Arc::new(trust)).context("cannot connect")?;

@@ -5,6 +5,7 @@ pub mod check;
 pub mod drift;
 pub mod diff;
 pub mod explain;
+pub mod health;
 pub mod init;
 pub mod input;
 pub mod serve;
@@ -51,6 +52,8 @@ pub enum Command {
     Audit(audit::Audit),
     /// Tell who uses a column or a table, on what evidence. Works while the proxy runs.
     Usage(Usage),
+    /// Ask a running proxy whether it is ready or alive; for health checks of containers.
+    Health(health::Health),
 }
 
 /// Which files to read.
@@ -261,6 +264,7 @@ pub fn run(cli: Cli, serve: impl FnOnce(Serve) -> anyhow::Result<ExitCode>) -> E
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Usage(arguments) => usage::run(&arguments),
+        Command::Health(arguments) => health::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {
         let mut stderr = std::io::stderr();

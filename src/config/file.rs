@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::plans::Plans;
 use super::{ClientIdentity, Config, Limits, Listen, ServerTls, Service, TlsMode, Upstream, auth};
 use crate::model::source::{
     Diagnostic, Fields, Node, Problems, SourceFile, Value, boolean, integer, nearest, non_empty, parse, string_or_list,
@@ -46,8 +47,11 @@ impl Reader<'_, '_> {
         let auth = fields.optional("auth").and_then(|node| auth::read(node, self.base, self.problems));
         let audit = fields.optional("audit").and_then(|node| self.audit(node));
         let limits = fields.optional("limits").and_then(|node| self.limits(node)).unwrap_or_default();
+        let tracing = fields.optional("tracing").and_then(|node| self.tracing(node));
+        let log = fields.optional("log").and_then(|node| self.log(node)).unwrap_or_default();
         let state = fields.optional("state").and_then(|node| self.state(node));
         let drift = fields.optional("drift").and_then(|node| self.drift(node)).unwrap_or_default();
+        let plans = fields.optional("plans").map_or_else(|| Some(Plans::default()), |node| self.plans(node));
         if reuse_port && listen.iter().flatten().any(|listen| matches!(listen, Listen::Abstract(_))) {
             let at = document.entry("reuse_port").map_or(0..1, |entry| entry.key_span.clone());
             let help = "Use a socket in a directory, or a TCP port.";
@@ -73,12 +77,16 @@ impl Reader<'_, '_> {
             replication,
             service,
             policies,
-            admin,
+            admin: admin.map(|(address, _)| address),
+            admin_changes: admin.is_some_and(|(_, may_change)| may_change),
             tls,
             auth: auth.unwrap_or_default(),
             audit,
             state,
             drift,
+            tracing,
+            log,
+            plans,
             limits,
         })
     }
@@ -150,9 +158,11 @@ impl Reader<'_, '_> {
         let identity = self.identity(&mut fields);
         let refresh = fields.optional("refresh").and_then(|node| self.duration(node));
         let divergence = fields.optional("divergence").and_then(|node| self.duration(node));
+        let statistics = fields.optional("statistics").and_then(|node| self.duration(node));
         fields.finish(self.problems);
         let refresh = refresh.unwrap_or(Duration::from_secs(30));
-        Some(Service { user: user?, password_env, identity, refresh, divergence })
+        let statistics = statistics.unwrap_or(Duration::from_secs(10));
+        Some(Service { user: user?, password_env, identity, refresh, divergence, statistics })
     }
 
     /// `cert` and `key`, which belong together.
@@ -166,9 +176,11 @@ impl Reader<'_, '_> {
         Some(ClientIdentity { cert: cert?, key: key? })
     }
 
-    fn admin(&mut self, node: &Node) -> Option<SocketAddr> {
+    /// The address, and whether the log level may be changed there.
+    fn admin(&mut self, node: &Node) -> Option<(SocketAddr, bool)> {
         let mut fields = Fields::of(node, "admin", self.problems)?;
         let listen = fields.required("listen", self.problems);
+        let may_change = fields.optional("allow_changes").and_then(|node| boolean(node, self.problems));
         fields.finish(self.problems);
         let node = listen?;
         let text = non_empty(node, self.problems)?;
@@ -177,7 +189,7 @@ impl Reader<'_, '_> {
             let help = "Write it as 127.0.0.1:9930.";
             self.problems.error_with(&node.span, format!("`{text}` is no address to listen on"), help);
         }
-        found
+        Some((found?, may_change.unwrap_or(false)))
     }
 
     fn tls(&mut self, node: &Node) -> Option<ServerTls> {
@@ -291,7 +303,7 @@ mod tests {
     fn everything_is_read() {
         let text = "listen: ['127.0.0.1:6432', unix:/run/pgc, 'unix:@pgc']\nreuse_port: false\n\
                     upstream: {host: db, port: 5433, tls: verify-full, ca: ca.pem, connect_timeout: 500ms}\n\
-                    service: {user: pgcovenant, password_env: PW, refresh: 1min, divergence: 5s}\n\
+                    service: {user: pgcovenant, password_env: PW, refresh: 1min, divergence: 5s, statistics: 2s}\n\
                     policies: ./policies\nadmin: {listen: 'localhost:9930'}\n\
                     tls: {cert: /c, key: k}\naudit: {path: a.jsonl}\n\
                     limits: {statement_bytes: 2MiB, connections: 5, drain_timeout: 1h, verdict_cache_bytes: 1024,\
@@ -310,6 +322,7 @@ mod tests {
         assert_eq!(config.tls.unwrap().cert, PathBuf::from("/c"));
         let service = config.service.unwrap();
         assert_eq!((service.refresh, service.divergence), (Duration::from_secs(60), Some(Duration::from_secs(5))));
+        assert_eq!(service.statistics, Duration::from_secs(2));
         assert_eq!(config.limits.statement_bytes, 2 << 20);
         assert_eq!(config.limits.verdict_cache_bytes, 1024);
         assert_eq!(config.limits.drain_timeout, Duration::from_secs(3600));

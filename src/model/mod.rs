@@ -17,6 +17,7 @@ pub mod ident;
 pub mod lifecycle;
 pub mod migrations;
 pub mod personal;
+pub mod plan;
 pub mod reading;
 pub mod source;
 pub mod structure;

@@ -123,7 +123,7 @@ pub trait Recorder: Send + Sync + 'static {
     /// A session with this number has begun or ended.
     fn session(&self, _number: u64, _subject: &Arc<Subject>, _began: bool) {}
     /// The span that a text says it belongs to, if spans are recorded. Asked for every text.
-    fn parent_of(&self, _sql: &str) -> Option<Arc<TraceParent>> {
+    fn parent_of(&self, _sql: &[u8]) -> Option<Arc<TraceParent>> {
         None
     }
 }

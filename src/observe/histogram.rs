@@ -83,6 +83,12 @@ impl Histogram {
         (counts, self.sum.load(Ordering::Relaxed))
     }
 
+    /// How many observations there are, and their sum in nanoseconds.
+    pub fn totals(&self) -> (u64, u64) {
+        let count = self.counts.iter().map(|count| count.load(Ordering::Relaxed)).sum();
+        (count, self.sum.load(Ordering::Relaxed))
+    }
+
     fn render(&self, name: &str, labels: &str, into: &mut String) {
         let separator = if labels.is_empty() { "" } else { "," };
         let mut total = 0;

@@ -1,4 +1,4 @@
-//! What happened: metrics, audit and usage.
+//! What happened: metrics, audit, usage, spans and slow statements.
 //!
 //! `proxy` reports through [`event::Recorder`]; [`observer::Observer`] is the one that counts and writes. Recording never blocks the
 //! caller: counters are atomics behind handles that are looked up once, and audit records go through a bounded queue to a thread.
@@ -6,14 +6,19 @@
 pub mod audit;
 mod divergence;
 pub mod event;
+mod gauges;
 mod handles;
 pub mod histogram;
 pub mod in_force;
 pub mod labels;
 pub mod metrics;
 pub mod observer;
+pub mod plans;
 pub mod registry;
 pub mod shapes;
+pub mod slow;
+mod statistics;
+pub mod traces;
 pub mod usage;
 
 #[cfg(test)]

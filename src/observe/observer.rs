@@ -5,23 +5,26 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::audit::{Audit, AuditCounters, AuditOptions, AuditStatus, PolicyHistory, PolicyVersion};
-use super::event::{Decision, Event, Recorder};
+use super::event::{Decision, Event, Recorder, Sample, TraceParent};
 use super::handles::Handles;
 use super::in_force;
-use super::labels::OTHER;
 use super::metrics::{Analysis, Caps, Guarded, Metrics};
+use super::plans::{Plans, Waiting};
 use super::registry;
 use super::shapes::versions::ContractVersion;
 use super::shapes::{Bounds, Shapes};
+use super::slow::SlowLog;
+use super::traces::{self, SpanCounters, Traces};
 use super::usage::Usage;
 use crate::engine::report::{Outcome, Report};
 use crate::model::activity::Activity;
 use crate::model::divergence::Divergence;
 use crate::model::drift::Finding;
 use crate::model::migrations::History;
+use crate::model::plan::{NoPlan, Plan};
 use crate::policy::compile::Bundle;
 use crate::policy::subject::Subject;
 
@@ -66,7 +69,10 @@ pub struct Observer {
     history: Arc<PolicyHistory>,
     usage: Arc<Usage>,
     shapes: Shapes,
+    plans: Plans,
     merged: AtomicU64,
+    traces: Option<Traces>,
+    slow: Option<SlowLog>,
 }
 
 /// When a day begins in UTC; none for what is no date.
@@ -114,8 +120,25 @@ impl Observer {
             history,
             shapes: Shapes::new(Bounds::default(), Arc::clone(&usage)),
             usage,
+            plans: Plans::default(),
             merged: AtomicU64::new(0),
+            traces: None,
+            slow: None,
         })
+    }
+
+    /// The same, with spans of statements where they have somewhere to go, and a log of those that take so long.
+    ///
+    /// # Errors
+    /// There is no thread to be had for them, or the collector cannot be spoken to as the settings say.
+    pub fn telling(self, traces: Option<traces::Settings>, slow: Option<Duration>) -> io::Result<Self> {
+        let start = |settings| {
+            let count = |result| self.metrics.counter(&registry::SPANS, &[result]);
+            let (exported, dropped, failed) = (count("exported"), count("dropped"), count("failed"));
+            Traces::start(settings, SpanCounters { exported, dropped, failed })
+        };
+        let (traces, slow) = (traces.map(start).transpose()?, slow.map(SlowLog::start).transpose()?);
+        Ok(Self { traces, slow, ..self })
     }
 
     /// The record of usage.
@@ -126,6 +149,24 @@ impl Observer {
     /// What runs how often and how long.
     pub fn shapes(&self) -> &Shapes {
         &self.shapes
+    }
+
+    /// How what runs is planned.
+    pub fn plans(&self) -> &Plans {
+        &self.plans
+    }
+
+    /// The server has told the plan of a sample, or there is none; its shape is asked for again after `every`.
+    pub fn plan(&self, waiting: &Waiting, plan: Result<Plan, NoPlan>, every: Duration) {
+        match plan {
+            Ok(plan) => self.plans.seen(&self.metrics, waiting, plan, every),
+            Err(why) => self.plans.failed(&self.metrics, waiting, why, every),
+        }
+    }
+
+    /// To be called every second or so: looks which changes of plans have made something slower.
+    pub fn judge_plans(&self) {
+        self.plans.judge(&self.metrics);
     }
 
     /// Usage was brought to its store, or could not be.
@@ -160,8 +201,10 @@ impl Observer {
         }
     }
 
-    /// Writes what is left of the audit. Blocks until that is done; nothing is audited afterwards.
+    /// Writes what is left of the audit, sends the last spans. Blocks until that is done; nothing is recorded afterwards.
     pub fn shut_down(&self) {
+        self.slow.iter().for_each(SlowLog::close);
+        self.traces.iter().for_each(Traces::close);
         if let Some(audit) = &self.audit {
             audit.close();
         }
@@ -327,30 +370,10 @@ impl Observer {
 
     /// Tables and indexes were used.
     pub fn activity(&self, activity: &Activity) {
-        let database = Arc::clone(&self.metrics.database(&activity.database).name);
-        for used in &activity.tables {
-            let [schema, table] =
-                self.metrics.relation(Guarded::WatchedRelation, &activity.database, &used.schema, &used.table);
-            let values = [&*database, &*schema, &*table];
-            let counts = [
-                (&registry::SEQ_SCANS, used.seq_scans),
-                (&registry::SEQ_ROWS, used.seq_rows),
-                (&registry::TABLE_INDEX_SCANS, used.index_scans),
-                (&registry::TABLE_INDEX_ROWS, used.index_rows),
-            ];
-            for (metric, count) in counts {
-                self.metrics.counter(metric, &values).increment(count);
-            }
+        for gone in activity.dropped.iter().filter(|gone| gone.is_news) {
+            self.plans.disturbed(&activity.database, &gone.schema, &gone.table, Instant::now());
         }
-        for used in &activity.indexes {
-            let whole = format!("{}\0{}\0{}", activity.database, used.schema, used.index);
-            let labels = match self.metrics.admit(Guarded::Index, &whole) {
-                Some(_) => [&*used.schema, &*used.table, &*used.index],
-                None => [OTHER; 3],
-            };
-            let [schema, table, index] = labels;
-            self.metrics.counter(&registry::INDEX_SCANS, &[&database, schema, table, index]).increment(used.scans);
-        }
+        super::statistics::count(&self.metrics, activity);
     }
 
     /// A refusal, by the rule that decided.
@@ -406,6 +429,13 @@ impl Recorder for Observer {
         if let Some(audit) = &self.audit {
             audit.record(event);
         }
+        self.traces.iter().for_each(|traces| traces.record(event));
+        self.slow.iter().for_each(|slow| slow.record(event));
+    }
+
+    #[inline]
+    fn parent_of(&self, sql: &[u8]) -> Option<Arc<TraceParent>> {
+        self.traces.as_ref().and_then(|_| traces::parent::parent_of(sql)).map(Arc::new)
     }
 
     fn session_opened(&self, subject: &Subject) {
@@ -433,6 +463,17 @@ impl Recorder for Observer {
     fn wants_sample(&self, report: &Report) -> bool {
         let shape = report.attached.get::<Handles>().and_then(|handles| handles.shape.as_ref());
         shape.is_some_and(|shape| shape.single && shape.sample_wanted.load(Ordering::Relaxed))
+    }
+
+    fn sample(&self, sample: Sample) {
+        let shape = sample.report.attached.get::<Handles>().and_then(|handles| handles.shape.as_ref()).map(Arc::clone);
+        let Some(shape) = shape else { return };
+        // One run is enough.
+        if shape.sample_wanted.swap(false, Ordering::Relaxed) && !self.plans.offer(&shape, sample) {
+            let database = self.metrics.database(&shape.database);
+            let values = [&*database.name, NoPlan::Queue.as_str()];
+            self.metrics.counter(&registry::PLAN_SAMPLE_FAILURES, &values).increment(1);
+        }
     }
 
     fn connection_failed(&self, reason: &'static str) {

@@ -134,6 +134,8 @@ metrics! {
     AUDIT_WRITABLE = Gauge "pgcovenant_audit_writable" [] "1 if the last attempt to write the audit succeeded, 0 if it failed.";
     /// When the audit was last written.
     AUDIT_LAST_WRITE = Gauge "pgcovenant_audit_last_write_timestamp_seconds" [] "Unix time at which a line of the audit was last written.";
+    /// Spans.
+    SPANS = Counter "pgcovenant_spans_total" ["result"] "Spans of statements exported, dropped because the queue was full, or failed because the collector did not take them.";
     /// Guarded labels.
     LABEL_OVERFLOW = Counter "pgcovenant_label_overflow_total" ["label"] "Label values replaced by __other__ because the label has reached its limit.";
     /// Values of guarded labels.
@@ -148,6 +150,32 @@ metrics! {
     TABLE_INDEX_ROWS = Counter "pgcovenant_table_index_rows_total" ["datname", "schemaname", "relname"] "Live rows fetched by index scans as the server counts them, since the proxy watches.";
     /// Index scans by index.
     INDEX_SCANS = Counter "pgcovenant_index_scans_total" ["datname", "schemaname", "relname", "indexrelname"] "Scans of the index as the server counts them, since the proxy watches.";
+    /// Index entries read.
+    INDEX_ROWS = Counter "pgcovenant_index_rows_total" ["datname", "schemaname", "relname", "indexrelname"] "Index entries returned by scans of the index as the server counts them, since the proxy watches.";
+    /// Sizes of tables.
+    TABLE_SIZE = Gauge "pgcovenant_table_size_bytes" ["datname", "schemaname", "relname"] "Size of the table without its indexes.";
+    /// Rows of tables.
+    TABLE_ROWS_ESTIMATE = Gauge "pgcovenant_table_rows_estimate" ["datname", "schemaname", "relname"] "Live rows of the table as the server estimates them.";
+    /// Sizes of indexes.
+    INDEX_SIZE = Gauge "pgcovenant_index_size_bytes" ["datname", "schemaname", "relname", "indexrelname"] "Size of the index.";
+    /// The indexes.
+    INDEX_INFO = Gauge "pgcovenant_index_info" ["datname", "schemaname", "relname", "indexrelname", "kind", "valid"] "Always 1; the indexes, what each is for (primary, unique, exclusion, plain) and whether queries may use it.";
+    /// Indexes that nobody needs.
+    INDEX_UNUSED = Gauge "pgcovenant_index_unused_seconds" ["datname", "schemaname", "relname", "indexrelname"] "Time since the index was last seen to be scanned, since the proxy watches; 0 while it is scanned.";
+    /// Indexes that are gone.
+    INDEX_DROPPED = Gauge "pgcovenant_index_dropped_timestamp_seconds" ["datname", "schemaname", "relname", "indexrelname"] "Unix time at which an index of a table was found gone; told for a day, unless it comes back.";
+    /// Sessions that wait.
+    LOCK_WAITERS = Gauge "pgcovenant_lock_waiters" ["datname", "schemaname", "relname"] "Sessions that wait for a lock on the table or on a row of it.";
+    /// Plans.
+    PLAN_SAMPLES = Counter "pgcovenant_plan_samples_total" ["datname", "schemaname", "relname", "access_path"] "Plans of sampled statements by how they read the relation: index, index_only, bitmap, seq, tid or other.";
+    /// Plans that nobody got.
+    PLAN_SAMPLE_FAILURES = Counter "pgcovenant_plan_sample_failures_total" ["datname", "reason"] "Sampled statements whose plan was not asked for, or not told, by reason.";
+    /// Changes of plans.
+    PLAN_CHANGES = Counter "pgcovenant_plan_changes_total" ["datname", "schemaname", "relname", "change"] "Times that the plan of a statement shape began to read a relation in another way.";
+    /// Changes for the worse.
+    PLAN_REGRESSION = Gauge "pgcovenant_plan_regression_timestamp_seconds" ["datname", "schemaname", "relname"] "Unix time at which a statement shape that turned from an index to a sequential scan of the relation was found slower; told until it is over, for a day at most.";
+    /// Declared queries.
+    DECLARED_QUERY = Gauge "pgcovenant_declared_query_satisfied" ["datname", "contract", "query"] "1 if the last plan of a query that a contract declares is as declared, 0 if not; absent until a plan of it was seen.";
     /// Flushes of usage.
     USAGE_FLUSHES = Counter "pgcovenant_usage_flushes_total" ["result"] "Attempts to bring recorded usage to its store, or, without one, to memory.";
     /// Usage that waits.

@@ -15,7 +15,7 @@ use crate::engine::report::{
     Access, ColumnUse, DdlChange, DdlReport, Operation, Outcome, RelationUse, Report, StatementReport, Touches,
 };
 use crate::engine::stages::Stage;
-use crate::model::activity::{Activity, IndexActivity, TableActivity};
+use crate::model::activity::{Activity, DroppedIndex, IndexActivity, IndexKind, TableActivity};
 use crate::model::catalog::{ColumnId, Oid};
 use crate::model::divergence::{ColumnPair, Compared, Divergence};
 use crate::model::drift::{Finding, Kind, Severity};
@@ -180,6 +180,9 @@ fn report_everything(observer: &Observer) {
             seq_rows: 2,
             index_scans: 3,
             index_rows: 4,
+            bytes: Some(8192),
+            rows: 2,
+            waiters: 1,
         }],
         indexes: vec![IndexActivity {
             schema: "public".into(),
@@ -187,6 +190,19 @@ fn report_everything(observer: &Observer) {
             index: "customers_pkey".into(),
             scans: 3,
             rows: 4,
+            bytes: Some(16384),
+            kind: IndexKind::Primary,
+            valid: true,
+            unused: Duration::from_secs(7),
+        }],
+        dropped: vec![DroppedIndex {
+            schema: "public".into(),
+            table: "customers".into(),
+            index: "customers_fax_idx".into(),
+            at: jiff::Timestamp::UNIX_EPOCH,
+            bytes: None,
+            scans: 0,
+            is_news: true,
         }],
     });
 }
@@ -236,7 +252,8 @@ fn drift_is_counted_by_table_and_goes_when_it_is_gone() {
 
 fn observer(caps: Caps) -> (Observer, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    (Observer::new(Some(&folder.path().join("audit.jsonl")), caps).unwrap(), folder)
+    let observer = Observer::new(Some(&folder.path().join("audit.jsonl")), caps).unwrap();
+    (observer.telling(Some(super::traces::tests::nowhere()), None).unwrap(), folder)
 }
 
 /// The records of statements in the text of an audit.

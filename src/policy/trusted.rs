@@ -41,6 +41,11 @@ const INFORMATION_SCHEMA: &[&str] = &[
     "_pg_truetypmod",
 ];
 
+/// Extensions whose C functions read nothing but their arguments.
+pub const fn computing_extensions() -> &'static [&'static str] {
+    COMPUTING_EXTENSIONS
+}
+
 fn is_computing(extension: Option<&str>, language: &str) -> bool {
     // Some functions of these extensions are other names of built-in ones.
     language == "constructor"

@@ -74,7 +74,7 @@ impl<J: Judge> Conversation<J> {
                 return Again::Unchanged;
             }
             let refusal = earlier_policy("prepared statement", Arc::default());
-            self.judge.refused(&refusal, Duration::ZERO);
+            self.judge.refused(&refusal, Duration::ZERO, None);
             return Again::Refused(refusal);
         };
         let lost = |mind: &Self| name.is_empty() && mind.dialogue.unnamed_lost;
@@ -100,7 +100,7 @@ impl<J: Judge> Conversation<J> {
         }
         let admitted = match verdict {
             Verdict::Refuse(refusal) => {
-                self.judge.refused(&refusal, checked_in);
+                self.judge.refused(&refusal, checked_in, None);
                 self.forget_known();
                 return Again::Refused(refusal);
             }

@@ -1,6 +1,7 @@
 //! What the client says: every message is passed on, judged first, or replaced by poison. The extended protocol is in
 //! `statements`. No I/O.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
@@ -13,7 +14,7 @@ use crate::engine::check::Protocol;
 use crate::engine::refusal::Refusal;
 use crate::engine::unreadable::Unreadable;
 use crate::engine::verdict::Verdict;
-use crate::observe::event::Bound;
+use crate::observe::event::{Bound, TraceParent};
 use crate::wire::backend::Status;
 use crate::wire::body::Malformed;
 use crate::wire::frame::{self, HEADER, Header};
@@ -209,9 +210,9 @@ impl<J: Judge> Conversation<J> {
         if let Some(stop) = self.must_learn(&verdict) {
             return Ok(Step::Stop(stop));
         }
+        let parent = text.and_then(|text| self.judge.parent_of(text));
         match verdict {
             Verdict::Admit(admitted) => {
-                let parent = text.and_then(|text| self.judge.parent_of(text));
                 let judged = Judged::new(&admitted, self.judge.epoch(), checked_in).within(parent);
                 if let Some(text) = text {
                     self.offer_sample(&judged, text, None);
@@ -223,7 +224,9 @@ impl<J: Judge> Conversation<J> {
                 outbox.query(there, &admitted);
                 Ok(self.streams_on(header, there))
             }
-            Verdict::Refuse(refusal) => Ok(self.refuse_simple(header, outbox, to_client, (refusal, checked_in))),
+            Verdict::Refuse(refusal) => {
+                Ok(self.refuse_simple(header, outbox, to_client, (refusal, checked_in, parent)))
+            }
         }
     }
 
@@ -247,7 +250,7 @@ impl<J: Judge> Conversation<J> {
                 outbox.query(there, &admitted);
                 Ok(self.values_stream_on(header, there, values))
             }
-            Verdict::Refuse(refusal) => Ok(self.refuse_simple(header, outbox, to_client, (refusal, checked_in))),
+            Verdict::Refuse(refusal) => Ok(self.refuse_simple(header, outbox, to_client, (refusal, checked_in, None))),
         }
     }
 
@@ -257,9 +260,9 @@ impl<J: Judge> Conversation<J> {
         header: Header,
         outbox: &mut Outbox<'_, '_>,
         to_client: &mut BytesMut,
-        (refusal, checked_in): (Refusal, Duration),
+        (refusal, checked_in, parent): (Refusal, Duration, Option<Arc<TraceParent>>),
     ) -> Step {
-        self.judge.refused(&refusal, checked_in);
+        self.judge.refused(&refusal, checked_in, parent);
         self.forget_known();
         let is_query = header.tag == b'Q';
         let server_is_unaffected = !is_query || self.dialogue.statement(b"").is_none();

@@ -78,8 +78,8 @@ pub trait Judge {
     fn unaudited(&self, _report: &Arc<Report>) -> Option<Refusal> {
         None
     }
-    /// A request was refused.
-    fn refused(&self, refusal: &Refusal, checked_in: Duration);
+    /// A request was refused, which belongs to that span.
+    fn refused(&self, refusal: &Refusal, checked_in: Duration, parent: Option<Arc<TraceParent>>);
     /// An admitted request is over.
     fn over(&self, judged: &Judged, ending: &Ending);
     /// The structure of the database has changed.
@@ -266,10 +266,11 @@ impl Judge for EngineJudge {
         self.collaborators.recorder.refuses(report).then(|| unaudited(Arc::clone(report)))
     }
 
-    fn refused(&self, refusal: &Refusal, checked_in: Duration) {
+    fn refused(&self, refusal: &Refusal, checked_in: Duration, parent: Option<Arc<TraceParent>>) {
         let mut event = self.event(&refusal.report, Decision::Deny, checked_in);
         event.sqlstate = refusal.sqlstate.code().as_bytes().try_into().ok();
         event.refusal = Some(Arc::from(refusal.message.as_str()));
+        event.parent = parent;
         self.collaborators.recorder.statement(&event);
     }
 
@@ -312,8 +313,9 @@ impl Judge for EngineJudge {
         });
     }
 
+    #[inline]
     fn parent_of(&self, text: &[u8]) -> Option<Arc<TraceParent>> {
-        self.collaborators.recorder.parent_of(std::str::from_utf8(text).ok()?)
+        self.collaborators.recorder.parent_of(text)
     }
 }
 

@@ -57,9 +57,9 @@ impl<J: Judge> Conversation<J> {
             None => verdict,
         };
         self.dialogue.batch_open = true;
+        let parent = text.and_then(|text| self.judge.parent_of(text));
         match verdict {
             Verdict::Admit(admitted) => {
-                let parent = text.and_then(|text| self.judge.parent_of(text));
                 let judged = Judged::new(&admitted, self.judge.epoch(), checked_in).within(parent);
                 let expected = Expected::judged(Kind::Parse, judged.clone(), now);
                 let Some(parse) = parse else {
@@ -86,7 +86,7 @@ impl<J: Judge> Conversation<J> {
                 Ok(Step::Next)
             }
             Verdict::Refuse(refusal) => {
-                self.judge.refused(&refusal, checked_in);
+                self.judge.refused(&refusal, checked_in, parent);
                 self.forget_known();
                 self.dialogue.prepare(name, None, Expected::refused(Kind::Parse, refusal));
                 let poison = if name.is_empty() { Poison::UnnamedParse } else { Poison::NamedParse };
@@ -169,7 +169,7 @@ impl<J: Judge> Conversation<J> {
         let stale = self.portal_is_stale(portal.as_ref());
         let unaudited = || self.judge.unaudited(&portal.as_ref()?.statement.judged.report);
         if let Some(refusal) = stale.or_else(unaudited) {
-            self.judge.refused(&refusal, Duration::ZERO);
+            self.judge.refused(&refusal, Duration::ZERO, None);
             self.dialogue.batch_open = true;
             self.dialogue.expect(Expected::refused(Kind::Execute, refusal));
             return Ok(self.poison(header, outbox, Poison::NamedParse));

@@ -83,6 +83,18 @@ impl ServiceAccount {
         self
     }
 
+    /// Another account of the same server; reads its password from the environment once.
+    ///
+    /// # Errors
+    /// The password cannot be read.
+    pub fn with_user(mut self, user: &str, password_env: Option<&str>) -> Result<Self, UpstreamError> {
+        self.config.user(user);
+        if let Some(variable) = password_env {
+            self.config.password(env::var(variable).map_err(|_| UpstreamError::NoPassword(variable.to_owned()))?);
+        }
+        Ok(self)
+    }
+
     /// The same account with this search path, whatever its role or database has set.
     #[must_use]
     pub fn with_search_path(mut self, path: &str) -> Self {
@@ -180,6 +192,7 @@ mod tests {
             identity: None,
             refresh: Duration::from_secs(60),
             divergence: None,
+            statistics: Duration::from_secs(10),
         };
         let mut account =
             ServiceAccount::new(&upstream, &service, Arc::new(Trust::new(&upstream, None).unwrap())).unwrap();

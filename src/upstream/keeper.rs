@@ -35,6 +35,9 @@ const ASKED_AT_MOST_EVERY: Duration = Duration::from_secs(1);
 /// So long somebody waits who named something unknown.
 const WAITS_AT_MOST: Duration = Duration::from_secs(5);
 
+/// How soon a catalog is tried again that contracts need and that was never read.
+const RETRY: Duration = Duration::from_secs(2);
+
 /// How long one reading may take, connecting included.
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -101,6 +104,8 @@ struct State {
     rested: Option<Instant>,
     /// The database has been dropped.
     gone: bool,
+    /// There is no catalog yet, and sessions are refused.
+    never_read: bool,
 }
 
 impl fmt::Debug for CatalogKeeper {
@@ -158,10 +163,17 @@ impl CatalogKeeper {
         drop(turn);
         match &outcome {
             Ok(()) => self.follow(database, &kept),
+            // Nobody may come to ask again: while this lasts, /readyz sends clients elsewhere.
+            Err(_) if self.is_promised(database, &kept) => self.follow(database, &kept),
             // Names of databases that do not exist come from clients: nothing of them stays.
             Err(_) => self.inner.forget(database, &kept),
         }
         outcome
+    }
+
+    /// Whether contracts are about the database, and there is one of that name.
+    fn is_promised(&self, database: &str, kept: &Kept) -> bool {
+        self.store.load().bundle.databases().contains(database) && !kept.state().gone
     }
 
     /// DDL was seen: the catalog is read again as soon as possible. Returns at once.
@@ -263,6 +275,7 @@ impl Inner {
         state.locked_out = outcome.as_ref().is_ok_and(|locked_out| *locked_out);
         state.rested = Some(Instant::now() + took.saturating_mul(REST).min(REST_AT_MOST));
         state.gone = gone;
+        state.never_read = error.is_some() && self.store.load().database(database).is_none();
         drop(state);
         kept.read.send_replace(Some(began));
         outcome.map(|_| ())
@@ -308,7 +321,8 @@ async fn follow(inner: Weak<Inner>, database: Box<str>, kept: Arc<Kept>) {
     let mut pauses: &[Duration] = if kept.state().locked_out { &LOOK_AGAIN } else { &[] };
     loop {
         round += 1;
-        let pause = pauses.first().copied().unwrap_or_else(|| jittered(refresh, spread.hash_one(round)));
+        let interval = if kept.state().never_read { refresh.min(RETRY) } else { refresh };
+        let pause = pauses.first().copied().unwrap_or_else(|| jittered(interval, spread.hash_one(round)));
         tokio::select! {
             () = kept.changed.notified() => {
                 settle(&kept).await;
@@ -378,6 +392,7 @@ mod tests {
             identity: None,
             refresh: Duration::from_secs(60),
             divergence: None,
+            statistics: Duration::from_secs(10),
         };
         let trust = |upstream: &Upstream| Arc::new(crate::upstream::tls::Trust::new(upstream, None).unwrap());
         let account = port.map(upstream).map(|to| ServiceAccount::new(&to, &service, trust(&to)).unwrap());

@@ -9,6 +9,7 @@ pub mod divergence;
 pub mod end_point;
 pub mod index_stats;
 pub mod keeper;
+pub mod plans;
 pub mod structure;
 pub mod tls;
 pub mod usage_store;

@@ -9,6 +9,7 @@ pub mod body;
 pub mod startup;
 pub mod proxy_header;
 pub mod values;
+pub mod bound;
 pub mod frontend;
 pub mod backend;
 pub mod response;

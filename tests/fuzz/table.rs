@@ -140,7 +140,7 @@ impl Judge for RealEngine {
     fn function_call(&self) -> Verdict {
         check_function_call(&self.0)
     }
-    fn refused(&self, _: &Refusal, _: Duration) {}
+    fn refused(&self, _: &Refusal, _: Duration, _: Option<std::sync::Arc<pgcovenant::observe::event::TraceParent>>) {}
     fn over(&self, _: &Judged, _: &Ending) {}
     fn catalog_changed(&self) {}
     fn statement_limit(&self) -> usize {

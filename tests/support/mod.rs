@@ -6,6 +6,7 @@
 
 pub mod alertmanager;
 pub mod certs;
+pub mod collector;
 pub mod conversation;
 pub mod http;
 pub mod knock;

@@ -17,6 +17,8 @@ pub struct ProxyOptions {
     pub policies: Option<PathBuf>,
     /// The service account; its password is its own name.
     pub service: Option<&'static str>,
+    /// More keys of `service`, such as `, statistics: 200ms`.
+    pub service_more: String,
     /// `upstream.tls`.
     pub upstream_tls: Option<&'static str>,
     /// `upstream.ca`.
@@ -37,6 +39,8 @@ pub struct ProxyOptions {
     pub tls_more: String,
     /// More keys of `audit`, such as `, sessions: true`.
     pub audit_more: String,
+    /// More keys of `admin`.
+    pub admin_more: String,
     /// More lines of configuration, such as `limits: {drain_timeout: 1s}`.
     pub more: String,
 }
@@ -92,10 +96,12 @@ impl Proxy {
         let log = self.log();
         let (whole, _) = log.rsplit_once('\n')?;
         let port = |name: &str| {
-            let line = whole.lines().find(|line| line.contains(name) && line.contains("127.0.0.1:"))?;
-            line.rsplit_once(':')?.1.trim().parse().ok()
+            let (plain, json) = (format!(" {name} "), format!("\"message\":\"{name}\""));
+            let said = |line: &&str| line.contains(&plain) || line.contains(&json);
+            let (_, rest) = whole.lines().filter(said).find_map(|line| line.split_once("127.0.0.1:"))?;
+            rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
         };
-        Some((port(" admin listener ")?, port(" listening ")?))
+        Some((port("admin listener")?, port("listening")?))
     }
 
     /// Waits until /readyz says 200.
@@ -237,11 +243,12 @@ fn text(cluster: &Cluster, options: &ProxyOptions, directory: &Path) -> String {
     let mut lines = vec![
         options.listen.clone().unwrap_or_else(|| format!("listen: [{listen}]")),
         format!("upstream: {{{upstream}}}"),
-        "admin: {listen: \"127.0.0.1:0\"}".to_owned(),
+        format!("admin: {{listen: \"127.0.0.1:0\"{}}}", options.admin_more),
         format!("audit: {{path: {}{}}}", directory.join("audit.jsonl").display(), options.audit_more),
     ];
     if let Some(user) = options.service {
-        lines.push(format!("service: {{user: {user}, password_env: PGCOVENANT_PASSWORD}}"));
+        let more = &options.service_more;
+        lines.push(format!("service: {{user: {user}, password_env: PGCOVENANT_PASSWORD{more}}}"));
     }
     if let Some(policies) = &options.policies {
         lines.push(format!("policies: {}", policies.display()));

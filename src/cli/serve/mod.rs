@@ -4,12 +4,15 @@ mod audit;
 pub(super) use audit::key as audit_key;
 mod certificates;
 mod drift;
+mod logging;
+mod plans;
 mod policies;
 mod signals;
+mod telling;
 mod usage;
 mod watch;
 
-use std::io::IsTerminal as _;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,6 +24,7 @@ use tokio::sync::watch::Receiver;
 use super::Serve;
 use super::input::Input;
 use crate::admin::http::{self, AdminState, NotReady};
+use crate::admin::log_level::LogControl;
 use crate::config::Config;
 use crate::engine::cache::VerdictCache;
 use crate::observe::metrics::Caps;
@@ -39,6 +43,7 @@ use crate::upstream::verifiers::VerifierQuery;
 use crate::upstream::{divergence, index_stats};
 use certificates::Certificates;
 use drift::DriftWatch;
+use logging::Logging;
 use policies::Policies;
 use watch::Watched;
 
@@ -53,7 +58,6 @@ const CLOCK: Duration = Duration::from_millis(500);
 /// # Errors
 /// It cannot start: files with errors, an address in use, certificates that cannot be read.
 pub fn run(arguments: &Serve) -> anyhow::Result<ExitCode> {
-    start_logging();
     if arguments.config.is_dir() {
         bail!("{} is a folder: serve needs a configuration file", arguments.config.display());
     }
@@ -63,6 +67,7 @@ pub fn run(arguments: &Serve) -> anyhow::Result<ExitCode> {
         bail!("there are problems in the files\n{}", input.report());
     }
     let config = input.config.context("no configuration")?;
+    let logging = logging::start(&config.log);
     let bundle = input.bundle.unwrap_or_default();
     // Sessions have threads of their own; here run the listeners, the catalog reader and the admin pages.
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -71,21 +76,13 @@ pub fn run(arguments: &Serve) -> anyhow::Result<ExitCode> {
         .thread_stack_size(STACK_BYTES)
         .build()
         .context("cannot start the runtime")?;
-    runtime.block_on(serve(config, bundle))?;
+    runtime.block_on(serve(config, bundle, &arguments.config, logging))?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Colours are for a terminal only: files and journals would keep them as noise.
-fn start_logging() {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    // A second initialisation can only come from a test, where the first one is as good.
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    _ = log.with_ansi(std::io::stderr().is_terminal()).try_init();
-}
-
-async fn serve(config: Config, bundle: Arc<Bundle>) -> anyhow::Result<()> {
-    let observer = Arc::new(Observer::with_audit(audit::options(&config)?, Caps::default())?);
+async fn serve(config: Config, bundle: Arc<Bundle>, file: &Path, logging: Arc<Logging>) -> anyhow::Result<()> {
+    let observer = Observer::with_audit(audit::options(&config)?, Caps::default())?;
+    let observer = Arc::new(telling::told(&config, observer)?);
     let usage = usage::start(&config, &observer)?;
     let store = Arc::new(SnapshotStore::with_ledger(Arc::clone(&bundle), Arc::clone(observer.usage()) as _));
     let policies = Arc::new(Policies::new(config.policies.clone(), Arc::clone(&store), Arc::clone(&observer)));
@@ -105,7 +102,7 @@ async fn serve(config: Config, bundle: Arc<Bundle>) -> anyhow::Result<()> {
     let dialer = Dialer::new(&config.upstream, config.tcp, server, vouching);
     let drift =
         Arc::new(DriftWatch::new(config.drift.clone(), Arc::clone(&store), Arc::clone(&keeper), Arc::clone(&observer)));
-    background(&store, &observer, &drift, account.clone());
+    background(&config, &keeper, &observer, &drift, account.clone());
     follow_files(&config, &policies, &certificates);
     let health = watch_server(dialer.clone(), &observer);
     for database in bundle.databases() {
@@ -113,6 +110,7 @@ async fn serve(config: Config, bundle: Arc<Bundle>) -> anyhow::Result<()> {
             tracing::warn!(database, %error, "cannot read the catalog yet");
         }
     }
+    plans::start(&config, &store, &observer, account.clone())?;
     compare_redirected(&config, &store, &observer, account);
     let (phase, phases) = tokio::sync::watch::channel(Phase::Serving);
     let proxy = Proxy::bind(Collaborators {
@@ -135,18 +133,21 @@ async fn serve(config: Config, bundle: Arc<Bundle>) -> anyhow::Result<()> {
         drift,
         observer: Arc::clone(&observer),
     };
-    let admin = admin(&config, &observer, readiness, phases.clone())?;
+    let log = LogControl { level: Arc::clone(&logging) as _, may_change: config.admin_changes };
+    let admin = admin(&config, (&observer, log), readiness, phases.clone())?;
     for listener in proxy.listeners() {
         tracing::info!(address = %listener, "listening");
     }
-    let audit = Arc::clone(&observer);
+    let (audit, file) = (Arc::clone(&observer), file.to_owned());
     let signals = tokio::spawn(signals::obey(phase, draining, move || {
         policies.reload();
         certificates.reload();
         verifiers.reload_or_tell();
         audit.reopen_audit();
+        logging.reload(&file);
     }));
     signals::ready();
+    tokio::spawn(signals::keep_alive());
     proxy.serve(phases).await;
     signals.abort();
     admin.abort();
@@ -179,7 +180,8 @@ fn keeper(
 
 /// Tasks that run beside the sessions for as long as the process lives.
 fn background(
-    store: &Arc<SnapshotStore>,
+    config: &Config,
+    keeper: &CatalogKeeper,
     observer: &Arc<Observer>,
     drift: &Arc<DriftWatch>,
     account: Option<ServiceAccount>,
@@ -189,7 +191,8 @@ fn background(
         tokio::spawn(async move { drift.run(for_drift).await });
         let told = Arc::clone(observer);
         let sink = Arc::new(move |activity: &_| told.activity(activity));
-        tokio::spawn(index_stats::run(account, Arc::clone(store), index_stats::INTERVAL, sink));
+        let interval = config.service.as_ref().map_or(index_stats::INTERVAL, |service| service.statistics);
+        tokio::spawn(index_stats::run(account, keeper.clone(), interval, sink));
     }
     let observer = Arc::clone(observer);
     tokio::spawn(async move {
@@ -252,7 +255,7 @@ fn watch_server(dialer: Dialer, observer: &Arc<Observer>) -> Arc<Health> {
 
 fn admin(
     config: &Config,
-    observer: &Arc<Observer>,
+    (observer, log): (&Arc<Observer>, LogControl),
     readiness: Readiness,
     mut phases: Receiver<Phase>,
 ) -> anyhow::Result<tokio::task::JoinHandle<()>> {
@@ -262,10 +265,12 @@ fn admin(
     let observer = Arc::clone(observer);
     let (watched, audit) = (Arc::clone(&observer), Arc::clone(&observer));
     let state = AdminState {
+        plans: plans_page(&observer),
         metrics: Arc::new(move || observer.render()),
         not_ready: Arc::new(move || readiness.reasons()),
         shapes: Arc::new(move || watched.shapes().overview()),
         audit: Arc::new(move || audit::answer(&audit)),
+        log,
     };
     let shared = config.reuse_port;
     let listener = listen::bind_tcp(address, shared).with_context(|| format!("cannot listen on {address}"))?;
@@ -283,6 +288,12 @@ fn admin(
             tracing::error!(%error, "the admin listener has failed");
         }
     }))
+}
+
+/// Where the answer of /api/v1/plans comes from.
+fn plans_page(observer: &Arc<Observer>) -> Arc<dyn Fn() -> String + Send + Sync> {
+    let observer = Arc::clone(observer);
+    Arc::new(move || observer.plans().json())
 }
 
 /// Where the answer of /readyz comes from.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -38,6 +39,17 @@ pub(super) async fn obey(phase: Sender<Phase>, draining: Arc<AtomicBool>, reload
 /// The listeners are open.
 pub(super) fn ready() {
     tell(&[NotifyState::Ready]);
+}
+
+/// Tells systemd that the process is alive, for as long as it is polled, where the unit has WatchdogSec. It is polled by
+/// the same threads as the listeners and the admin pages: when those hang, no more is told.
+pub(super) async fn keep_alive() {
+    let Some(limit) = sd_notify::watchdog_enabled() else { return };
+    let mut ticks = tokio::time::interval((limit / 3).max(Duration::from_millis(1)));
+    loop {
+        ticks.tick().await;
+        tell(&[NotifyState::Watchdog]);
+    }
 }
 
 fn reloading() {

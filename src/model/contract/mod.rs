@@ -2,13 +2,14 @@
 //!
 //! The published JSON Schema of the version decides whether a document is valid (`schema`); what is valid is then
 //! read into plain values. Our own extension lives in `customProperties` and is read with strict keys:
-//! `pgcovenantLifecycle` of a property or an object, `pgcovenantIndexes` and `pgcovenantViewDigest` of an object,
-//! `pgcovenantFunctions`, `pgcovenantSchemaVersion` and `pgcovenantTeam` of the contract, and `pgcovenantCriticality`
-//! of the contract or an object.
+//! `pgcovenantLifecycle` of a property or an object, `pgcovenantIndexes`, `pgcovenantViewDigest` and `pgcovenantQueries` of
+//! an object, `pgcovenantFunctions`, `pgcovenantSchemaVersion` and `pgcovenantTeam` of the contract, and
+//! `pgcovenantCriticality` of the contract or an object.
 
 mod catalog;
 mod lifecycle;
 mod promises;
+pub mod queries;
 mod read;
 mod schema;
 mod service;
@@ -105,6 +106,8 @@ pub struct Entity {
     pub criticality: Option<Box<str>>,
     /// What the 95th percentile of a statement's time is to be (`slaProperties`).
     pub latency_target: Option<Duration>,
+    /// Queries that its users rely on (`pgcovenantQueries`).
+    pub queries: Vec<queries::PromisedQuery>,
 }
 
 /// Columns that refer to columns of another table.

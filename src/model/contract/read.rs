@@ -5,6 +5,7 @@
 
 use super::lifecycle::{self, Of};
 use super::promises::{self, Names};
+use super::queries;
 use super::service::{self, Targets};
 use super::{Contract, Entity, EntityKind, Field, Place, schema, types};
 use crate::model::source::{Entry, Node, Problems, Value, list, nearest, non_empty, parse};
@@ -18,6 +19,7 @@ const INDEXES: &str = "pgcovenantIndexes";
 const TEAM: &str = "pgcovenantTeam";
 const CRITICALITY: &str = "pgcovenantCriticality";
 const VIEW_DIGEST: &str = "pgcovenantViewDigest";
+const QUERIES: &str = "pgcovenantQueries";
 
 /// The contract in a file; none if it has errors.
 pub fn read(problems: &mut Problems<'_>) -> Option<Contract> {
@@ -82,7 +84,7 @@ fn entities(document: &Node, general: Option<&str>, problems: &mut Problems<'_>)
             Some(_) | None => EntityKind::Table,
         };
         let fields = fields(node, problems);
-        let own = Extensions::of(node, &[LIFECYCLE, INDEXES, VIEW_DIGEST, CRITICALITY], "an object", problems);
+        let own = Extensions::of(node, &[LIFECYCLE, INDEXES, VIEW_DIGEST, CRITICALITY, QUERIES], "an object", problems);
         let retirement = own.get(LIFECYCLE).and_then(|entry| lifecycle::read(&entry.node, Of::Table, problems));
         let relationships = names.relationships(node, problems);
         let indexes = own.get(INDEXES).map(|entry| promises::indexes(&entry.node, problems));
@@ -92,6 +94,7 @@ fn entities(document: &Node, general: Option<&str>, problems: &mut Problems<'_>)
             continue;
         }
         let tags = tags(node);
+        let queries = own.get(QUERIES).map(|entry| queries::read(&entry.node, problems)).unwrap_or_default();
         entities.push(Entity {
             schema,
             name,
@@ -104,6 +107,7 @@ fn entities(document: &Node, general: Option<&str>, problems: &mut Problems<'_>)
             view_digest,
             criticality: service::criticality(own.get(CRITICALITY), problems).or_else(|| general.map(Into::into)),
             latency_target: targets.target(node),
+            queries,
         });
     }
     entities
@@ -209,11 +213,11 @@ impl<'n> Extensions<'n> {
             let Some(name) = custom.get("property") else { continue };
             let Some(word) = name.as_str().filter(|word| word.to_lowercase().starts_with(PREFIX)) else { continue };
             if !known.contains(&word) {
-                let all = [LIFECYCLE, FUNCTIONS, SCHEMA_VERSION, INDEXES, VIEW_DIGEST];
+                let all = [LIFECYCLE, FUNCTIONS, SCHEMA_VERSION, INDEXES, VIEW_DIGEST, QUERIES];
                 let help = match nearest(word, all) {
                     Some(meant) if meant != word => format!("did you mean `{meant}`?"),
                     _ => format!(
-                        "{LIFECYCLE} belongs to a property or an object, {INDEXES} and {VIEW_DIGEST} to an object, \
+                        "{LIFECYCLE} belongs to a property or an object, {INDEXES}, {VIEW_DIGEST} and {QUERIES} to an object, \
                          {FUNCTIONS}, {SCHEMA_VERSION} and {TEAM} to the contract, {CRITICALITY} to the contract or \
                          an object."
                     ),

@@ -51,6 +51,7 @@ pub struct Metrics {
     sessions: Sessions,
     infos: Infos,
     pub(super) pairs: PairSeries,
+    pub(super) gauges: super::gauges::Gauges,
 }
 
 /// What a verdict came from: label `result` of the texts that were judged.
@@ -107,6 +108,7 @@ impl Metrics {
             sessions: Sessions::default(),
             infos: Infos::default(),
             pairs: PairSeries::default(),
+            gauges: super::gauges::Gauges::default(),
         })
     }
 
@@ -178,6 +180,7 @@ impl Metrics {
         self.render_sessions(&mut text);
         self.render_values(&mut text);
         self.pairs.render(&mut text);
+        self.gauges.render(&mut text);
         for family in [&self.statement_duration, &self.table_duration, &self.table_overhead, &self.overhead] {
             family.render(&mut text);
         }

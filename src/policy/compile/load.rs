@@ -56,7 +56,10 @@ impl Bundle {
             let mut problems = Problems::new(file);
             match kind(file, &mut problems) {
                 Some(Kind::Contract) => match contract::read(&mut problems) {
-                    Some(contract) => groups.entry(file.folder()).or_default().contracts.push(contract),
+                    Some(contract) => {
+                        super::queries::check(&contract, &mut problems);
+                        groups.entry(file.folder()).or_default().contracts.push(contract);
+                    }
                     None => _ = broken_contracts.insert(file.folder()),
                 },
                 Some(Kind::Policy) => {

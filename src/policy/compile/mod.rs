@@ -11,6 +11,7 @@ mod decision;
 mod fingerprint;
 mod lifecycles;
 mod load;
+mod queries;
 mod redirects;
 mod spread;
 mod views;

@@ -104,7 +104,7 @@ impl Judge for Fake {
     fn function_call(&self) -> Verdict {
         self.unreadable(Unreadable::NotUtf8)
     }
-    fn refused(&self, _: &Refusal, _: Duration) {
+    fn refused(&self, _: &Refusal, _: Duration, _: Option<std::sync::Arc<crate::observe::event::TraceParent>>) {
         self.log.borrow_mut().push("refused".to_owned());
     }
     fn over(&self, _: &Judged, ending: &Ending) {

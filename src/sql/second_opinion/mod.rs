@@ -19,6 +19,7 @@ mod json;
 mod kinds;
 mod lookups;
 mod outline;
+mod query;
 mod raw;
 mod table;
 mod tree;
@@ -37,6 +38,7 @@ pub use admission::{Admission, ColumnAdmission, Fragment, Objection, ObjectionKi
 pub use ddl::{Action, Change, Ddl, Named, Nature, Thing};
 pub use kinds::{StatementKind, TableChange, TransactionKind};
 pub use outline::{Constant, Created, Lookup, NamedObject, NamedRelation, Others, Outline, OutlineStatement, Verb};
+pub use query::{Name, NotReadOnly, ReadQuery};
 pub use raw::RAW_COLUMN;
 
 use super::grammar::{GrammarError, guarded};
@@ -44,6 +46,14 @@ use super::grammar::{GrammarError, guarded};
 /// What a text says, by PostgreSQL's grammar. The caps on tokens must have been checked before.
 pub fn outline(sql: &str) -> Result<Outline, GrammarError> {
     guarded(sql, |parsed| collect::collect(sql, parsed))
+}
+
+/// What a text names that is one query which only reads. The caps on tokens must have been checked before.
+///
+/// # Errors
+/// It is something else, or it cannot be read.
+pub fn read_query(sql: &str) -> Result<ReadQuery, NotReadOnly> {
+    guarded(sql, query::read_query).unwrap_or(Err(NotReadOnly("no text that can be read")))
 }
 
 /// Judges a text that is about to be sent; `generated` says where in it our own text stands.

@@ -1,0 +1,296 @@
+//! Whether a text may be planned, by what it names, and the same text with its names qualified.
+//!
+//! Relations and enums get their schema, so that the search path of the connection need not hold anything that a user can
+//! create in: then no function, operator or cast of a user's own can be meant, whatever is created meanwhile. Where a type of
+//! an extension is in play, its operators have to be found, and the session's own path is used.
+
+use super::Question;
+use crate::model::catalog::{Catalog, Relation, RelationKind, SearchPath, UserType};
+use crate::model::ident::Ident;
+use crate::model::plan::NoPlan;
+use crate::policy::trusted;
+use crate::sql::functions;
+use crate::sql::lexer::{self, Caps, TokenKind};
+use crate::sql::second_opinion::{Name, ReadQuery, read_query};
+
+/// From this version on a number may have a radix and underscores.
+const NEW_NUMBERS: u32 = 160_000;
+
+/// A text that may be planned as far as it itself goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Guarded {
+    /// The text, with names qualified.
+    pub(super) text: String,
+    /// The search path to plan it under.
+    pub(super) path: String,
+    /// The oids of its relations.
+    pub(super) relations: Vec<u32>,
+    /// Functions that it calls.
+    pub(super) functions: Vec<String>,
+    /// Names that could be those of functions of one argument.
+    pub(super) attributes: Vec<String>,
+    /// Operators that it uses.
+    pub(super) operators: Vec<String>,
+    /// How many parameters it has.
+    pub(super) parameters: u16,
+}
+
+/// Judges a text.
+pub(super) fn guard(catalog: &Catalog, question: &Question<'_>) -> Result<Guarded, NoPlan> {
+    let tokens = lexer::lex(question.text).map_err(|_| NoPlan::Statement)?;
+    Caps::default().check(&tokens, question.text).map_err(|_| NoPlan::Statement)?;
+    // An older server reads it as a number and a name.
+    let is_new = catalog.server_version < NEW_NUMBERS && tokens.iter().any(|token| token.kind == TokenKind::NewNumber);
+    if is_new {
+        return Err(NoPlan::Statement);
+    }
+    let query = read_query(question.text).map_err(|_| NoPlan::Statement)?;
+    let relations = relations(catalog, question.path, &query)?;
+    let mut inserts: Vec<(u32, String)> = Vec::new();
+    for (name, relation) in query.relations.iter().zip(&relations) {
+        if name.schema.is_none() {
+            inserts.push((name.start.ok_or(NoPlan::Statement)?, schema_of(&relation.schema)));
+        }
+    }
+    functions_are_the_servers(catalog, &query)?;
+    for name in &query.types {
+        if let Some(ty) = enum_of(catalog, question.path, name)?
+            && name.schema.is_none()
+        {
+            inserts.push((name.start.ok_or(NoPlan::Statement)?, schema_of(&ty.schema)));
+        }
+    }
+    let of_extensions =
+        operators_of_extensions(catalog, &query)? || relations.iter().any(|r| has_extension_type(catalog, r));
+    let path = match question.path.filter(|_| of_extensions) {
+        Some(path) => path_of(path),
+        None if of_extensions => return Err(NoPlan::Path),
+        None => "pg_catalog, pg_temp".to_owned(),
+    };
+    let names = |names: &[Name]| names.iter().map(|name| name.name.clone()).collect();
+    Ok(Guarded {
+        text: inserted(question.text, inserts).ok_or(NoPlan::Statement)?,
+        path,
+        relations: relations.iter().map(|relation| relation.oid.0).collect(),
+        functions: names(&query.functions),
+        attributes: query.attributes.clone(),
+        operators: names(&query.operators),
+        parameters: query.parameters,
+    })
+}
+
+fn relations<'c>(
+    catalog: &'c Catalog,
+    path: Option<&SearchPath>,
+    query: &ReadQuery,
+) -> Result<Vec<&'c Relation>, NoPlan> {
+    let mut found = Vec::new();
+    for name in &query.relations {
+        let relation = match (&name.schema, path) {
+            (Some(schema), _) => catalog.find(schema, &name.name),
+            (None, Some(path)) if hides(path, &name.name) => None,
+            (None, Some(path)) => catalog.resolve(path, &name.name),
+            (None, None) => return Err(NoPlan::Path),
+        };
+        let relation = relation.ok_or(NoPlan::Relation)?;
+        let is_plain = match relation.kind {
+            RelationKind::Table | RelationKind::Partitioned | RelationKind::MaterializedView | RelationKind::View => {
+                true
+            }
+            RelationKind::Foreign | RelationKind::Sequence | RelationKind::Other => false,
+        };
+        if !is_plain || relation.is_system() || relation.is_temporary() {
+            return Err(NoPlan::Relation);
+        }
+        found.push(&**relation);
+    }
+    Ok(found)
+}
+
+/// A temporary relation of the session goes before what the catalog has.
+fn hides(path: &SearchPath, name: &str) -> bool {
+    path.temporary().iter().any(|relation| &*relation.name == name)
+}
+
+/// Every call is of a function that the server came with, that only computes, and that nobody has another one of by that name.
+fn functions_are_the_servers(catalog: &Catalog, query: &ReadQuery) -> Result<(), NoPlan> {
+    let is_foreign = |name: &str| trusted::is_foreign_function(catalog, &trusted::SafeFunctions::new(), name);
+    for function in &query.functions {
+        let of_server = function.schema.as_deref().is_none_or(|schema| schema == "pg_catalog");
+        let computes = functions::is_known(&function.name) && functions::admitted(&function.name);
+        if !of_server || !computes || is_foreign(&function.name) {
+            return Err(NoPlan::Function);
+        }
+    }
+    if query.attributes.iter().any(|name| is_foreign(name)) { Err(NoPlan::Function) } else { Ok(()) }
+}
+
+/// Whether an operator may be one of an extension; one of anybody else is not run.
+fn operators_of_extensions(catalog: &Catalog, query: &ReadQuery) -> Result<bool, NoPlan> {
+    let mut found = false;
+    for operator in &query.operators {
+        if operator.schema.as_deref().is_some_and(|schema| schema != "pg_catalog") {
+            return Err(NoPlan::Function);
+        }
+        let others = || catalog.operators.iter().filter(|other| *other.name == *operator.name);
+        if !trusted::operator((catalog, &trusted::SafeFunctions::new()), None, None, &operator.name) {
+            return Err(NoPlan::Function);
+        }
+        // Those of an extension for its own types come with a column of such a type; what is left is for built-in ones.
+        let is_built_in = BUILT_IN_OPERATORS.contains(&operator.name.as_str());
+        found |= !is_built_in && others().next().is_some();
+    }
+    Ok(found)
+}
+
+/// Operators that every type has: that an extension has them, too, says nothing.
+const BUILT_IN_OPERATORS: &[&str] =
+    &["=", "<>", "<", ">", "<=", ">=", "~~", "!~~", "~~*", "!~~*", "||", "+", "-", "*", "/"];
+
+/// Whether a column has a type that is neither the server's own nor an enum or a domain.
+fn has_extension_type(catalog: &Catalog, relation: &Relation) -> bool {
+    relation.columns.iter().any(|column| {
+        let ty = catalog.types.iter().find(|ty| ty.oid == column.ty.oid || ty.array == column.ty.oid);
+        ty.is_some_and(|ty| ty.extension.is_some())
+    })
+}
+
+/// The enum that a type is; none for a type of the server itself. No other type may be named.
+fn enum_of<'c>(catalog: &'c Catalog, path: Option<&SearchPath>, name: &Name) -> Result<Option<&'c UserType>, NoPlan> {
+    if name.schema.as_deref() == Some("pg_catalog") {
+        return Ok(None);
+    }
+    let mut named = catalog.types.iter().filter(|ty| *ty.name == *name.name);
+    let Some(first) = named.clone().next() else { return Ok(None) };
+    let found = match (&name.schema, path) {
+        (Some(schema), _) => named.find(|ty| *ty.schema == **schema),
+        (None, Some(path)) => path.schemas().iter().find_map(|schema| named.clone().find(|ty| ty.schema == *schema)),
+        (None, None) => Some(first),
+    };
+    let is_harmless =
+        |ty: &&UserType| ty.kind == 'e' && trusted::runs_safe_code(catalog, &trusted::SafeFunctions::new(), ty);
+    found.filter(is_harmless).map(Some).ok_or(NoPlan::Function)
+}
+
+fn schema_of(schema: &str) -> String {
+    format!("{}.", Ident::quoted(schema))
+}
+
+/// The session's path, behind what nobody can create in.
+fn path_of(path: &SearchPath) -> String {
+    let mut schemas = vec!["pg_catalog".to_owned()];
+    let others = path.lasting().filter(|schema| *schema != "pg_catalog" && !schema.starts_with("pg_temp"));
+    schemas.extend(others.map(|schema| Ident::quoted(schema).to_string()));
+    schemas.push("pg_temp".to_owned());
+    schemas.join(", ")
+}
+
+/// The text with these pieces put in, by the places in front of which they go.
+fn inserted(text: &str, mut pieces: Vec<(u32, String)>) -> Option<String> {
+    pieces.sort_unstable();
+    pieces.dedup();
+    let mut whole = String::with_capacity(text.len() + 16 * pieces.len());
+    let mut done = 0;
+    for (start, piece) in pieces {
+        let start = usize::try_from(start).ok()?;
+        whole.push_str(text.get(done..start)?);
+        whole.push_str(&piece);
+        done = start;
+    }
+    whole.push_str(text.get(done..)?);
+    Some(whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::catalog::{Oid, UserFunction, UserOperator};
+
+    fn catalog() -> Catalog {
+        let mut catalog = Catalog::new("shop", 150_000);
+        catalog.insert(Relation::table(Oid(10), "public", "orders", Vec::new()));
+        catalog.insert(Relation::table(Oid(11), "Sales", "lines", Vec::new()));
+        catalog
+            .insert(Relation { kind: RelationKind::Foreign, ..Relation::table(Oid(12), "public", "far", Vec::new()) });
+        let function = |schema: &str, name: &str| UserFunction {
+            schema: schema.into(),
+            name: name.into(),
+            arguments: "text".into(),
+            language: "plpgsql".into(),
+            extension: None,
+        };
+        catalog.functions.push(function("public", "evil"));
+        catalog.functions.push(function("public", "lower"));
+        catalog.operators.push(UserOperator {
+            schema: "public".into(),
+            name: "<=".into(),
+            function: ("public".into(), "evil".into()),
+            language: "plpgsql".into(),
+            extension: None,
+        });
+        catalog.types.push(UserType {
+            oid: Oid(20),
+            schema: "public".into(),
+            name: "mood".into(),
+            kind: 'e',
+            array: Oid(21),
+            has_unclear_check: false,
+            runs: Vec::new(),
+            extension: None,
+        });
+        let mood = catalog.types[0].clone();
+        catalog.types.push(UserType { oid: Oid(22), name: "age".into(), kind: 'd', ..mood });
+        catalog
+    }
+
+    fn judged(text: &str) -> Result<Guarded, NoPlan> {
+        let path = SearchPath::new(["pg_catalog", "Sales", "public"]);
+        guard(&catalog(), &Question { user: "app", text, bound: None, path: Some(&path) })
+    }
+
+    #[test]
+    fn names_are_qualified_so_that_the_path_holds_nothing_of_the_users() {
+        let found = judged("SELECT * FROM orders o, ONLY lines WHERE o.m = 'x'::mood AND o.a = $1 -- orders").unwrap();
+        let expected = "SELECT * FROM \"public\".orders o, ONLY \"Sales\".lines \
+                        WHERE o.m = 'x'::\"public\".mood AND o.a = $1 -- orders";
+        assert_eq!(found.text, expected);
+        assert_eq!((found.path.as_str(), found.parameters), ("pg_catalog, pg_temp", 1));
+        assert_eq!(found.relations, [10, 11]);
+        assert!(judged("WITH orders AS (SELECT 1 AS a) SELECT a FROM orders").unwrap().relations.is_empty());
+    }
+
+    #[test]
+    fn what_could_run_a_function_of_a_user_is_not_planned() {
+        for text in [
+            "SELECT evil('x')",
+            "SELECT public.evil('x') FROM orders",
+            "SELECT pg_catalog.evil('x')",
+            "SELECT lower('X') FROM orders",
+            "SELECT o.evil FROM orders o",
+            "SELECT (o).evil FROM orders o",
+            "SELECT * FROM orders WHERE a OPERATOR(public.=) 1",
+            "SELECT * FROM orders WHERE a <= 1",
+            "SELECT * FROM orders WHERE a BETWEEN 1 AND 2",
+            "SELECT 17::age",
+            "SELECT * FROM evil('x')",
+            "SELECT table_to_xml('orders', true, true, '')",
+            "SELECT query_to_xml('SELECT evil()', true, true, '')",
+            "SELECT pg_read_file('x')",
+        ] {
+            assert_eq!(judged(text), Err(NoPlan::Function), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_plain_query_of_known_tables_is_not_planned() {
+        for text in ["DELETE FROM orders", "SELECT 1; DROP TABLE orders", "SELECT * FROM orders FOR UPDATE", "SELECT '"]
+        {
+            assert_eq!(judged(text), Err(NoPlan::Statement), "{text}");
+        }
+        for text in ["SELECT * FROM far", "SELECT * FROM nowhere"] {
+            assert_eq!(judged(text), Err(NoPlan::Relation), "{text}");
+        }
+        let question = Question { user: "app", text: "SELECT * FROM orders", bound: None, path: None };
+        assert_eq!(guard(&catalog(), &question), Err(NoPlan::Path));
+    }
+}

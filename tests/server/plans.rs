@@ -1,0 +1,259 @@
+//! Plans of statements that really run, asked for on a connection of the service account.
+
+use std::sync::{Mutex, OnceLock};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::support::shop::{copy, load};
+use crate::support::sql::Session;
+use crate::support::{Cluster, ClusterOptions, Proxy, ProxyOptions, Shop, installed};
+
+/// A cluster of its own: here the service account is a member of other roles.
+fn shop(name: &str) -> Option<Shop> {
+    static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+    if !installed() {
+        return None;
+    }
+    let cluster = CLUSTER.get_or_init(|| {
+        let cluster = Cluster::start(ClusterOptions::default());
+        load(&cluster, "template");
+        cluster.sql("postgres", "GRANT shop_app TO pgcovenant; CREATE ROLE stranger LOGIN PASSWORD 'stranger'");
+        cluster.sql("postgres", "CREATE ROLE mighty LOGIN SUPERUSER PASSWORD 'mighty'");
+        cluster.sql("postgres", "ALTER DATABASE template ALLOW_CONNECTIONS false");
+        cluster
+    });
+    let database = format!("plans_{name}");
+    copy(cluster, &database, "template");
+    Some(Shop { cluster, database })
+}
+
+const OFTEN: &str = "plans: {every: 1s, per_second: 50, timeout: 5s}";
+
+fn proxy(shop: &Shop, service: &'static str, plans: &str) -> Proxy {
+    let service_more = ", statistics: 200ms, refresh: 200ms".to_owned();
+    let more = plans.to_owned();
+    Proxy::start(shop.cluster, ProxyOptions { service: Some(service), service_more, more, ..ProxyOptions::default() })
+}
+
+fn told(proxy: &Proxy) -> Value {
+    let (status, body) = proxy.get("/api/v1/plans").unwrap();
+    assert_eq!(status, 200, "{body}");
+    serde_json::from_str(&body).unwrap()
+}
+
+/// Runs something again and again until something holds of what is told of plans.
+async fn until(proxy: &Proxy, mut run: impl AsyncFnMut(), holds: impl Fn(&Value) -> bool) -> Value {
+    for _ in 0..600 {
+        run().await;
+        let told = told(proxy);
+        if holds(&told) {
+            return told;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("it never holds of\n{:#}\n{}", told(proxy), proxy.log());
+}
+
+/// The shape whose statement has this in it.
+fn shape<'v>(told: &'v Value, part: &str) -> Option<&'v Value> {
+    told["shapes"].as_array().unwrap().iter().find(|shape| shape["statement"].as_str().unwrap().contains(part))
+}
+
+fn plan(told: &Value, part: &str) -> String {
+    let plan = shape(told, part).map_or(&Value::Null, |shape| &shape["plan"]["text"]);
+    plan.as_str().unwrap_or_default().to_owned()
+}
+
+async fn order(app: &Session, number: i64) {
+    app.client.query("SELECT status FROM orders WHERE order_id = $1", &[&number]).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_plans_of_real_statements_are_told_without_their_values() {
+    let Some(shop) = shop("told") else { return };
+    let proxy = proxy(&shop, "pgcovenant", OFTEN);
+    let app = shop.via(&proxy, "shop_app").await;
+    let run = async || {
+        order(&app, 4_242_424).await;
+        app.rows("SELECT id FROM customers c WHERE c.email = 'tell-tale@example.org'").await;
+        app.rows("SELECT count(*) FROM employees e WHERE e.name = 'Tell-Tale' OR e.salary > 5151").await;
+        app.rows("SELECT * FROM active_customers a WHERE a.id = 9876543").await;
+    };
+    let found = until(&proxy, run, |told| {
+        plan(told, "orders where") == "Index Scan orders using orders_pkey"
+            && plan(told, "customers") == "Index Scan customers using customers_email_key"
+            && plan(told, "employees") == "Aggregate (Seq Scan employees)"
+            && plan(told, "active_customers").contains("customers using customers_pkey")
+    });
+    let found = found.await;
+    let own = [("datname", shop.database.as_str()), ("schemaname", "public")];
+    let path = |relation, path| [own.as_slice(), &[("relname", relation), ("access_path", path)]].concat();
+    assert!(proxy.metric("pgcovenant_plan_samples_total", &path("orders", "index")) >= 1.0);
+    assert!(proxy.metric("pgcovenant_plan_samples_total", &path("employees", "seq")) >= 1.0);
+    let (_, metrics) = proxy.get("/metrics").unwrap();
+    for secret in ["tell-tale", "Tell-Tale", "4242424", "9876543", "5151"] {
+        assert!(!found.to_string().contains(secret), "{secret}: {found:#}");
+        assert!(!metrics.contains(secret) && !proxy.log().contains(secret), "{secret}");
+    }
+}
+
+/// A function that takes the role back and says who it is then, and what an application's role could hide it in.
+const SPY: &str = "
+CREATE FUNCTION spy(number integer) RETURNS integer IMMUTABLE LANGUAGE plpgsql AS $$
+    BEGIN RESET ROLE; RAISE LOG 'spied as % for %', current_user, session_user; RETURN number; END $$;
+CREATE FUNCTION spy_text(text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$
+    BEGIN PERFORM spy(1); RETURN $1; END $$;
+CREATE FUNCTION upper(varchar) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN PERFORM spy(1); RETURN 'X'; END $$;
+CREATE FUNCTION spy_compares(integer, numeric) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS $$
+    BEGIN PERFORM spy(1); RETURN true; END $$;
+CREATE OPERATOR <<< (LEFTARG = integer, RIGHTARG = numeric, FUNCTION = spy_compares);
+CREATE TABLE by_index (a integer);
+CREATE INDEX by_index_idx ON by_index ((a + spy(1)));
+CREATE TABLE by_predicate (a integer);
+CREATE INDEX by_predicate_idx ON by_predicate (a) WHERE a > spy(1);
+CREATE TABLE by_check (a integer CHECK (a > spy(1)));
+CREATE TABLE by_policy (a integer);
+ALTER TABLE by_policy ENABLE ROW LEVEL SECURITY;
+ALTER TABLE by_policy FORCE ROW LEVEL SECURITY;
+CREATE POLICY everything ON by_policy USING (a > spy(1));
+CREATE TABLE by_statistics (a integer, b integer);
+CREATE STATISTICS by_statistics_spy ON (a + spy(1)), b FROM by_statistics;
+CREATE TABLE by_parts (a integer) PARTITION BY RANGE ((a + spy(1)));
+CREATE TABLE by_parts_1 PARTITION OF by_parts FOR VALUES FROM (0) TO (10);
+CREATE TABLE plain (a integer, t varchar(20));
+CREATE VIEW by_view AS SELECT a FROM plain WHERE a > spy(1);
+CREATE VIEW by_other_view AS SELECT v.a FROM by_view v;
+CREATE VIEW by_xml AS SELECT a FROM plain WHERE table_to_xml('by_view', true, true, '')::text <> '';
+CREATE DOMAIN odd AS integer CHECK (VALUE > spy(1));
+CREATE TABLE by_domain (a odd);
+CREATE TYPE mood AS ENUM ('good', 'bad');
+CREATE FUNCTION spy_mood(mood) RETURNS integer IMMUTABLE LANGUAGE sql AS 'SELECT spy(1)';
+CREATE CAST (mood AS integer) WITH FUNCTION spy_mood(mood) AS IMPLICIT;
+CREATE TABLE by_cast (a mood);
+";
+
+const SPYING: &[&str] = &[
+    "SELECT spy(1)",
+    "SELECT a FROM plain WHERE a = public.spy(1)",
+    "SELECT a FROM plain WHERE t = upper('x'::varchar)",
+    "SELECT a FROM plain WHERE 1 <<< 1.5",
+    "SELECT a FROM plain WHERE 1 OPERATOR(public.<<<) 1.5",
+    "SELECT a FROM by_index",
+    "SELECT a FROM by_predicate WHERE a = 3",
+    "SELECT a FROM by_check",
+    "SELECT a FROM by_policy",
+    "SELECT a FROM by_statistics",
+    "SELECT a FROM by_parts",
+    "SELECT a FROM by_parts_1",
+    "SELECT a FROM by_view",
+    "SELECT a FROM by_other_view",
+    "SELECT a FROM by_xml",
+    "SELECT a FROM by_domain",
+    "SELECT 17::odd",
+    "SELECT a FROM plain WHERE a = 'good'::mood",
+    "SELECT a FROM by_cast",
+    "SELECT table_to_xml('by_view', true, true, '')",
+];
+
+#[tokio::test]
+async fn functions_of_applications_do_not_run_while_we_ask() {
+    let Some(shop) = shop("attack") else { return };
+    // By hand, what must not happen does: the test would see it.
+    let own = shop.direct("shop_app").await;
+    own.simple(SPY).await.unwrap();
+    let service = shop.direct("pgcovenant").await;
+    service.simple("BEGIN READ ONLY; SET LOCAL ROLE shop_app; EXPLAIN SELECT spy(1); ROLLBACK").await.unwrap();
+    let spied = "spied as pgcovenant for pgcovenant";
+    assert_eq!(shop.cluster.log().matches(spied).count(), 1);
+
+    let proxy = proxy(&shop, "pgcovenant", "plans: {every: 1h, per_second: 50, timeout: 5s}");
+    let app = shop.via(&proxy, "shop_app").await;
+    // What the catalog does not tell yet, the server is asked for: the last ones are made while we look.
+    let refused = |told: &Value| {
+        let shapes = told["shapes"].as_array().unwrap();
+        shapes.iter().filter(|shape| matches!(shape["failure"].as_str(), Some("function" | "relation"))).count()
+    };
+    let run = async || {
+        for text in SPYING {
+            drop(app.simple(text).await);
+        }
+        app.rows("SELECT a FROM plain WHERE t = 'harmless'").await;
+    };
+    let found =
+        until(&proxy, run, |told| refused(told) >= SPYING.len() && plan(told, "where t = ") == "Seq Scan plain");
+    let found = found.await;
+    assert_eq!(shop.cluster.log().matches(spied).count(), 1, "{found:#}\n{}", shop.cluster.log());
+    let planned: Vec<_> = found["shapes"].as_array().unwrap().iter().filter(|shape| !shape["plan"].is_null()).collect();
+    assert_eq!(planned.len(), 1, "{planned:#?}");
+    let failures = [("datname", shop.database.as_str()), ("reason", "function")];
+    assert!(proxy.metric("pgcovenant_plan_sample_failures_total", &failures) >= 10.0);
+}
+
+#[tokio::test]
+async fn a_superuser_does_not_ask() {
+    let Some(shop) = shop("superuser") else { return };
+    let proxy = proxy(&shop, "mighty", OFTEN);
+    let app = shop.via(&proxy, "shop_app").await;
+    let failed = |told: &Value| shape(told, "orders").is_some_and(|shape| shape["failure"] == "superuser");
+    let found = until(&proxy, async || order(&app, 1).await, failed).await;
+    assert!(shape(&found, "orders").unwrap()["plan"].is_null());
+    order(&app, 2).await;
+    let log = proxy.log();
+    assert_eq!(log.matches("plans are not asked for: the account is a superuser").count(), 1, "{log}");
+    assert!(log.contains("WARN"), "{log}");
+}
+
+#[tokio::test]
+async fn a_role_that_we_are_no_member_of_is_told_once() {
+    let Some(shop) = shop("role") else { return };
+    shop.sql("GRANT SELECT ON orders TO stranger");
+    let proxy = proxy(&shop, "pgcovenant", OFTEN);
+    let (stranger, app) = (shop.via(&proxy, "stranger").await, shop.via(&proxy, "shop_app").await);
+    let run = async || {
+        stranger.rows("SELECT total_amount FROM orders WHERE order_id = 1").await;
+        order(&app, 1).await;
+    };
+    let found = until(&proxy, run, |told| {
+        shape(told, "total_amount").is_some_and(|shape| shape["failure"] == "role") && !plan(told, "status").is_empty()
+    });
+    assert!(shape(&found.await, "total_amount").unwrap()["plan"].is_null());
+    let log = proxy.log();
+    assert_eq!(log.matches("the account is not a member of it").count(), 1, "{log}");
+}
+
+#[tokio::test]
+async fn nothing_is_asked_where_plans_are_off() {
+    let Some(shop) = shop("off") else { return };
+    let proxy = proxy(&shop, "pgcovenant", "plans: off");
+    let app = shop.via(&proxy, "shop_app").await;
+    for number in 0..20 {
+        order(&app, number).await;
+    }
+    assert_eq!(told(&proxy)["shapes"], serde_json::json!([]));
+}
+
+#[tokio::test]
+async fn what_writes_or_locks_is_not_planned() {
+    let Some(shop) = shop("writes") else { return };
+    let proxy = proxy(&shop, "pgcovenant", OFTEN);
+    let app = shop.via(&proxy, "shop_app").await;
+    let run = async || {
+        app.rows("UPDATE orders SET status = status WHERE order_id = 1").await;
+        app.rows("SELECT customer_id FROM orders WHERE order_id = 1 FOR UPDATE").await;
+        app.rows("WITH gone AS (DELETE FROM payments WHERE false RETURNING payment_id) SELECT * FROM gone").await;
+        order(&app, 1).await;
+    };
+    let failed = |told: &Value, part: &str| shape(told, part).is_some_and(|shape| shape["failure"] == "statement");
+    let found = until(&proxy, run, |told| {
+        failed(told, "for update") && failed(told, "gone") && !plan(told, "select status").is_empty()
+    });
+    let found = found.await;
+    assert!(
+        found["shapes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|shape| { !shape["statement"].as_str().unwrap().starts_with("update") || shape["plan"].is_null() })
+    );
+}
