@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::support::alertmanager::Alertmanager;
 use crate::support::shop::Policies;
-use crate::support::{Prometheus, PrometheusOptions, Shop, project, shop};
+use crate::support::{Prometheus, PrometheusOptions, Proxy, ProxyOptions, Shop, project, shop};
 
 /// The rules, without the time for which an alert must hold before it fires.
 fn hurried_rules(into: &Path) -> Vec<PathBuf> {
@@ -27,7 +27,7 @@ fn hurried_rules(into: &Path) -> Vec<PathBuf> {
 
 /// Waits until every rule has been evaluated; fails at once if one could not be.
 async fn every_rule_is_evaluated(prometheus: &Prometheus) {
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + Duration::from_secs(120);
     loop {
         let rules = prometheus.rules();
         let failed: Vec<_> = rules.iter().filter(|rule| rule["health"] == "err").collect();
@@ -42,7 +42,7 @@ async fn every_rule_is_evaluated(prometheus: &Prometheus) {
 
 /// The alert with these labels, once it fires: as Prometheus tells it, with its annotations.
 async fn firing(prometheus: &Prometheus, name: &str, labels: &[(&str, &str)]) -> Value {
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + Duration::from_secs(120);
     loop {
         let rules = prometheus.rules();
         let alerts: Vec<Value> = rules
@@ -62,7 +62,7 @@ async fn firing(prometheus: &Prometheus, name: &str, labels: &[(&str, &str)]) ->
 }
 
 /// A shop at work until the handle is aborted.
-pub async fn at_work(shop: &Shop, proxy: &crate::support::Proxy) -> tokio::task::JoinHandle<()> {
+pub async fn at_work(shop: &Shop, proxy: &Proxy) -> tokio::task::JoinHandle<()> {
     let checkout = shop.application(proxy, "shop_app", "checkout").await;
     let support = shop.application(proxy, "support", "helpdesk").await;
     tokio::spawn(async move {
@@ -153,7 +153,7 @@ async fn drift_names_its_table_and_the_worse_alert_holds_back_the_other() {
         });
         alert.map(|alert| alert["status"]["state"].as_str().unwrap_or_default().to_owned()).unwrap_or_default()
     };
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + Duration::from_secs(120);
     loop {
         let states = [
             state("PgcovenantDriftBreaking", "orders"),
@@ -166,4 +166,34 @@ async fn drift_names_its_table_and_the_worse_alert_holds_back_the_other() {
         assert!(Instant::now() < until, "{states:?}: {:#?}", alertmanager.alerts());
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
+}
+
+#[tokio::test]
+async fn an_index_that_was_dropped_is_named_with_its_table_and_team() {
+    let Some(shop) = shop("index_alerts") else { return };
+    let policies = owned(&shop);
+    let proxy = Proxy::start(
+        shop.cluster,
+        ProxyOptions {
+            policies: Some(policies.path().to_owned()),
+            service: Some("pgcovenant"),
+            service_more: ", statistics: 200ms".to_owned(),
+            ..ProxyOptions::default()
+        },
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let options = PrometheusOptions {
+        targets: vec![proxy.admin_port()],
+        rules: hurried_rules(folder.path()),
+        ..PrometheusOptions::default()
+    };
+    let Some(prometheus) = Prometheus::start(&options) else { return };
+    prometheus.until("pgcovenant_index_info{indexrelname=\"orders_customer_id_idx\"}", |_| true).await;
+    shop.sql("DROP INDEX orders_customer_id_idx");
+    let index = [("relname", "orders"), ("indexrelname", "orders_customer_id_idx"), ("team", "checkout")];
+    let alert = firing(&prometheus, "PgcovenantIndexDropped", &index).await;
+    assert_eq!(alert["labels"]["datname"], shop.database.as_str());
+    let link = format!("/d/pgcovenant-table?var-datname={}&var-schemaname=public&var-relname=orders", shop.database);
+    let dashboard = alert["annotations"]["dashboard_url"].as_str().unwrap();
+    assert!(dashboard.ends_with(&link), "{dashboard}");
 }

@@ -45,7 +45,7 @@ impl Alertmanager {
             litter: Some(directory.path()),
         });
         let mut alertmanager = Self { process, port, _directory: directory };
-        let until = Instant::now() + Duration::from_secs(60);
+        let until = Instant::now() + Duration::from_secs(120);
         while http::get(port, "/-/ready").is_none_or(|(status, _)| status != 200) {
             assert!(alertmanager.process.ended().is_none(), "{}", alertmanager.process.log());
             assert!(Instant::now() < until, "Alertmanager is not ready:\n{}", alertmanager.process.log());

@@ -84,7 +84,7 @@ impl Prometheus {
     }
 
     fn wait_until_ready(&mut self) {
-        let until = Instant::now() + Duration::from_secs(60);
+        let until = Instant::now() + Duration::from_secs(120);
         while http::get(self.port, "/-/ready").is_none_or(|(status, _)| status != 200) {
             let ended = self.process.ended();
             assert!(ended.is_none(), "Prometheus has ended with {ended:?}:\n{}", self.process.log());
@@ -126,7 +126,7 @@ impl Prometheus {
 
     /// Waits for an answer of at least one series that holds.
     pub async fn until(&self, promql: &str, holds: impl Fn(&Series) -> bool) -> Series {
-        let until = Instant::now() + Duration::from_secs(60);
+        let until = Instant::now() + Duration::from_secs(120);
         loop {
             let answer = self.query(promql);
             if let Some(series) = answer.iter().find(|series| holds(series)) {
