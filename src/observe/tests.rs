@@ -142,6 +142,7 @@ fn report_everything(observer: &Observer) {
     observer.statement(&event(vec![unanalysed], Decision::Allow));
     let touched = Touches { shape: "SELECT ?".into(), ..Touches::default() };
     observer.statement(&event(vec![StatementReport { touched, ..statement(Vec::new(), Vec::new()) }], Decision::Allow));
+    super::plans::tests::report_everything(observer);
     observer.session_opened(&subject("billing"));
     observer.connection_failed("tls");
     observer.policy_loaded(3, vec![PolicyVersion { name: "shop-privacy".into(), version: "4".into() }]);

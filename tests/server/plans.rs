@@ -18,6 +18,8 @@ fn shop(name: &str) -> Option<Shop> {
     let cluster = CLUSTER.get_or_init(|| {
         let cluster = Cluster::start(ClusterOptions::default());
         load(&cluster, "template");
+        // So many that an index is worth it.
+        MANY.split(';').for_each(|sql| _ = cluster.sql("template", sql));
         cluster.sql("postgres", "GRANT shop_app TO pgcovenant; CREATE ROLE stranger LOGIN PASSWORD 'stranger'");
         cluster.sql("postgres", "CREATE ROLE mighty LOGIN SUPERUSER PASSWORD 'mighty'");
         cluster.sql("postgres", "ALTER DATABASE template ALLOW_CONNECTIONS false");
@@ -27,6 +29,13 @@ fn shop(name: &str) -> Option<Shop> {
     copy(cluster, &database, "template");
     Some(Shop { cluster, database })
 }
+
+const MANY: &str = "
+INSERT INTO customers (id, name, email, country)
+SELECT 1000000 + n, 'Name ' || n, 'many' || n || '@example.org', 'CH' FROM generate_series(1, 20000) n;
+INSERT INTO orders (order_id, customer_id, total_amount)
+SELECT 1000000 + n, 1000000 + n, n FROM generate_series(1, 20000) n;
+VACUUM ANALYZE";
 
 const OFTEN: &str = "plans: {every: 1s, per_second: 50, timeout: 5s}";
 
@@ -57,7 +66,11 @@ async fn until(proxy: &Proxy, mut run: impl AsyncFnMut(), holds: impl Fn(&Value)
 
 /// The shape whose statement has this in it.
 fn shape<'v>(told: &'v Value, part: &str) -> Option<&'v Value> {
-    told["shapes"].as_array().unwrap().iter().find(|shape| shape["statement"].as_str().unwrap().contains(part))
+    told["shapes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|shape| shape["statement"].as_str().unwrap().to_lowercase().contains(part))
 }
 
 fn plan(told: &Value, part: &str) -> String {
@@ -101,7 +114,7 @@ async fn the_plans_of_real_statements_are_told_without_their_values() {
 /// A function that takes the role back and says who it is then, and what an application's role could hide it in.
 const SPY: &str = "
 CREATE FUNCTION spy(number integer) RETURNS integer IMMUTABLE LANGUAGE plpgsql AS $$
-    BEGIN RESET ROLE; RAISE LOG 'spied as % for %', current_user, session_user; RETURN number; END $$;
+    BEGIN BEGIN PERFORM set_config('role', 'none', false); EXCEPTION WHEN OTHERS THEN NULL; END; RAISE LOG 'spied as % for %', current_user, session_user; RETURN number; END $$;
 CREATE FUNCTION spy_text(text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$
     BEGIN PERFORM spy(1); RETURN $1; END $$;
 CREATE FUNCTION upper(varchar) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN PERFORM spy(1); RETURN 'X'; END $$;
@@ -256,4 +269,111 @@ async fn what_writes_or_locks_is_not_planned() {
             .iter()
             .all(|shape| { !shape["statement"].as_str().unwrap().starts_with("update") || shape["plan"].is_null() })
     );
+}
+
+#[tokio::test]
+async fn a_dropped_index_that_makes_a_statement_slower_is_an_event_with_both_plans() {
+    let Some(shop) = shop("regression") else { return };
+    shop.sql("CREATE TABLE events (id bigint, customer bigint, what text)");
+    shop.sql("INSERT INTO events SELECT n, n, repeat('x', 100) FROM generate_series(1, 200000) n");
+    shop.sql("CREATE INDEX events_customer_idx ON events (customer); GRANT SELECT ON events TO shop_app");
+    shop.sql("VACUUM ANALYZE events");
+    let proxy = proxy(&shop, "pgcovenant", OFTEN);
+    let app = shop.via(&proxy, "shop_app").await;
+    let run = async || {
+        for customer in [17_i64, 170_000] {
+            app.client.query("SELECT what FROM events WHERE customer = $1", &[&customer]).await.unwrap();
+        }
+    };
+    let is_first = |told: &Value| {
+        plan(told, "events") == "Index Scan events using events_customer_idx"
+            && shape(told, "events").unwrap()["calls"].as_u64() >= Some(40)
+    };
+    until(&proxy, run, is_first).await;
+    // While the load goes on.
+    shop.sql("DROP INDEX events_customer_idx");
+    let found = until(&proxy, run, |told| !shape(told, "events").unwrap()["changes"][0]["slower"].is_null()).await;
+    let events = shape(&found, "events").unwrap();
+    let change = &events["changes"][0];
+    assert_eq!(change["change"], "index_to_seq");
+    assert_eq!(change["before"], "Index Scan events using events_customer_idx");
+    assert!(change["after"].as_str().unwrap().contains("Seq Scan events"), "{change:#}");
+    assert_eq!(change["indexes_before"], serde_json::json!(["events_customer_idx"]));
+    assert_eq!(events["previous"]["text"], change["before"]);
+    let relation = [("datname", shop.database.as_str()), ("schemaname", "public"), ("relname", "events")];
+    let changed = [relation.as_slice(), &[("change", "index_to_seq")]].concat();
+    assert_eq!(proxy.metric("pgcovenant_plan_changes_total", &changed), 1.0);
+    proxy.metric_reaches("pgcovenant_plan_regression_timestamp_seconds", &relation, 1.0).await;
+    let log = proxy.log();
+    let line = log.lines().find(|line| line.contains("and is slower")).expect("a line");
+    let fingerprint = events["fingerprint"].as_str().unwrap();
+    for word in
+        ["WARN", fingerprint, "relation=events", "events_customer_idx", "Seq Scan events", "milliseconds_after="]
+    {
+        assert!(line.contains(word), "{word}: {line}");
+    }
+    // The index comes back, and it is over.
+    shop.sql("CREATE INDEX events_customer_idx ON events (customer)");
+    until(&proxy, run, |told| shape(told, "events").unwrap()["changes"][0]["change"] == "seq_to_index").await;
+    proxy.metric_becomes("pgcovenant_plan_regression_timestamp_seconds", &relation, 0.0);
+}
+
+#[tokio::test]
+async fn a_declared_query_is_compared_with_the_plans_that_it_gets() {
+    let Some(shop) = shop("declared") else { return };
+    let policies = shop.policies();
+    let declared = "
+    customProperties:
+      - property: pgcovenantQueries
+        value:
+          - {name: order_by_number, sql: \"select status from orders where order_id = $1;\", access: index, index: orders_pkey}
+          - {name: orders_in_index, sql: 'SELECT status FROM orders WHERE order_id = 1', access: index_only}
+          - {name: never_seen, sql: 'SELECT total_amount FROM orders WHERE order_id = 1', access: any_index}
+";
+    let contract = std::fs::read_to_string(policies.contract_file()).unwrap();
+    let at = contract.find("  - name: orders\n").expect("the table") + "  - name: orders".len();
+    policies.write("contract.odcs.yaml", &format!("{}{}{}", &contract[..at], declared.trim_end(), &contract[at..]));
+    let (status, output, errors) = Proxy::run(&["check", policies.path().to_str().unwrap()]);
+    assert_eq!(status, Some(0), "{output}{errors}");
+    let proxy = shop.proxy_with(&policies, OFTEN);
+    let app = shop.via(&proxy, "shop_app").await;
+    until(&proxy, async || order(&app, 1_000_007).await, |told| plan(told, "orders").contains("orders_pkey")).await;
+    let query = |name| [("datname", shop.database.as_str()), ("query", name)];
+    let metric = "pgcovenant_declared_query_satisfied";
+    proxy.metric_reaches(metric, &query("order_by_number"), 1.0).await;
+    proxy.metric_becomes(metric, &query("orders_in_index"), 0.0);
+    assert_eq!(proxy.metric_if_any(metric, &query("orders_in_index")), Some(0.0));
+    assert_eq!(proxy.metric_if_any(metric, &query("never_seen")), None, "no plan of it was seen");
+    let queries = told(&proxy)["queries"].clone();
+    assert_eq!(queries[0]["satisfied"], true, "{queries:#}");
+    assert_eq!((&queries[1]["satisfied"], &queries[2]["satisfied"]), (&Value::Bool(false), &Value::Null));
+    let log = proxy.log();
+    assert!(log.contains("a declared query is not planned as declared") && log.contains("orders_in_index"), "{log}");
+}
+
+#[test]
+fn a_declared_query_that_nobody_could_run_is_reported_with_its_place() {
+    let Some(shop) = shop("undeclared") else { return };
+    let policies = shop.policies();
+    let declared = "
+    customProperties:
+      - property: pgcovenantQueries
+        value:
+          - {name: broken, sql: SELECT FROM WHERE, access: index}
+          - {name: writes, sql: DELETE FROM orders, access: index}
+          - {name: other, sql: SELECT 1 FROM payments, access: any_index}
+";
+    let contract = std::fs::read_to_string(policies.contract_file()).unwrap();
+    let at = contract.find("  - name: orders\n").expect("the table") + "  - name: orders".len();
+    policies.write("contract.odcs.yaml", &format!("{}{}{}", &contract[..at], declared.trim_end(), &contract[at..]));
+    let (status, output, errors) = Proxy::run(&["check", policies.path().to_str().unwrap()]);
+    assert_eq!(status, Some(1), "{output}{errors}");
+    let said = output + &errors;
+    for word in [
+        "the query `broken` is none that only reads",
+        "the query `writes` is none that only reads: no SELECT",
+        "the query `other` does not name the table `orders`",
+    ] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
 }

@@ -313,3 +313,25 @@ fn extensions_stand_where_they_belong_and_have_strict_keys() {
     assert!(found[0].contains("a property has no extension `pgcovenantIndexes`"), "{found:#?}");
     assert!(found[0].contains("belongs to a property or an object"), "{found:#?}");
 }
+
+#[test]
+fn declared_queries_have_a_name_a_text_and_an_access_path() {
+    let with_queries = |value: &str| {
+        let own = format!("- name: t\n  customProperties: [{{property: pgcovenantQueries, value: {value}}}]\n");
+        with("v3.1.0", "  - {name: c}").replace("- name: t\n", &own)
+    };
+    let (contract, found) =
+        read_text(&with_queries("[{name: q, sql: SELECT c FROM t, access: any_index, index: t_c_idx}]"));
+    assert!(found.is_empty(), "{found:?}");
+    let query = &contract.unwrap().entities[0].queries[0];
+    assert_eq!((&*query.name, &*query.sql, query.index.as_deref()), ("q", "SELECT c FROM t", Some("t_c_idx")));
+    for (value, said) in [
+        ("[{name: q, access: index}]", "a query needs the key `sql`"),
+        ("[{name: q, sql: SELECT 1, access: indx}]", "there is no access path `indx` (did you mean `index`?)"),
+        ("[{name: q, sql: S, access: index}, {name: q, sql: S, access: index}]", "the query `q` is declared twice"),
+        ("[{name: q, sql: S, access: index, indexes: i}]", "a query has no key `indexes` (did you mean `index`?)"),
+    ] {
+        let (_, found) = read_text(&with_queries(value));
+        assert!(found.iter().any(|problem| problem.contains(said)), "{said}: {found:?}");
+    }
+}

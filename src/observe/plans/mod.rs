@@ -7,6 +7,8 @@ mod book;
 mod changes;
 mod declared;
 mod json;
+#[cfg(test)]
+pub(super) mod tests;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

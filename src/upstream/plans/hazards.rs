@@ -17,7 +17,7 @@ const POWERFUL: &str = "
 SELECT coalesce(bool_or(r.rolsuper OR r.rolbypassrls OR r.rolcreaterole OR r.rolreplication
                         OR r.rolname IN ('pg_read_all_data', 'pg_write_all_data', 'pg_execute_server_program',
                                          'pg_read_server_files', 'pg_write_server_files', 'pg_signal_backend',
-                                         'pg_maintain', 'pg_create_subscription', 'pg_database_owner')), false) AS powerful
+                                         'pg_maintain', 'pg_create_subscription')), false) AS powerful
   FROM pg_catalog.pg_roles r
  WHERE pg_catalog.pg_has_role(session_user, r.oid, 'MEMBER')";
 
