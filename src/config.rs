@@ -4,6 +4,7 @@ pub mod audit;
 pub mod auth;
 pub mod drift;
 pub mod file;
+pub mod labels;
 pub mod log;
 pub mod network;
 pub mod plans;
@@ -56,6 +57,8 @@ pub struct Config {
     pub log: log::Log,
     /// How plans are asked for; none for not at all.
     pub plans: Option<plans::Plans>,
+    /// How many values the labels of metrics may have.
+    pub labels: labels::Labels,
     /// Bounds.
     pub limits: Limits,
 }

@@ -52,6 +52,7 @@ impl Reader<'_, '_> {
         let state = fields.optional("state").and_then(|node| self.state(node));
         let drift = fields.optional("drift").and_then(|node| self.drift(node)).unwrap_or_default();
         let plans = fields.optional("plans").map_or_else(|| Some(Plans::default()), |node| self.plans(node));
+        let labels = fields.optional("labels").and_then(|node| self.labels(node)).unwrap_or_default();
         if reuse_port && listen.iter().flatten().any(|listen| matches!(listen, Listen::Abstract(_))) {
             let at = document.entry("reuse_port").map_or(0..1, |entry| entry.key_span.clone());
             let help = "Use a socket in a directory, or a TCP port.";
@@ -87,6 +88,7 @@ impl Reader<'_, '_> {
             tracing,
             log,
             plans,
+            labels,
             limits,
         })
     }

@@ -1,31 +1,29 @@
 //! The recorder of the running proxy: turns events into series and audit records.
 
-use std::collections::BTreeMap;
+mod files;
+mod structure;
+
+pub use files::DeprecatedColumn;
+
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::audit::{Audit, AuditCounters, AuditOptions, AuditStatus, PolicyHistory, PolicyVersion};
+use super::audit::{Audit, AuditCounters, AuditOptions, AuditStatus, PolicyHistory};
 use super::event::{Decision, Event, Recorder, Sample, TraceParent};
 use super::handles::Handles;
-use super::in_force;
 use super::metrics::{Analysis, Caps, Guarded, Metrics};
 use super::plans::{Plans, Waiting};
 use super::registry;
-use super::shapes::versions::ContractVersion;
 use super::shapes::{Bounds, Shapes};
 use super::slow::SlowLog;
 use super::traces::{self, SpanCounters, Traces};
 use super::usage::Usage;
 use crate::engine::report::{Outcome, Report};
 use crate::model::activity::Activity;
-use crate::model::divergence::Divergence;
-use crate::model::drift::Finding;
-use crate::model::migrations::History;
 use crate::model::plan::{NoPlan, Plan};
-use crate::policy::compile::Bundle;
 use crate::policy::subject::Subject;
 
 /// Why recording cannot begin.
@@ -44,23 +42,6 @@ pub enum ObserverError {
     },
 }
 
-/// A column or, with an empty name of the column, a table on its way out, for `pgcovenant_deprecated_column_info`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeprecatedColumn {
-    /// The database.
-    pub database: String,
-    /// The schema.
-    pub schema: String,
-    /// The relation.
-    pub relation: String,
-    /// The column.
-    pub column: String,
-    /// The phase that holds for everybody who is not told apart: `deprecated`, `sunset` …
-    pub phase: &'static str,
-    /// The planned date, empty if there is none.
-    pub sunset: String,
-}
-
 /// Counts and audits everything that is reported.
 #[derive(Debug)]
 pub struct Observer {
@@ -73,12 +54,6 @@ pub struct Observer {
     merged: AtomicU64,
     traces: Option<Traces>,
     slow: Option<SlowLog>,
-}
-
-/// When a day begins in UTC; none for what is no date.
-fn beginning_of(day: &str) -> Option<jiff::Timestamp> {
-    let day: jiff::civil::Date = day.parse().ok()?;
-    day.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
 }
 
 impl Observer {
@@ -224,66 +199,6 @@ impl Observer {
         }
     }
 
-    /// These policies are in force from an epoch on, for the audit; `digest` is of all files of contracts and policies.
-    pub fn audit_policies(&self, epoch: u64, bundle: &Bundle) {
-        if let Some(audit) = &self.audit {
-            let versions = self.history.at(epoch).as_deref().unwrap_or_default().to_vec();
-            audit.policies(epoch, versions, Some(in_force::digest(bundle)));
-        }
-    }
-
-    /// Policies and contracts were loaded and are in force from `epoch` on.
-    pub fn policy_loaded(&self, epoch: u64, policies: Vec<PolicyVersion>) {
-        let pairs: Vec<_> = policies.iter().map(|policy| (policy.name.clone(), policy.version.clone())).collect();
-        self.metrics.set_policies(&pairs);
-        self.history.add(epoch, policies);
-        self.metrics.counter(&registry::POLICY_RELOADS, &["success"]).increment(1);
-        self.metrics.gauge(&registry::POLICY_RELOAD_SUCCESSFUL, &[]).set(1.0);
-        self.metrics.gauge(&registry::POLICY_RELOAD_TIMESTAMP, &[]).set(seconds_now());
-        // Exact up to 2^53 reloads.
-        self.metrics.gauge(&registry::POLICY_EPOCH, &[]).set(epoch as f64);
-    }
-
-    /// Admits the names of contracts and policies, before traffic can take their places. To be called before they are in
-    /// force, so that nothing is counted under another name.
-    pub fn names_known(&self, bundle: &Bundle) {
-        self.metrics.reserve(in_force::names(bundle));
-    }
-
-    /// Replaces what is said of the contracts in force and their tables.
-    pub fn contracts_loaded(&self, bundle: &Bundle) {
-        let (contracts, tables) = (in_force::contracts(bundle), in_force::tables(bundle));
-        let digest = in_force::digest(bundle);
-        self.metrics.set_contracts(digest.get(..12).unwrap_or_default(), &contracts, &tables);
-    }
-
-    /// These versions were loaded; told before [`Self::policy_loaded`].
-    pub fn versions_loaded(&self, contracts: Vec<ContractVersion>, policies: &[PolicyVersion]) {
-        self.shapes.in_force(contracts, policies);
-    }
-
-    /// The files were refused; what was in force stays.
-    pub fn policy_refused(&self) {
-        self.metrics.counter(&registry::POLICY_RELOADS, &["failure"]).increment(1);
-        self.metrics.gauge(&registry::POLICY_RELOAD_SUCCESSFUL, &[]).set(0.0);
-    }
-
-    /// The certificates of both hops were read; that of ours, if there is one, expires at this time.
-    pub fn certificates_loaded(&self, expiry: Option<jiff::Timestamp>) {
-        if let Some(expiry) = expiry {
-            self.metrics.gauge(&registry::TLS_EXPIRY, &[]).set(expiry.as_second() as f64);
-        }
-        self.metrics.counter(&registry::TLS_RELOADS, &["success"]).increment(1);
-        drop(self.metrics.counter(&registry::TLS_RELOADS, &["failure"]));
-        self.metrics.gauge(&registry::TLS_RELOAD_SUCCESSFUL, &[]).set(1.0);
-    }
-
-    /// A certificate cannot be used; what was in force stays.
-    pub fn certificates_refused(&self) {
-        self.metrics.counter(&registry::TLS_RELOADS, &["failure"]).increment(1);
-        self.metrics.gauge(&registry::TLS_RELOAD_SUCCESSFUL, &[]).set(0.0);
-    }
-
     /// The server can be reached.
     pub fn upstream_reached(&self) {
         self.metrics.gauge(&registry::UPSTREAM_UP, &[]).set(1.0);
@@ -294,56 +209,6 @@ impl Observer {
         self.metrics.gauge(&registry::UPSTREAM_UP, &[]).set(0.0);
     }
 
-    /// Replaces the list of columns on their way out.
-    pub fn deprecated_columns(&self, columns: &[DeprecatedColumn]) {
-        let values = |c: &DeprecatedColumn| {
-            let [schema, relation, column] =
-                self.metrics.column_labels(&c.database, [&c.schema, &c.relation, &c.column]);
-            let database = Arc::clone(&self.metrics.database(&c.database).name);
-            (database, schema, relation, column, c.phase, c.sunset.clone())
-        };
-        let mut rows: Vec<_> = columns.iter().map(values).collect();
-        rows.sort();
-        rows.dedup();
-        let rows: Vec<_> = rows.iter().map(|(d, s, r, c, phase, sunset)| [&**d, s, r, c, phase, sunset]).collect();
-        for [database, schema, relation, column, _, sunset] in &rows {
-            if let Some(time) = beginning_of(sunset) {
-                let labels = [*database, schema, relation, column];
-                self.metrics.gauge(&registry::DEPRECATED_COLUMN_SUNSET, &labels).set(time.as_second() as f64);
-            }
-        }
-        self.metrics.set_deprecated(&rows);
-    }
-
-    /// A database was compared with its contracts at that moment.
-    pub fn drift(&self, database: &str, findings: &[Finding], histories: &[History], now: jiff::Timestamp) {
-        let name = Arc::clone(&self.metrics.database(database).name);
-        let mut counts: BTreeMap<(Arc<str>, &str, &str), usize> = BTreeMap::new();
-        for finding in findings {
-            let relation: Arc<str> = match &*finding.relation {
-                "" => "".into(),
-                relation => {
-                    let [_, relation] = self.metrics.relation(Guarded::Relation, database, &finding.schema, relation);
-                    relation
-                }
-            };
-            *counts.entry((relation, finding.kind.as_str(), finding.severity.as_str())).or_default() += 1;
-        }
-        let items: Vec<_> = counts
-            .iter()
-            .map(|((relation, kind, severity), count)| ([&**relation, *kind, *severity], *count))
-            .collect();
-        let versions: Vec<_> = histories
-            .iter()
-            .map(|history| {
-                let version = if history.version.is_empty() { "none" } else { &history.version };
-                [history.tool.as_str(), version, history.state.as_str()]
-            })
-            .collect();
-        self.metrics.set_drift(&name, &items, &versions);
-        self.metrics.gauge(&registry::DRIFT_LAST_CHECK, &[&name]).set(now.as_second() as f64);
-    }
-
     /// A catalog was read, or could not be.
     pub fn catalog_read(&self, database: &str, result: Result<(), ()>, took: Duration) {
         let name = Arc::clone(&self.metrics.database(database).name);
@@ -351,21 +216,6 @@ impl Observer {
         self.metrics.counter(&registry::CATALOG_REFRESHES, &[&name, word]).increment(1);
         self.metrics.gauge(&registry::CATALOG_REFRESH_SUCCESSFUL, &[&name]).set(value);
         self.metrics.observe(&registry::CATALOG_REFRESH_DURATION, &[], took);
-    }
-
-    /// Redirected columns of a database were compared with their replacements.
-    pub fn divergence(&self, found: &Divergence) {
-        let database = Arc::clone(&self.metrics.database(&found.database).name);
-        let labelled = found.pairs.iter().filter_map(|(pair, compared)| {
-            let labels = |column| self.metrics.column_labels(&found.database, [&pair.schema, &pair.relation, column]);
-            let ([schema, relation, column], [.., replacement]) = (labels(&pair.column), labels(&pair.replacement));
-            let labels = [&database, &schema, &relation, &column, &replacement].map(|label| label.to_string());
-            Some((labels, (*compared)?))
-        });
-        let mut pairs: Vec<_> = labelled.collect();
-        // Beyond the limits of labels, pairs look alike: one of them stands for all.
-        pairs.dedup_by(|one, other| one.0 == other.0);
-        self.metrics.pairs.set(&found.database, pairs);
     }
 
     /// Tables and indexes were used.

@@ -89,16 +89,16 @@ fn line(event: &Event, left_out: u64) {
     tables.dedup_by(|one, other| one.relation == other.relation);
     let tables: Vec<_> = tables.iter().take(20).map(|named| format!("{}.{}", named.schema, named.name)).collect();
     tracing::warn!(
-        database = %clean(&event.subject.database),
-        user = %clean(&event.subject.user),
-        application = %clean(&event.subject.application),
+        database = clean(&event.subject.database),
+        user = clean(&event.subject.user),
+        application = clean(&event.subject.application),
         session = event.session,
-        fingerprint = %fingerprints.join(","),
-        tables = %tables.join(","),
+        fingerprint = fingerprints.join(","),
+        tables = tables.join(","),
         duration_seconds = event.duration.unwrap_or_default().as_secs_f64(),
         rows = event.rows,
         sqlstate = event.sqlstate.map(|code| String::from_utf8_lossy(&code).into_owned()),
-        statement = %shapes(&event.report).replace(|c: char| c.is_control(), " "),
+        statement = shapes(&event.report).replace(|c: char| c.is_control(), " "),
         left_out,
         "slow statement"
     );

@@ -10,7 +10,7 @@ use super::audit::verify::verify;
 use super::event::{Decision, Event, Recorder};
 use super::metrics::Caps;
 use super::observer::{DeprecatedColumn, Observer};
-use super::registry::METRICS;
+use super::registry::{METRICS, Metric};
 use crate::engine::report::{
     Access, ColumnUse, DdlChange, DdlReport, Operation, Outcome, RelationUse, Report, StatementReport, Touches,
 };
@@ -26,7 +26,7 @@ use crate::policy::subject::Subject;
 
 const GOLDEN: &str = include_str!("../../tests/golden/metrics.txt");
 
-fn subject(application: &str) -> Arc<Subject> {
+pub(super) fn subject(application: &str) -> Arc<Subject> {
     Arc::new(Subject {
         user: "ann".into(),
         database: "shop".into(),
@@ -41,7 +41,7 @@ fn relation(oid: u32, name: &str) -> RelationUse {
     RelationUse { relation: Oid(oid), schema: "public".into(), name: name.into(), operation: Operation::Select }
 }
 
-fn column(name: &str, outcome: Outcome) -> ColumnUse {
+pub(super) fn column(name: &str, outcome: Outcome) -> ColumnUse {
     ColumnUse {
         column: ColumnId { relation: Oid(1), attnum: 3 },
         schema: "public".into(),
@@ -78,12 +78,12 @@ schema:
     bundle.unwrap()
 }
 
-fn statement(relations: Vec<RelationUse>, columns: Vec<ColumnUse>) -> StatementReport {
+pub(super) fn statement(relations: Vec<RelationUse>, columns: Vec<ColumnUse>) -> StatementReport {
     let touched = Touches::default();
     StatementReport { operation: Operation::Select, fingerprint: 0xabc, relations, columns, unanalysed: None, touched }
 }
 
-fn event(statements: Vec<StatementReport>, decision: Decision) -> Event {
+pub(super) fn event(statements: Vec<StatementReport>, decision: Decision) -> Event {
     let refused = decision == Decision::Deny;
     Event {
         subject: subject("billing"),
@@ -101,7 +101,7 @@ fn event(statements: Vec<StatementReport>, decision: Decision) -> Event {
 }
 
 /// Two changes of the structure in one request.
-fn changed(decision: Decision) -> Event {
+pub(super) fn changed(decision: Decision) -> Event {
     let change = DdlChange { action: "drop column", object: "public.orders.status".to_owned() };
     let ddl = vec![
         DdlReport { command: "ALTER TABLE", changes: vec![change] },
@@ -258,12 +258,12 @@ fn observer(caps: Caps) -> (Observer, tempfile::TempDir) {
 }
 
 /// The records of statements in the text of an audit.
-fn statements(text: &str) -> Vec<serde_json::Value> {
+pub(super) fn statements(text: &str) -> Vec<serde_json::Value> {
     let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
     lines.filter(|line| line["type"] == "statement").collect()
 }
 
-fn until(complaint: &str, mut holds: impl FnMut() -> bool) {
+pub(super) fn until(complaint: &str, mut holds: impl FnMut() -> bool) {
     let began = std::time::Instant::now();
     while !holds() {
         assert!(began.elapsed() < Duration::from_secs(20), "{complaint}");
@@ -272,7 +272,7 @@ fn until(complaint: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// Series of a rendered text: name with labels, and value.
-fn series(text: &str) -> BTreeMap<&str, &str> {
+pub(super) fn series(text: &str) -> BTreeMap<&str, &str> {
     text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.rsplit_once(' ')).collect()
 }
 
@@ -292,6 +292,30 @@ fn the_scrape_has_exactly_the_declared_metrics() {
     let rendered: BTreeSet<_> =
         heads.iter().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
     assert_eq!(declared, rendered);
+}
+
+#[test]
+fn the_documentation_lists_every_metric() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/metrics.md");
+    let page = std::fs::read_to_string(&path).unwrap();
+    let (before, _) = page.split_once("every_metric`. -->\n").expect("the mark before the list");
+    let mut metrics = METRICS.to_vec();
+    metrics.sort_by_key(|metric| metric.name);
+    let line = |metric: &Metric| {
+        let labels: Vec<_> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+        let help = metric.help.replace("__other__", "`__other__`");
+        format!("| `{}` | {} | {} | {help} |\n", metric.name, metric.kind.as_str(), labels.join(", "))
+    };
+    let list: String = metrics.iter().map(line).collect();
+    let table = format!("| metric | type | labels | what it says |\n| --- | --- | --- | --- |\n{list}");
+    let wanted = format!("{before}every_metric`. -->\n\n{table}");
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, &wanted).unwrap();
+    }
+    assert!(
+        page == wanted || std::env::var_os("BLESS").is_some(),
+        "docs/metrics.md is out of date: run this with BLESS=1"
+    );
 }
 
 #[test]

@@ -27,6 +27,19 @@ pub enum UpstreamError {
     Answer(String),
 }
 
+impl UpstreamError {
+    /// The same without the server's words, which quote values of rows where rows are read.
+    pub fn discreet(&self) -> String {
+        match self {
+            Self::Server(error) => match error.code() {
+                Some(code) => format!("the server answers with SQLSTATE {}", code.code()),
+                None => self.to_string(),
+            },
+            Self::NoPassword(_) | Self::Timeout(_) | Self::Answer(_) => self.to_string(),
+        }
+    }
+}
+
 /// The server's message with its SQLSTATE where there is one, the cause of the failure otherwise.
 fn describe(error: &tokio_postgres::Error) -> String {
     if let Some(answer) = error.as_db_error() {

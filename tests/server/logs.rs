@@ -116,6 +116,10 @@ async fn slow_statements_are_told_with_their_shape() {
         parsed.filter(|line| line["message"] == "slow statement").collect::<Vec<_>>()
     };
     until("nothing is told", || !slow().is_empty());
+    // A key that comes twice would hide the one or the other.
+    for line in proxy.log().lines() {
+        assert_eq!(line.matches("\"level\":").count(), 1, "{line}");
+    }
     let lines = slow();
     let line = lines.iter().find(|line| line["statement"].as_str().unwrap().contains("pg_sleep")).unwrap();
     assert_eq!(line["level"], "WARN");

@@ -26,9 +26,12 @@ mod hostile;
 
 mod tls;
 mod tools;
+mod audit;
 mod auth;
 mod drivers;
 mod alerts;
+mod accuracy;
+mod cardinality;
 mod metrics;
 mod runbooks;
 mod masking;

@@ -99,7 +99,9 @@ async fn prepared_statements_refusals_and_errors_are_spans_without_literals() {
     let support = shop.via(&proxy, "support").await;
     support.rows(&format!("SELECT email FROM customers WHERE name <> '{SECRET}'")).await;
     support.error(&within(&format!("SELECT ssn FROM customers WHERE name = '{SECRET}'"), "01")).await;
-    support.error(&format!("SELEC '{SECRET}'")).await;
+    for text in ["SELEC '{}'", "SET standard_conforming_strings = '{}'", "SELECT '\"{}\"'::regclass"] {
+        support.error(&text.replace("{}", SECRET)).await;
+    }
 
     let runs = collector.named("SELECT orders", 3);
     let of_trace = |found: &crate::support::collector::Found| hex(&found.span.trace_id) == TRACE;
@@ -118,6 +120,7 @@ async fn prepared_statements_refusals_and_errors_are_spans_without_literals() {
     let refused = of_customers.iter().find(|found| found.get("pgcovenant.decision") == "deny").unwrap();
     assert!(of_trace(refused) && hex(&refused.span.parent_span_id) == PARENT);
     assert_eq!((refused.get("error.type"), refused.get("pgcovenant.origin")), ("42501", "proxy"));
+    assert_eq!(refused.get("pgcovenant.denied_columns"), "public.customers.ssn");
     assert!(refused.get("pgcovenant.rules").contains("nobody-reads-ssn"));
     assert_eq!(refused.span.status.as_ref().unwrap().code(), StatusCode::Error);
 

@@ -37,10 +37,10 @@ pub struct ProxyOptions {
     pub upstream_more: String,
     /// See `upstream_more`.
     pub tls_more: String,
-    /// More keys of `audit`, such as `, sessions: true`.
-    pub audit_more: String,
     /// More keys of `admin`.
     pub admin_more: String,
+    /// The line of the audit, if it is not the usual one.
+    pub audit: Option<String>,
     /// More lines of configuration, such as `limits: {drain_timeout: 1s}`.
     pub more: String,
 }
@@ -244,7 +244,10 @@ fn text(cluster: &Cluster, options: &ProxyOptions, directory: &Path) -> String {
         options.listen.clone().unwrap_or_else(|| format!("listen: [{listen}]")),
         format!("upstream: {{{upstream}}}"),
         format!("admin: {{listen: \"127.0.0.1:0\"{}}}", options.admin_more),
-        format!("audit: {{path: {}{}}}", directory.join("audit.jsonl").display(), options.audit_more),
+        options
+            .audit
+            .clone()
+            .unwrap_or_else(|| format!("audit: {{path: {}}}", directory.join("audit.jsonl").display())),
     ];
     if let Some(user) = options.service {
         let more = &options.service_more;

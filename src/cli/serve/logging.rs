@@ -86,11 +86,14 @@ impl Logging {
             return;
         }
         if state.fixed {
-            return tracing::info!(level, "RUST_LOG is set: the log level of the configuration does not count");
+            return tracing::info!(
+                log_level = level,
+                "RUST_LOG is set: the log level of the configuration does not count"
+            );
         }
         state.lasting = level;
         self.apply(&state);
-        tracing::info!(level = state.lasting, "log level of the configuration taken over");
+        tracing::info!(log_level = state.lasting, "log level of the configuration taken over");
     }
 
     fn apply(&self, state: &State) {
@@ -108,7 +111,7 @@ impl Logging {
         let mut state = self.lock();
         if state.changes == change && state.passing.take().is_some() {
             self.apply(&state);
-            tracing::warn!(level = state.lasting, "the log level is again what it was");
+            tracing::warn!(log_level = state.lasting, "the log level is again what it was");
         }
     }
 }
@@ -131,7 +134,7 @@ impl LogLevel for Logging {
         let change = state.changes;
         let until = Timestamp::now().saturating_add(time).unwrap_or(Timestamp::MAX);
         // Told while the level that was there still lets it through, whichever way it goes.
-        tracing::warn!(level, seconds = time.as_secs(), "the log level is changed by request");
+        tracing::warn!(log_level = level, seconds = time.as_secs(), "the log level is changed by request");
         state.passing = Some((level.to_owned(), until));
         self.apply(&state);
         drop(state);

@@ -26,6 +26,7 @@ use super::input::Input;
 use crate::admin::http::{self, AdminState, NotReady};
 use crate::admin::log_level::LogControl;
 use crate::config::Config;
+use crate::config::labels::Labels;
 use crate::engine::cache::VerdictCache;
 use crate::observe::metrics::Caps;
 use crate::observe::observer::Observer;
@@ -81,7 +82,7 @@ pub fn run(arguments: &Serve) -> anyhow::Result<ExitCode> {
 }
 
 async fn serve(config: Config, bundle: Arc<Bundle>, file: &Path, logging: Arc<Logging>) -> anyhow::Result<()> {
-    let observer = Observer::with_audit(audit::options(&config)?, Caps::default())?;
+    let observer = Observer::with_audit(audit::options(&config)?, caps(&config.labels))?;
     let observer = Arc::new(telling::told(&config, observer)?);
     let usage = usage::start(&config, &observer)?;
     let store = Arc::new(SnapshotStore::with_ledger(Arc::clone(&bundle), Arc::clone(observer.usage()) as _));
@@ -155,6 +156,12 @@ async fn serve(config: Config, bundle: Arc<Bundle>, file: &Path, logging: Arc<Lo
     usage.stop();
     tracing::info!("stopped");
     Ok(())
+}
+
+/// The limits of labels.
+fn caps(labels: &Labels) -> Caps {
+    let Labels { databases, relations, applications, columns, consumers, indexes, rules } = *labels;
+    Caps { databases, relations, applications, columns, consumers, indexes, rules }
 }
 
 fn verifiers(config: &Config, account: Option<&ServiceAccount>) -> anyhow::Result<Verifiers> {

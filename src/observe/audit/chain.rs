@@ -264,6 +264,13 @@ mod tests {
     }
 
     #[test]
+    fn the_line_that_the_documentation_shows_is_a_real_one() {
+        let page = include_str!("../../../docs/audit.md");
+        let shown = page.split("```json\n").nth(1).and_then(|block| block.lines().next()).unwrap();
+        assert!(read(shown.as_bytes(), &Sealer::Plain).unwrap().is_whole());
+    }
+
+    #[test]
     fn only_the_key_makes_the_hashes_of_the_key() {
         let mut out = Vec::new();
         let heading = Heading { kind: "stop", time: Timestamp::UNIX_EPOCH };

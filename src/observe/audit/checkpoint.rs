@@ -1,8 +1,9 @@
 //! The checkpoint: a file beside the audit that says where the chain stood a moment ago. With it a chain that was cut off at its
 //! end is found, and the chain goes on in a new file after the old one was moved away while nobody was writing.
 
-use std::fs;
-use std::io;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -40,6 +41,6 @@ pub(super) fn read_file(path: &Path, sealer: &Sealer) -> Option<Continues> {
 pub(super) fn write(audit: &Path, link: &Link, sealer: &Sealer, now: Timestamp) -> io::Result<()> {
     let line = chain::checkpoint(link, sealer, now, &Body { file: name_of(audit) })?;
     let new = named(audit, "checkpoint.new");
-    fs::write(&new, line)?;
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o640).open(&new)?.write_all(&line)?;
     fs::rename(new, path_of(audit))
 }

@@ -78,7 +78,8 @@ impl Log {
             return Ok(Some(self.begin(sealer, before, notes)));
         }
         let Some(last) = self.last_line(length, sealer)?.filter(Stated::is_whole) else {
-            let aside = named(&self.path, &format!("unverified-{}", stamp(Timestamp::now())));
+            // The name is taken first, so that nothing else of that name is lost.
+            let (aside, _) = new_file(&self.path, &format!("unverified-{}", stamp(Timestamp::now())))?;
             fs::rename(&self.path, &aside)?;
             notes.push(Note::SetAside { file: name_of(&aside) });
             return Ok(None);
@@ -140,6 +141,9 @@ impl Log {
         let last = self.last_line(length, sealer)?.filter(Stated::is_whole);
         match last {
             Some(last) if last.seq >= self.link.seq => self.link = last.link(),
+            None if length > self.length => {
+                tracing::warn!(path = %self.path.display(), "somebody else writes to the audit file");
+            }
             last => {
                 let found = last.map(|last| last.link());
                 notes.push(Note::Truncated { expected: self.link.clone(), found });

@@ -5,6 +5,7 @@
 
 pub mod chain;
 pub mod checkpoint;
+mod lines;
 mod log;
 pub mod record;
 mod rotate;
@@ -238,3 +239,6 @@ pub fn is_audited(report: &Report) -> bool {
     let by_policy = |column: &ColumnUse| column.outcome != Outcome::Clear && column.rule.as_deref() != Some("system");
     !report.ddl.is_empty() || columns.any(by_policy)
 }
+
+#[cfg(test)]
+mod tests;

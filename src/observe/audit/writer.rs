@@ -10,18 +10,16 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::chain::{self, Heading, Link, Sealer, written};
-use super::log::{Batch, Log, name_of};
-use super::record::{Continues, Note, Session, Statement};
+use super::chain::{Sealer, written};
+use super::lines::{BATCH, batch};
+use super::log::{Log, name_of};
+use super::record::{Continues, Note};
 use super::shared::{Counted, Head, Shared};
 use super::{AuditCounters, Entry, PolicyHistory, checkpoint, rotate};
 use crate::model::audit::{AuditSettings, Sync};
 
 /// How long a record may stay in memory.
 const FLUSH: Duration = Duration::from_millis(200);
-
-/// So many records are written at once.
-const BATCH: usize = 256;
 
 /// How long a file that could not be written is left alone.
 const RETRY: Duration = Duration::from_secs(1);
@@ -54,6 +52,8 @@ pub(super) struct Writer {
     retry_at: Instant,
     rotate_at: Instant,
     sync_at: Option<Instant>,
+    /// The last attempt to bring something to the disk has failed.
+    unsynced: bool,
     checkpoint_at: Instant,
     checkpointed: u64,
 }
@@ -85,6 +85,7 @@ impl Writer {
             retry_at: now,
             rotate_at: now,
             sync_at: None,
+            unsynced: false,
             checkpoint_at: now,
             checkpointed: 0,
         };
@@ -127,7 +128,9 @@ impl Writer {
             }
         }
         self.pending.extend(queue.try_iter());
-        self.note(vec![Note::Stop {}]);
+        // Behind everything that waits.
+        self.shared.queued.fetch_add(1, Ordering::AcqRel);
+        self.pending.push_back(Entry::Note(Timestamp::now(), Note::Stop {}));
         self.retry_at = Instant::now();
         self.turn(self.retry_at);
         self.finish();
@@ -200,6 +203,9 @@ impl Writer {
             let found = log.lock(&self.sealer)?;
             self.note(found);
         }
+        if self.unsynced {
+            self.sync()?;
+        }
         self.tell_loss();
         while !(self.notes.is_empty() && self.pending.is_empty()) {
             self.write_some()?;
@@ -251,6 +257,7 @@ impl Writer {
                 Sync::Always => {
                     let ended = log.sync();
                     synced = ended.is_ok();
+                    self.unsynced = !synced;
                     result = result.and(ended);
                 }
             }
@@ -286,7 +293,8 @@ impl Writer {
             return Ok(());
         }
         let target = rotate::name(&log.path, log.first, now);
-        if let Err(error) = fs::rename(&log.path, &target) {
+        let free = if target.exists() { Err(io::ErrorKind::AlreadyExists.into()) } else { Ok(()) };
+        if let Err(error) = free.and_then(|()| fs::rename(&log.path, &target)) {
             tracing::warn!(path = %log.path.display(), %error, "cannot rotate the audit file; it goes on");
             self.rotate_at = Instant::now() + ROTATE_AGAIN;
             return Ok(());
@@ -315,7 +323,9 @@ impl Writer {
 
     fn sync(&mut self) -> io::Result<()> {
         self.sync_at = None;
-        self.log.as_ref().map_or(Ok(()), Log::sync)
+        let ended = self.log.as_ref().map_or(Ok(()), Log::sync);
+        self.unsynced = ended.is_err();
+        ended
     }
 
     fn keep_checkpoint(&mut self) {
@@ -342,49 +352,4 @@ impl Writer {
         self.checkpoint_at = Instant::now();
         self.keep_checkpoint();
     }
-}
-
-/// The lines of what waits, as many as are written at once: what is to be said of the audit first.
-fn batch(
-    link: &Link,
-    sealer: &Sealer,
-    (notes, entries): (&VecDeque<(Timestamp, Note)>, &VecDeque<Entry>),
-    history: &PolicyHistory,
-) -> Batch {
-    let (mut link, mut batch) = (link.clone(), Batch::default());
-    for (time, note) in notes {
-        let heading = Heading { kind: note.kind(), time: *time };
-        let added = chain::append(&mut link, sealer, heading, note, &mut batch.bytes);
-        keep(added, &mut link, sealer, *time, &mut batch);
-    }
-    for entry in entries.iter().take(BATCH) {
-        let time = entry.time();
-        let added = match entry {
-            Entry::Statement(_, event) => {
-                let policies = history.at(event.epoch);
-                let body = Statement::new(event, policies.as_deref().unwrap_or_default());
-                chain::append(&mut link, sealer, Heading { kind: "statement", time }, &body, &mut batch.bytes)
-            }
-            Entry::Session { session, subject, began, .. } => {
-                let heading = Heading { kind: if *began { "login" } else { "logout" }, time };
-                chain::append(&mut link, sealer, heading, &Session::new(*session, subject), &mut batch.bytes)
-            }
-            Entry::Note(_, note) => {
-                chain::append(&mut link, sealer, Heading { kind: note.kind(), time }, note, &mut batch.bytes)
-            }
-        };
-        keep(added, &mut link, sealer, time, &mut batch);
-    }
-    batch
-}
-
-/// Every entry has a line: one that cannot be written, for whatever reason, is told to be lost.
-fn keep(added: serde_json::Result<()>, link: &mut Link, sealer: &Sealer, time: Timestamp, batch: &mut Batch) {
-    if let Err(error) = added {
-        tracing::error!(%error, "a record of the audit cannot be written as JSON");
-        let note = Note::lost(1, link.seq, (time, time));
-        // This one holds nothing but numbers and times.
-        _ = chain::append(link, sealer, Heading { kind: note.kind(), time }, &note, &mut batch.bytes);
-    }
-    batch.ends.push((batch.bytes.len(), link.clone()));
 }

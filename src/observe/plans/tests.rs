@@ -32,7 +32,7 @@ fn shape(observer: &Observer, fingerprint: u64) -> Arc<Shape> {
         unanalysed: None,
         touched: Touches { shape: "SELECT status FROM orders WHERE id = ?".into(), ..Touches::default() },
     };
-    observer.shapes().of("shop", &statement).unwrap()
+    observer.shapes().of("shop", &Report { statements: vec![statement], ..Report::default() }).unwrap()
 }
 
 fn waiting(shape: &Arc<Shape>) -> Waiting {
@@ -68,7 +68,7 @@ fn plan(path: AccessPath, index: Option<&str>) -> Plan {
 }
 
 fn runs(shape: &Shape, times: u64, took: Duration) {
-    (0..times).for_each(|_| shape.ran(took, 1, false));
+    (0..times).for_each(|_| shape.time.record(took));
 }
 
 /// A shape whose index goes away: before and after.

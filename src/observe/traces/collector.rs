@@ -106,7 +106,11 @@ fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::observe::traces::tests::nowhere;
     use opentelemetry_proto::tonic::collector::trace::v1::ExportTracePartialSuccess;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
 
     fn after(status: u16, retry_after: &str, answer: &[u8]) -> Outcome {
         let mut headers = HeaderMap::new();
@@ -137,5 +141,53 @@ mod tests {
         for status in [301, 400, 401, 404, 413, 500] {
             assert!(matches!(after(status, "", b""), Outcome::Refused(_)), "{status}");
         }
+    }
+
+    /// A collector behind TLS that answers one request, its URL and its certificate.
+    fn secure() -> (String, CertificateDer<'static>) {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate =
+            rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
+        let der = certificate.der().clone();
+        let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![der.clone()], PrivateKeyDer::try_from(key.serialize_der()).unwrap())
+            .unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("https://localhost:{}/v1/traces", listener.local_addr().unwrap().port());
+        std::thread::spawn(move || {
+            let connection = rustls::ServerConnection::new(Arc::new(config)).unwrap();
+            let mut stream = rustls::StreamOwned::new(connection, listener.accept().unwrap().0);
+            let mut request = Vec::new();
+            while !request.ends_with(b"the batch") {
+                let mut part = [0; 1024];
+                match stream.read(&mut part) {
+                    Ok(read @ 1..) => request.extend_from_slice(&part[..read]),
+                    Ok(0) | Err(_) => return,
+                }
+            }
+            let known = String::from_utf8_lossy(&request).to_lowercase().contains("authorization: bearer x");
+            let status = if known { "200 OK" } else { "401 Who" };
+            stream.write_all(format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n").as_bytes()).unwrap();
+        });
+        (url, der)
+    }
+
+    #[test]
+    fn a_collector_behind_tls_has_to_be_vouched_for() {
+        let send = |trusted: &dyn Fn(CertificateDer<'static>) -> Vec<CertificateDer<'static>>, key: &str| {
+            let (endpoint, certificate) = secure();
+            let headers = vec![("authorization".to_owned(), key.to_owned())];
+            let settings = Settings { endpoint, trusted: trusted(certificate), headers, ..nowhere() };
+            Collector::new(&settings).unwrap().send(b"the batch", Duration::from_secs(20))
+        };
+        assert!(matches!(send(&|certificate| vec![certificate], "Bearer x"), Outcome::Accepted(0, _)));
+        assert!(matches!(send(&|certificate| vec![certificate], "Bearer y"), Outcome::Refused(_)));
+        assert!(matches!(send(&|_| Vec::new(), "Bearer x"), Outcome::Again(None, _)));
+        let wrong = vec![("not a name".to_owned(), "secret".to_owned())];
+        let told = Collector::new(&Settings { headers: wrong, ..nowhere() }).err().unwrap().to_string();
+        assert!(told.contains("not a name") && !told.contains("secret"), "{told}");
     }
 }

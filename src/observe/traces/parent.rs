@@ -5,20 +5,25 @@
 //! letter is none: a wrong parent is worse than no parent.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use memchr::memmem;
+use memchr::memmem::Finder;
 use percent_encoding::percent_decode;
 
 use crate::observe::event::TraceParent;
 
 const KEY: &[u8] = b"traceparent";
 
+/// Every text is searched: what can be prepared for that is prepared once.
+static IN_TEXT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(KEY));
+
 /// Comments that are looked through at each end of a text.
 const COMMENTS: usize = 8;
 
 /// The span that a text says it belongs to. Costs one search for a word where there is none.
 pub fn parent_of(text: &[u8]) -> Option<TraceParent> {
-    memmem::find(text, KEY)?;
+    IN_TEXT.find(text)?;
     behind(text).or_else(|| before(text))
 }
 

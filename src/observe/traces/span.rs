@@ -11,7 +11,7 @@ use opentelemetry_proto::tonic::trace::v1::{Span, Status};
 
 use super::sampling::Ids;
 use super::summary;
-use crate::engine::report::{Outcome, Report};
+use crate::engine::report::{Operation, Outcome, Report};
 use crate::observe::event::{Decision, Event};
 use crate::observe::labels::clean;
 
@@ -74,14 +74,13 @@ fn error_of(event: &Event) -> Option<String> {
     Some(String::from_utf8_lossy(&code).into_owned())
 }
 
-/// Messages of the server are not told: they quote what a statement says.
+/// Messages are not told: they quote what a statement says, those of a refusal too.
 fn status(event: &Event) -> Status {
     let Some(code) = error_of(event) else { return Status::default() };
-    let message = match (event.decision, &event.refusal) {
-        // A syntax error quotes the text near which it happened.
-        (Decision::Deny, Some(message)) if code != "42601" => message.to_string(),
-        (Decision::Deny, _) => format!("refused with {code}"),
-        _ => format!("the server answered with {code}"),
+    let message = if event.decision == Decision::Deny {
+        format!("refused with {code}")
+    } else {
+        format!("the server answered with {code}")
     };
     Status { message, code: StatusCode::Error.into() }
 }
@@ -103,10 +102,11 @@ fn attributes(event: &Event, peer: &Peer, summary: String) -> Vec<KeyValue> {
     if let Some(code) = event.sqlstate {
         found.text("db.response.status_code", String::from_utf8_lossy(&code));
     }
-    found.text("error.type", error_of(event).unwrap_or_default());
-    if event.duration.is_some() {
-        found.number("db.response.returned_rows", event.rows);
+    let error = error_of(event);
+    if event.duration.is_some() && error.is_none() {
+        found.rows(event);
     }
+    found.text("error.type", error.unwrap_or_default());
     found.server(peer);
     found.text("client.address", event.subject.address.map(|address| address.to_string()).unwrap_or_default());
     found.ours(event);
@@ -178,6 +178,19 @@ impl Attributes {
         self.add(key, Value::ArrayValue(ArrayValue { values: values.collect() }));
     }
 
+    /// Rows of the command tags: returned or changed, as all statements of the text do the one or the other.
+    fn rows(&mut self, event: &Event) {
+        let all = |kinds: &[Operation]| {
+            let statements = &event.report.statements;
+            !statements.is_empty() && statements.iter().all(|statement| kinds.contains(&statement.operation))
+        };
+        if all(&[Operation::Select, Operation::Cursor]) {
+            self.number("db.response.returned_rows", event.rows);
+        } else if all(&[Operation::Insert, Operation::Update, Operation::Delete, Operation::Merge, Operation::Copy]) {
+            self.number("pgcovenant.affected_rows", event.rows);
+        }
+    }
+
     fn server(&mut self, peer: &Peer) {
         let Peer { host, port } = peer;
         if host.starts_with(['/', '@']) {
@@ -205,9 +218,12 @@ impl Attributes {
         let rules = used().filter(|used| used.outcome != Outcome::Clear).filter_map(|used| used.rule.as_deref());
         self.list("pgcovenant.rules", distinct(rules.map(str::to_owned)));
         self.list("pgcovenant.entities", entities(&event.report, |schema, name| format!("{schema}.{name}")));
-        let masked = used().filter(|used| used.outcome == Outcome::Masked);
-        let masked = masked.map(|used| format!("{}.{}.{}", used.schema, used.relation, used.name));
-        self.list("pgcovenant.masked_columns", distinct(masked));
+        for (key, outcome) in
+            [("pgcovenant.masked_columns", Outcome::Masked), ("pgcovenant.denied_columns", Outcome::Denied)]
+        {
+            let columns = used().filter(|used| used.outcome == outcome);
+            self.list(key, distinct(columns.map(|used| format!("{}.{}.{}", used.schema, used.relation, used.name))));
+        }
         self.number("pgcovenant.session", event.session);
         self.number("pgcovenant.epoch", event.epoch);
         self.text("pgcovenant.user", clean(&event.subject.user));

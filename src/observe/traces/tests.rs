@@ -153,13 +153,11 @@ fn an_error_says_whose_it_is_and_quotes_nothing() {
     let (span, attributes) = failed(b"23505", None);
     assert_eq!(span.status.unwrap().message, "the server answered with 23505");
     assert_eq!((attributes["error.type"].as_str(), attributes["pgcovenant.origin"].as_str()), ("23505", "server"));
-    let (span, attributes) = failed(b"42501", Some("permission denied for column ssn"));
+    let (span, attributes) = failed(b"42501", Some("permission denied for setting x to Tell-Tale"));
     let status = span.status.unwrap();
-    assert_eq!((status.code, status.message.as_str()), (2, "permission denied for column ssn"));
+    assert_eq!((status.code, status.message.as_str()), (2, "refused with 42501"));
     assert_eq!(attributes["pgcovenant.origin"], "proxy");
     assert!(!attributes.contains_key("db.response.returned_rows"));
-    let (span, _) = failed(b"42601", Some("syntax error at or near \"Tell-Tale\""));
-    assert_eq!(span.status.unwrap().message, "refused with 42601");
     for fine in [b"00000", b"01004", b"02000"] {
         let (span, attributes) = failed(fine, None);
         assert_eq!(span.status.unwrap().code, 0);

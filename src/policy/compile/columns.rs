@@ -267,7 +267,7 @@ impl<'a> Applied<'a> {
     }
 
     /// Whether some rule in force is about a column of these relations, be it for others than the subject.
-    pub(super) fn is_decided<'r>(&self, mut relations: impl Iterator<Item = &'r Relation>, column: &str) -> bool {
+    pub(super) fn has_rule<'r>(&self, mut relations: impl Iterator<Item = &'r Relation>, column: &str) -> bool {
         relations.any(|relation| {
             self.in_force.iter().any(|concern| self.selects(concern, &relation.schema, &relation.name, column))
         })

@@ -7,6 +7,7 @@
 
 mod columns;
 mod ddl;
+mod decided;
 mod decision;
 mod fingerprint;
 mod lifecycles;
@@ -51,7 +52,7 @@ pub fn view(bundle: &Bundle, database: Option<&Database>, subject: &Subject, occ
             {
                 continue;
             }
-            let rules = protection.rules(relation, &applied, &database.catalog);
+            let rules = protection.rules(relation, &applied, database);
             if !rules.columns.is_empty() || rules.protects() || rules.lifecycle.is_some() {
                 view.relations.insert(relation.oid, Arc::new(rules));
             }
@@ -149,7 +150,8 @@ impl Protection {
         self.touched.contains(&relation.oid) || self.defined.contains(&relation.oid)
     }
 
-    fn rules(&self, relation: &Relation, applied: &Applied<'_>, catalog: &Catalog) -> RelationRules {
+    fn rules(&self, relation: &Relation, applied: &Applied<'_>, database: &Database) -> RelationRules {
+        let catalog = &database.catalog;
         let mut rules = RelationRules { opaque: self.opaque.get(&relation.oid).cloned(), ..RelationRules::default() };
         if self.defined.contains(&relation.oid) {
             rules.shown = Shown::Definition;
@@ -162,10 +164,9 @@ impl Protection {
             if let Some(decided) = enforced.filter(|decided| decided.effect == Effect::Deny) {
                 denied.push(decided.omit_on_star);
             }
-            let family = || self.family.with_ancestors(catalog, relation);
-            let classification = applied.classification(family(), &column.name);
+            let classification = applied.classification(self.family.with_ancestors(catalog, relation), &column.name);
             let rule = self.column_rule(id, enforced, classification).map(|rule| ColumnRule {
-                decided: rule.classification.is_some() && applied.is_decided(family(), &column.name),
+                decided: rule.classification.is_some() && decided::is_decided(applied, database, &self.family, id),
                 ..rule
             });
             rules.columns.extend(rule.map(|rule| (column.attnum, rule)));

@@ -2,6 +2,7 @@
 
 mod clock;
 mod combination;
+mod decided;
 mod masks;
 mod spread;
 mod views;

@@ -40,36 +40,55 @@ WITH RECURSIVE reached (oid) AS (
         SELECT d.refobjid FROM pg_catalog.pg_policy p
           JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_policy'::regclass AND d.objid = p.oid
          WHERE p.polrelid = r.oid AND d.refclassid = 'pg_catalog.pg_class'::regclass
+        OFFSET 0
     ) x
-), parts (class, oid) AS (
-    SELECT 'pg_catalog.pg_class'::regclass::oid, r.oid FROM reached r
-    UNION ALL SELECT 'pg_catalog.pg_class'::regclass, i.indexrelid FROM pg_catalog.pg_index i JOIN reached r ON r.oid = i.indrelid
-    UNION ALL SELECT 'pg_catalog.pg_constraint'::regclass, c.oid FROM pg_catalog.pg_constraint c JOIN reached r ON r.oid = c.conrelid
-    UNION ALL SELECT 'pg_catalog.pg_policy'::regclass, p.oid FROM pg_catalog.pg_policy p JOIN reached r ON r.oid = p.polrelid
-    UNION ALL SELECT 'pg_catalog.pg_rewrite'::regclass, w.oid FROM pg_catalog.pg_rewrite w JOIN reached r ON r.oid = w.ev_class
-    UNION ALL SELECT 'pg_catalog.pg_attrdef'::regclass, a.oid FROM pg_catalog.pg_attrdef a JOIN reached r ON r.oid = a.adrelid
-                JOIN pg_catalog.pg_attribute t ON t.attrelid = a.adrelid AND t.attnum = a.adnum AND t.attgenerated <> ''
-    UNION ALL SELECT 'pg_catalog.pg_statistic_ext'::regclass, s.oid FROM pg_catalog.pg_statistic_ext s JOIN reached r ON r.oid = s.stxrelid
+), parts (class, oid) AS MATERIALIZED (
+    SELECT x.class, x.oid FROM reached r CROSS JOIN LATERAL (
+        SELECT 'pg_catalog.pg_class'::regclass::oid AS class, r.oid AS oid
+        UNION ALL SELECT 'pg_catalog.pg_class'::regclass, i.indexrelid FROM pg_catalog.pg_index i WHERE i.indrelid = r.oid
+        UNION ALL SELECT 'pg_catalog.pg_constraint'::regclass, c.oid FROM pg_catalog.pg_constraint c WHERE c.conrelid = r.oid
+        UNION ALL SELECT 'pg_catalog.pg_policy'::regclass, p.oid FROM pg_catalog.pg_policy p WHERE p.polrelid = r.oid
+        UNION ALL SELECT 'pg_catalog.pg_rewrite'::regclass, w.oid FROM pg_catalog.pg_rewrite w WHERE w.ev_class = r.oid
+        UNION ALL SELECT 'pg_catalog.pg_attrdef'::regclass, a.oid FROM pg_catalog.pg_attrdef a
+                    JOIN pg_catalog.pg_attribute t ON t.attrelid = a.adrelid AND t.attnum = a.adnum
+                   WHERE a.adrelid = r.oid AND t.attgenerated <> ''
+        UNION ALL SELECT 'pg_catalog.pg_statistic_ext'::regclass, s.oid FROM pg_catalog.pg_statistic_ext s WHERE s.stxrelid = r.oid
+        OFFSET 0
+    ) x
+), depended (class, oid) AS MATERIALIZED (
+    SELECT DISTINCT x.refclassid, x.refobjid FROM parts p CROSS JOIN LATERAL (
+        SELECT d.refclassid, d.refobjid FROM pg_catalog.pg_depend d
+         WHERE d.classid = p.class AND d.objid = p.oid AND d.refobjid >= 16384 OFFSET 0
+    ) x
 ), types (oid) AS (
-    SELECT a.atttypid FROM pg_catalog.pg_attribute a JOIN reached r ON r.oid = a.attrelid WHERE a.attnum > 0 AND a.atttypid >= 16384
+    SELECT x.atttypid FROM reached r CROSS JOIN LATERAL (
+        SELECT a.atttypid FROM pg_catalog.pg_attribute a
+         WHERE a.attrelid = r.oid AND a.attnum > 0 AND a.atttypid >= 16384 OFFSET 0
+    ) x
     UNION
-    SELECT d.refobjid FROM parts p JOIN pg_catalog.pg_depend d ON d.classid = p.class AND d.objid = p.oid
-     WHERE d.refclassid = 'pg_catalog.pg_type'::regclass AND d.refobjid >= 16384
+    SELECT d.oid FROM depended d WHERE d.class = 'pg_catalog.pg_type'::regclass
     UNION
-    SELECT x.oid FROM types y JOIN pg_catalog.pg_type t ON t.oid = y.oid CROSS JOIN LATERAL (
-        SELECT t.typelem AS oid UNION ALL SELECT t.typbasetype
-        UNION ALL SELECT a.atttypid FROM pg_catalog.pg_attribute a WHERE a.attrelid = t.typrelid AND t.typrelid <> 0 AND a.attnum > 0
-        UNION ALL SELECT g.rngsubtype FROM pg_catalog.pg_range g WHERE g.rngtypid = t.oid OR g.rngmultitypid = t.oid
+    SELECT x.oid FROM types y CROSS JOIN LATERAL (
+        SELECT t.typelem AS oid FROM pg_catalog.pg_type t WHERE t.oid = y.oid
+        UNION ALL SELECT t.typbasetype FROM pg_catalog.pg_type t WHERE t.oid = y.oid
+        UNION ALL SELECT a.atttypid FROM pg_catalog.pg_type t JOIN pg_catalog.pg_attribute a ON a.attrelid = t.typrelid
+                   WHERE t.oid = y.oid AND t.typrelid <> 0 AND a.attnum > 0
+        UNION ALL SELECT g.rngsubtype FROM pg_catalog.pg_range g WHERE y.oid IN (g.rngtypid, g.rngmultitypid)
+        OFFSET 0
     ) x WHERE x.oid >= 16384
 ), used (class, oid) AS (
-    SELECT d.refclassid, d.refobjid FROM parts p JOIN pg_catalog.pg_depend d ON d.classid = p.class AND d.objid = p.oid
+    SELECT d.class, d.oid FROM depended d
     UNION
-    SELECT d.refclassid, d.refobjid FROM types y JOIN pg_catalog.pg_constraint c ON c.contypid = y.oid
-      JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_constraint'::regclass AND d.objid = c.oid
-    UNION
-    SELECT 'pg_catalog.pg_proc'::regclass, c.castfunc FROM pg_catalog.pg_cast c JOIN types y ON y.oid IN (c.castsource, c.casttarget)
-    UNION
-    SELECT 'pg_catalog.pg_proc'::regclass, g.rngsubdiff::oid FROM pg_catalog.pg_range g JOIN types y ON y.oid IN (g.rngtypid, g.rngmultitypid)
+    SELECT x.class, x.oid FROM types y CROSS JOIN LATERAL (
+        SELECT d.refclassid AS class, d.refobjid AS oid FROM pg_catalog.pg_constraint c
+          JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_constraint'::regclass AND d.objid = c.oid
+         WHERE c.contypid = y.oid
+        UNION ALL
+        SELECT 'pg_catalog.pg_proc'::regclass, c.castfunc FROM pg_catalog.pg_cast c WHERE y.oid IN (c.castsource, c.casttarget)
+        UNION ALL
+        SELECT 'pg_catalog.pg_proc'::regclass, g.rngsubdiff::oid FROM pg_catalog.pg_range g WHERE y.oid IN (g.rngtypid, g.rngmultitypid)
+        OFFSET 0
+    ) x
 ), harmless (class, oid) AS (
     SELECT d.classid, d.objid FROM pg_catalog.pg_depend d
       JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
@@ -103,7 +122,7 @@ SELECT CASE
                         WHEN 'pg_catalog.pg_policy'::regclass THEN
                              (SELECT pg_catalog.pg_get_expr(q.polqual, q.polrelid) FROM pg_catalog.pg_policy q WHERE q.oid = p.oid)
                         END ~* '_to_xml') THEN 'function'
-    WHEN EXISTS (SELECT FROM types y JOIN pg_catalog.pg_constraint c ON c.contypid = y.oid
+    WHEN EXISTS (SELECT FROM types y CROSS JOIN LATERAL (SELECT c.oid FROM pg_catalog.pg_constraint c WHERE c.contypid = y.oid OFFSET 0) c
                   WHERE pg_catalog.pg_get_constraintdef(c.oid) ~* '_to_xml') THEN 'function'
     ELSE '' END AS hazard";
 

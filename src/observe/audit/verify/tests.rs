@@ -109,10 +109,10 @@ fn an_end_that_is_missing_is_found_with_the_checkpoint_only() {
     let sealer = Sealer::new(Some(KEY));
     let lines = chain(&sealer, &[4]).remove(0);
     fs::write(&path, lines.concat()).unwrap();
-    let last = verify(&[path.clone()], None, &sealer).unwrap().last.unwrap();
+    let last = verify(std::slice::from_ref(&path), None, &sealer).unwrap().last.unwrap();
     checkpoint::write(&path, &last, &sealer, Timestamp::UNIX_EPOCH).unwrap();
     let faults = |checkpoint: Option<&Path>| {
-        let found = verify(&[path.clone()], checkpoint, &sealer).unwrap();
+        let found = verify(std::slice::from_ref(&path), checkpoint, &sealer).unwrap();
         found.findings.iter().map(|finding| finding.fault).collect::<Vec<_>>()
     };
     assert_eq!(faults(None), []);

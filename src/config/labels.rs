@@ -1,0 +1,92 @@
+//! How many values the labels of metrics may have.
+
+use super::file::Reader;
+use crate::model::source::{Fields, Node, integer};
+
+/// `labels` of the configuration. What contracts and policies name comes on top.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Labels {
+    /// Databases.
+    pub databases: usize,
+    /// Relations, over all databases.
+    pub relations: usize,
+    /// Applications.
+    pub applications: usize,
+    /// Columns that a rule, a lifecycle or a classification is about, over all databases.
+    pub columns: usize,
+    /// Pairs of such a column and an application that uses it.
+    pub consumers: usize,
+    /// Indexes, over all databases.
+    pub indexes: usize,
+    /// Rules.
+    pub rules: usize,
+}
+
+impl Default for Labels {
+    fn default() -> Self {
+        Self {
+            databases: 100,
+            relations: 500,
+            applications: 100,
+            columns: 1000,
+            consumers: 5000,
+            indexes: 1000,
+            rules: 300,
+        }
+    }
+}
+
+impl Reader<'_, '_> {
+    pub(super) fn labels(&mut self, node: &Node) -> Option<Labels> {
+        let mut fields = Fields::of(node, "labels", self.problems)?;
+        let mut labels = Labels::default();
+        for (key, limit) in [
+            ("databases", &mut labels.databases),
+            ("relations", &mut labels.relations),
+            ("applications", &mut labels.applications),
+            ("columns", &mut labels.columns),
+            ("consumers", &mut labels.consumers),
+            ("indexes", &mut labels.indexes),
+            ("rules", &mut labels.rules),
+        ] {
+            let given = fields.optional(key).and_then(|node| integer(node, 1..=100_000, self.problems));
+            *limit = given.and_then(|given| usize::try_from(given).ok()).unwrap_or(*limit);
+        }
+        fields.finish(self.problems);
+        Some(labels)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::file::read;
+    use crate::model::source::SourceFile;
+
+    fn labels(text: &str) -> (Option<Labels>, Vec<String>) {
+        let (config, found) = read(&SourceFile::new("p.yaml", &format!("upstream: {{host: db}}\nlabels: {text}\n")));
+        (config.map(|config| config.labels), found.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn every_limit_can_be_given_and_the_rest_stays() {
+        let expected = Labels { relations: 2000, consumers: 9, ..Labels::default() };
+        assert_eq!(labels("{relations: 2000, consumers: 9}"), (Some(expected), Vec::new()));
+        let page = include_str!("../../docs/metrics.md");
+        let shown = page.split("```yaml\n").find_map(|block| block.strip_prefix("labels: ")).unwrap();
+        let (shown, found) = labels(shown.split("```").next().unwrap().trim());
+        assert_eq!((shown, found), (Some(Labels::default()), Vec::new()), "the documentation shows the defaults");
+    }
+
+    #[test]
+    fn mistakes_are_told_where_they_are() {
+        assert_eq!(
+            labels("{relation: 5, rules: 0, columns: many}").1,
+            [
+                "p.yaml:2:10: error: labels has no key `relation` (did you mean `relations`?)",
+                "p.yaml:2:30: error: 0 is not between 1 and 100000",
+                "p.yaml:2:42: error: expected a whole number, found a string",
+            ]
+        );
+    }
+}
