@@ -15,6 +15,7 @@ use crate::observe::event::Recorder;
 use crate::observe::metrics::Caps;
 use crate::observe::observer::Observer;
 use crate::observe::tests::{changed, column, event, series, statement, statements, subject, until};
+use crate::policy::compile::Bundle;
 
 fn options(path: &Path, change: impl FnOnce(&mut AuditSettings)) -> AuditOptions {
     let mut options = AuditOptions::of(path);
