@@ -204,6 +204,53 @@ async fn functions_of_applications_do_not_run_while_we_ask() {
 }
 
 #[tokio::test]
+async fn functions_that_are_made_after_the_catalog_was_read_do_not_run_either() {
+    let Some(shop) = shop("late") else { return };
+    let own = shop.direct("shop_app").await;
+    own.simple("CREATE TABLE plain (a integer, t varchar(20)); CREATE TYPE mood AS ENUM ('good', 'bad')")
+        .await
+        .unwrap();
+    let options = ProxyOptions {
+        service: Some("pgcovenant"),
+        service_more: ", refresh: 1h".to_owned(),
+        more: OFTEN.to_owned(),
+        ..ProxyOptions::default()
+    };
+    let proxy = Proxy::start(shop.cluster, options);
+    let app = shop.via(&proxy, "shop_app").await;
+    app.rows("SELECT a FROM plain").await;
+    // Past the proxy, so that its catalog does not have them.
+    own.simple(
+        "CREATE FUNCTION late(mood) RETURNS integer IMMUTABLE LANGUAGE plpgsql AS $$
+             BEGIN RAISE LOG 'late as % for %', current_user, session_user; RETURN 1; END $$;
+         CREATE CAST (mood AS integer) WITH FUNCTION late(mood) AS IMPLICIT;
+         CREATE FUNCTION upper(varchar) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$
+             BEGIN RAISE LOG 'late as % for %', current_user, session_user; RETURN 'X'; END $$;
+         CREATE INDEX plain_idx ON plain ((upper(t)))",
+    )
+    .await
+    .unwrap();
+    let texts = [
+        "SELECT c.a FROM customers e, plain c WHERE c.a = 'good'::mood",
+        "SELECT e.id FROM customers e WHERE e.id = 'good'::mood",
+        "SELECT e.id FROM customers e WHERE e.name = upper('x'::varchar)",
+        "SELECT p.t FROM plain p",
+    ];
+    let run = async || {
+        for text in texts {
+            app.simple(text).await.unwrap();
+        }
+    };
+    let refused = |told: &Value| {
+        let shapes = told["shapes"].as_array().unwrap().iter();
+        shapes.filter(|shape| shape["failure"] == "function").count()
+    };
+    until(&proxy, run, |told| refused(told) == texts.len()).await;
+    assert!(shop.cluster.log().contains("late as shop_app for shop_app"), "the application itself has run them");
+    assert!(!shop.cluster.log().contains("late as shop_app for pgcovenant"), "{}", shop.cluster.log());
+}
+
+#[tokio::test]
 async fn another_account_may_ask_and_masked_statements_are_planned_as_they_are_sent() {
     let Some(shop) = shop("other") else { return };
     let inherit = if shop.cluster.major_version() >= 16 { "WITH INHERIT FALSE, SET TRUE" } else { "" };

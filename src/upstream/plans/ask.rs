@@ -8,7 +8,7 @@ use tokio_postgres::types::private::BytesMut;
 use tokio_postgres::types::{Format, FromSql, IsNull, Kind, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, SimpleQueryMessage, Statement, Transaction};
 
-use super::guard::{self, Guarded};
+use super::guard::{self, FIRST_OF_USERS, Guarded};
 use super::{Question, hazards};
 use crate::model::catalog::Catalog;
 use crate::model::ident::Ident;
@@ -20,9 +20,6 @@ const GENERIC_PLAN: u32 = 160_000;
 
 /// Others must not wait behind us.
 const LOCK_TIMEOUT: Duration = Duration::from_millis(200);
-
-/// Types below this oid came with the server.
-const FIRST_OF_USERS: u32 = 16_384;
 
 /// The plan of a text that may be planned.
 pub(super) async fn ask(

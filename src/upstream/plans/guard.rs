@@ -13,6 +13,9 @@ use crate::sql::functions;
 use crate::sql::lexer::{self, Caps, TokenKind};
 use crate::sql::second_opinion::{Name, ReadQuery, read_query};
 
+/// Types below this oid came with the server.
+pub(super) const FIRST_OF_USERS: u32 = 16_384;
+
 /// From this version on a number may have a radix and underscores.
 const NEW_NUMBERS: u32 = 160_000;
 
@@ -25,6 +28,8 @@ pub(super) struct Guarded {
     pub(super) path: String,
     /// The oids of its relations.
     pub(super) relations: Vec<u32>,
+    /// The oids of the types that it names, or that its parameters are declared to have, but for those of the server itself.
+    pub(super) types: Vec<u32>,
     /// Functions that it calls.
     pub(super) functions: Vec<String>,
     /// Names that could be those of functions of one argument.
@@ -53,10 +58,11 @@ pub(super) fn guard(catalog: &Catalog, question: &Question<'_>) -> Result<Guarde
         }
     }
     functions_are_the_servers(catalog, &query)?;
+    let mut types = declared_types(question);
     for name in &query.types {
-        if let Some(ty) = type_of(catalog, question.path, name)?
-            && name.schema.is_none()
-        {
+        let Some(ty) = type_of(catalog, question.path, name)? else { continue };
+        types.push(ty.oid.0);
+        if name.schema.is_none() {
             inserts.push((name.start.ok_or(NoPlan::Statement)?, schema_of(&ty.schema)));
         }
     }
@@ -72,11 +78,18 @@ pub(super) fn guard(catalog: &Catalog, question: &Question<'_>) -> Result<Guarde
         text: inserted(question.text, inserts).ok_or(NoPlan::Statement)?,
         path,
         relations: relations.iter().map(|relation| relation.oid.0).collect(),
+        types,
         functions: names(&query.functions),
         attributes: query.attributes.clone(),
         operators: names(&query.operators),
         parameters: query.parameters,
     })
+}
+
+/// Types of the Parse message that did not come with the server.
+fn declared_types(question: &Question<'_>) -> Vec<u32> {
+    let declared = question.bound.map_or(&[][..], |(types, _)| types).as_chunks::<4>().0;
+    declared.iter().map(|oid| u32::from_be_bytes(*oid)).filter(|oid| *oid >= FIRST_OF_USERS).collect()
 }
 
 fn relations<'c>(

@@ -68,6 +68,8 @@ WITH RECURSIVE reached (oid) AS (
     UNION
     SELECT d.oid FROM depended d WHERE d.class = 'pg_catalog.pg_type'::regclass
     UNION
+    SELECT unnest($6::oid[])
+    UNION
     SELECT x.oid FROM types y CROSS JOIN LATERAL (
         SELECT t.typelem AS oid FROM pg_catalog.pg_type t WHERE t.oid = y.oid
         UNION ALL SELECT t.typbasetype FROM pg_catalog.pg_type t WHERE t.oid = y.oid
@@ -138,9 +140,9 @@ pub(super) async fn look(transaction: &Transaction<'_>, guarded: &Guarded) -> Re
         return Err(NoPlan::Superuser);
     }
     let computing = trusted::computing_extensions();
-    let Guarded { relations, functions, attributes, operators, .. } = guarded;
+    let Guarded { relations, types, functions, attributes, operators, .. } = guarded;
     let row = transaction
-        .query_one(HAZARDS, &[relations, functions, attributes, operators, &computing])
+        .query_one(HAZARDS, &[relations, functions, attributes, operators, &computing, types])
         .await
         .map_err(failed)?;
     match get::<&str>(&row, "hazard").map_err(unread)? {
