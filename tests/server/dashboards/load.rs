@@ -137,7 +137,7 @@ impl Busy {
         self.report(round).await;
         self.migrate(round).await;
         self.go_wrong().await;
-        if round % 10 == 0 {
+        if round.is_multiple_of(10) {
             self.proxy.signal("HUP");
         }
     }
