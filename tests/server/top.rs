@@ -218,7 +218,7 @@ async fn without_a_terminal_it_tells_once() {
     let (code, same, _) = Proxy::run(&["top", "--url", &url, "--order", "calls"]);
     assert_eq!((code, same.lines().nth(5).map(|line| line.contains("order_id = ?"))), (Some(0), Some(true)), "{same}");
     let (_, soon, _) = Proxy::run(&["top", "--url", &url, "--once", "--interval", "100ms"]);
-    assert!(soon.contains("in the last 0s"), "{soon}");
+    assert!(soon.contains("2 shapes, 2 new (*), by time, in the last "), "{soon}");
 
     let (code, json, _) = Proxy::run(&["top", "--url", &url, "--format", "json", "--database", &shop.database]);
     let answer: serde_json::Value = serde_json::from_str(&json).unwrap();

@@ -296,4 +296,17 @@ mod tests {
         let twice = of(&[("limit", "1"), ("limit", "2")]).unwrap_err();
         assert!(twice.error.contains("given twice"), "{twice:?}");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_asked_is_understood_or_told_by_its_name(name in "[a-z]{0,12}|order|limit|since|new|operation", value in ".{0,40}") {
+            match of(&[(&name, &value)]) {
+                Ok(_) => proptest::prop_assert!(PARAMETERS.contains(&*name)),
+                Err(bad) => {
+                    proptest::prop_assert_eq!(bad.parameter, name);
+                    proptest::prop_assert!(!bad.expected.is_empty() && !bad.error.is_empty());
+                }
+            }
+        }
+    }
 }

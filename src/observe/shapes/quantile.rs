@@ -46,6 +46,23 @@ mod tests {
         assert_eq!(quantile(0.5, BOUNDS, &[0, 0, 0, 0]), None);
     }
 
+    proptest::proptest! {
+        #[test]
+        fn quantiles_grow_and_lie_in_a_bucket_that_has_something(counts in proptest::array::uniform4(0_u64..4), q in 0.0_f64..1.0, more in 0.0_f64..1.0) {
+            let (low, high) = if q <= more { (q, more) } else { (more, q) };
+            let (Some(a), Some(b)) = (quantile(low, BOUNDS, &counts), quantile(high, BOUNDS, &counts)) else {
+                proptest::prop_assert_eq!(counts.iter().sum::<u64>(), 0);
+                return Ok(());
+            };
+            proptest::prop_assert!(a <= b && (0.0..=0.5).contains(&a) && (0.0..=0.5).contains(&b), "{} {}", a, b);
+            let within = |value: f64| {
+                let bucket = BOUNDS.partition_point(|bound| *bound < value);
+                counts.get(bucket).is_some_and(|count| *count > 0) || BOUNDS.contains(&value) || value == 0.0
+            };
+            proptest::prop_assert!(within(a) && within(b), "{} {} of {:?}", a, b, counts);
+        }
+    }
+
     #[test]
     fn empty_buckets_are_passed_over() {
         let found = quantile(0.0, BOUNDS, &[0, 4, 0, 0]).unwrap();
