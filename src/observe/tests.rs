@@ -351,9 +351,9 @@ fn counts_say_what_happened() {
         (format!("pgcovenant_table_rows_total{{{table}}}"), "5"),
         (format!("pgcovenant_table_statement_duration_seconds_count{{{table},scope=\"single\"}}"), "1"),
         (format!("pgcovenant_table_overhead_seconds_count{{{table}}}"), "2"),
-        (r#"pgcovenant_overhead_seconds_count{stage="check"}"#.to_owned(), "8"),
+        (r#"pgcovenant_overhead_seconds_count{stage="check"}"#.to_owned(), "9"),
         (r#"pgcovenant_overhead_seconds_sum{stage="parse"}"#.to_owned(), "0.000003"),
-        (r#"pgcovenant_analysis_total{result="analysed"}"#.to_owned(), "7"),
+        (r#"pgcovenant_analysis_total{result="analysed"}"#.to_owned(), "8"),
         (r#"pgcovenant_analysis_total{result="unanalyzable"}"#.to_owned(), "1"),
         (
             r#"pgcovenant_write_checks_total{datname="shop",schemaname="public",relname="customers",result="allowed"}"#
