@@ -172,7 +172,11 @@ fn report_everything(observer: &Observer) {
             (pair("never", "read"), None),
         ],
     });
-    observer.activity(&Activity {
+    observer.activity(&activity());
+}
+
+fn activity() -> Activity {
+    Activity {
         database: "shop".into(),
         tables: vec![TableActivity {
             schema: "public".into(),
@@ -205,7 +209,7 @@ fn report_everything(observer: &Observer) {
             scans: 0,
             is_news: true,
         }],
-    });
+    }
 }
 
 fn drift() -> Vec<Finding> {
