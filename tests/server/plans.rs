@@ -389,7 +389,7 @@ async fn a_dropped_index_that_makes_a_statement_slower_is_an_event_with_both_pla
     };
     let is_first = |told: &Value| {
         plan(told, "events") == "Index Scan events using events_customer_idx"
-            && shape(told, "events").unwrap()["calls"].as_u64() >= Some(40)
+            && shape(told, "events").unwrap()["plan"]["runs"].as_u64() >= Some(40)
     };
     until(&proxy, run, is_first).await;
     // While the load goes on.

@@ -46,6 +46,7 @@ fn seen(seen: &Seen) -> Value {
             })
         })
         .collect();
+    let usual = seen.steady.since(seen.start);
     json!({
         "text": seen.plan.text,
         "fingerprint": format!("{:016x}", seen.plan.fingerprint()),
@@ -53,6 +54,9 @@ fn seen(seen: &Seen) -> Value {
         "rows": seen.plan.rows,
         "first_seen": seen.first.to_string(),
         "last_seen": seen.at.to_string(),
+        // What changes are measured against.
+        "runs": usual.calls,
+        "mean_seconds": usual.mean(),
         "accesses": accesses,
     })
 }
