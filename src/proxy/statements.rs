@@ -114,9 +114,12 @@ impl<J: Judge> Conversation<J> {
         }
         self.dialogue.batch_open = true;
         let statement = self.dialogue.statement(names.statement).cloned();
-        if let (Some(statement), Some(body)) = (&statement, whole(header, outbox)) {
-            let values = body.get(names.portal.len() + names.statement.len() + 2..).unwrap_or_default();
-            self.offer_sample(&statement.judged, &statement.text, Some((&statement.types, values)));
+        if let Some(statement) = &statement {
+            // Values that stream by are not waited for.
+            let behind_names = names.portal.len() + names.statement.len() + 2;
+            let values = whole(header, outbox).and_then(|body| body.get(behind_names..));
+            let bound = values.map(|values| (&*statement.types, values));
+            self.offer_sample(&statement.judged, &statement.text, bound);
         }
         let expected = match &statement {
             Some(statement) => Expected::judged(Kind::Bind, statement.judged.clone(), self.now()),

@@ -479,3 +479,20 @@ fn a_declared_query_that_nobody_could_run_is_reported_with_its_place() {
         assert!(said.contains(word), "{word}: {said}");
     }
 }
+
+#[tokio::test]
+async fn values_too_large_to_be_kept_are_planned_without_where_the_server_can() {
+    let Some(shop) = shop("large") else { return };
+    let proxy = proxy(&shop, "pgcovenant", OFTEN);
+    let app = shop.via(&proxy, "shop_app").await;
+    let large = "x".repeat(1 << 20);
+    let run = async || {
+        app.client.query("SELECT id FROM customers WHERE email = $1", &[&large]).await.unwrap();
+    };
+    let can = shop.sql("SELECT current_setting('server_version_num')::int >= 160000") == "t";
+    until(&proxy, run, |told| match can {
+        true => plan(told, "customers") == "Index Scan customers using customers_email_key",
+        false => shape(told, "customers").is_some_and(|shape| shape["failure"] == "parameters"),
+    })
+    .await;
+}
