@@ -10,9 +10,9 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use pgcovenant::engine::report::{
     Access, ColumnUse, Operation, Outcome, RelationUse, Report, StatementReport, Touches,
 };
+use pgcovenant::model::caps::Caps;
 use pgcovenant::model::catalog::{ColumnId, Oid};
 use pgcovenant::observe::event::{Decision, Event, Recorder};
-use pgcovenant::observe::metrics::Caps;
 use pgcovenant::observe::observer::Observer;
 use pgcovenant::policy::subject::Subject;
 

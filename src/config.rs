@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::model::audit::AuditSettings;
+use crate::model::caps::Caps;
 use network::{ProxyProtocol, ReplicationGrant, Tcp};
 
 /// The whole configuration. Relative paths are relative to the directory of the file.
@@ -58,7 +59,7 @@ pub struct Config {
     /// How plans are asked for; none for not at all.
     pub plans: Option<plans::Plans>,
     /// How many values the labels of metrics may have.
-    pub labels: labels::Labels,
+    pub labels: Caps,
     /// Bounds.
     pub limits: Limits,
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::file::Reader;
 use crate::model::audit::{AuditSettings, Rotation, Sync, WhenUnwritable};
-use crate::model::source::{Fields, Node, Value, boolean, integer, nearest, non_empty};
+use crate::model::source::{Fields, Node, Value, boolean, integer, non_empty, one_of};
 
 /// How often records are brought to the disk where only `interval` is said.
 const DEFAULT_INTERVAL: Duration = Duration::from_millis(200);
@@ -33,7 +33,7 @@ impl Reader<'_, '_> {
         }
         if let Some(node) = fields.optional("when_unwritable") {
             let words = [("pass", WhenUnwritable::Pass), ("refuse", WhenUnwritable::Refuse)];
-            if let Some(found) = self.word(node, &words, "is no way to go on without an audit") {
+            if let Some(found) = one_of(node, &words, "is no way to go on without an audit", self.problems) {
                 settings.when_unwritable = found;
             }
         }
@@ -79,21 +79,7 @@ impl Reader<'_, '_> {
             return self.duration(&node).map(Sync::Interval);
         }
         let words = [("never", Sync::Never), ("interval", Sync::Interval(DEFAULT_INTERVAL)), ("always", Sync::Always)];
-        self.word(node, &words, "does not say when records are brought to the disk")
-    }
-
-    fn word<T: Copy>(&mut self, node: &Node, words: &[(&'static str, T)], complaint: &str) -> Option<T> {
-        let word = non_empty(node, self.problems)?;
-        if let Some((_, found)) = words.iter().find(|(name, _)| *name == word) {
-            return Some(*found);
-        }
-        let known = || words.iter().map(|(name, _)| *name);
-        let help = match nearest(&word, known()) {
-            Some(meant) => format!("did you mean `{meant}`?"),
-            None => format!("possible: {}", known().collect::<Vec<_>>().join(", ")),
-        };
-        self.problems.error_with(&node.span, format!("`{word}` {complaint}"), help);
-        None
+        one_of(node, &words, "does not say when records are brought to the disk", self.problems)
     }
 }
 

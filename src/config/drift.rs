@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::file::Reader;
 use crate::model::drift::{Ignore, Kind};
-use crate::model::source::{Fields, Node, nearest, non_empty, string_or_list};
+use crate::model::source::{Fields, Node, non_empty, string_or_list, suggestion};
 
 /// `drift` of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,11 +65,7 @@ impl Reader<'_, '_> {
             if kind.contains('*') || known().any(|known| known == kind.trim()) {
                 continue;
             }
-            let help = match nearest(kind, known()) {
-                Some(meant) => format!("did you mean `{meant}`?"),
-                None => format!("possible: {}", known().collect::<Vec<_>>().join(", ")),
-            };
-            self.problems.error_with(span, format!("there is no kind of drift `{kind}`"), help);
+            self.problems.error_with(span, format!("there is no kind of drift `{kind}`"), suggestion(kind, known()));
         }
         Ignore::new(patterns.iter().map(|(pattern, _)| pattern.as_str()))
     }

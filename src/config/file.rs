@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::plans::Plans;
 use super::{ClientIdentity, Config, Limits, Listen, ServerTls, Service, TlsMode, Upstream, auth};
 use crate::model::source::{
-    Diagnostic, Fields, Node, Problems, SourceFile, Value, boolean, integer, nearest, non_empty, parse, string_or_list,
+    Diagnostic, Fields, Node, Problems, SourceFile, Value, boolean, integer, measured, non_empty, one_of, parse,
+    string_or_list,
 };
 
 /// Where clients connect if nothing else is said.
@@ -137,16 +138,7 @@ impl Reader<'_, '_> {
             ("verify-ca", TlsMode::VerifyCa),
             ("verify-full", TlsMode::VerifyFull),
         ];
-        let word = non_empty(node, self.problems)?;
-        if let Some((_, mode)) = modes.iter().find(|(name, _)| *name == word) {
-            return Some(*mode);
-        }
-        let help = match nearest(&word, modes.iter().map(|(name, _)| *name)) {
-            Some(meant) => format!("did you mean `{meant}`?"),
-            None => "possible: disable, prefer, require, verify-ca, verify-full".to_owned(),
-        };
-        self.problems.error_with(&node.span, format!("`{word}` is no way to use TLS"), help);
-        None
+        one_of(node, &modes, "is no way to use TLS", self.problems)
     }
 
     fn service(&mut self, node: &Node) -> Option<Service> {
@@ -252,7 +244,11 @@ impl Reader<'_, '_> {
 
     fn time(&mut self, node: &Node, at_least: Duration) -> Option<Duration> {
         let units = [("ms", 1), ("s", 1000), ("min", 60_000), ("m", 60_000), ("h", 3_600_000)];
-        let found = self.measured(node, &units).map(Duration::from_millis).filter(|time| *time >= at_least);
+        let found = node
+            .as_str()
+            .and_then(|text| measured(text.trim(), &units))
+            .map(Duration::from_millis)
+            .filter(|time| *time >= at_least);
         if found.is_none() {
             self.problems.error_with(&node.span, "this is no time span", "Write it as 500ms, 30s, 5min or 1h.");
         }
@@ -266,20 +262,11 @@ impl Reader<'_, '_> {
             return Some(bytes);
         }
         let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("kB", 1000), ("MB", 1_000_000), ("B", 1)];
-        let found = self.measured(node, &units).filter(|bytes| *bytes > 0);
+        let found = node.as_str().and_then(|text| measured(text.trim(), &units)).filter(|bytes| *bytes > 0);
         if found.is_none() {
             self.problems.error_with(&node.span, "this is no size", "Write it as 1048576, 512KiB, 64MiB or 1GiB.");
         }
         found
-    }
-
-    /// A number with a unit behind it.
-    fn measured(&self, node: &Node, units: &[(&str, u64)]) -> Option<u64> {
-        let text = node.as_str()?.trim();
-        let (digits, factor) = units
-            .iter()
-            .find_map(|(unit, factor)| Some((text.strip_suffix(unit)?.trim_end().parse::<u64>().ok()?, factor)))?;
-        digits.checked_mul(*factor)
     }
 }
 

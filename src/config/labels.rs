@@ -1,45 +1,13 @@
-//! How many values the labels of metrics may have.
+//! `labels`: how many values the labels of metrics may have.
 
 use super::file::Reader;
+use crate::model::caps::Caps;
 use crate::model::source::{Fields, Node, integer};
 
-/// `labels` of the configuration. What contracts and policies name comes on top.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Labels {
-    /// Databases.
-    pub databases: usize,
-    /// Relations, over all databases.
-    pub relations: usize,
-    /// Applications.
-    pub applications: usize,
-    /// Columns that a rule, a lifecycle or a classification is about, over all databases.
-    pub columns: usize,
-    /// Pairs of such a column and an application that uses it.
-    pub consumers: usize,
-    /// Indexes, over all databases.
-    pub indexes: usize,
-    /// Rules.
-    pub rules: usize,
-}
-
-impl Default for Labels {
-    fn default() -> Self {
-        Self {
-            databases: 100,
-            relations: 500,
-            applications: 100,
-            columns: 1000,
-            consumers: 5000,
-            indexes: 1000,
-            rules: 300,
-        }
-    }
-}
-
 impl Reader<'_, '_> {
-    pub(super) fn labels(&mut self, node: &Node) -> Option<Labels> {
+    pub(super) fn labels(&mut self, node: &Node) -> Option<Caps> {
         let mut fields = Fields::of(node, "labels", self.problems)?;
-        let mut labels = Labels::default();
+        let mut labels = Caps::default();
         for (key, limit) in [
             ("databases", &mut labels.databases),
             ("relations", &mut labels.relations),
@@ -63,19 +31,19 @@ mod tests {
     use crate::config::file::read;
     use crate::model::source::SourceFile;
 
-    fn labels(text: &str) -> (Option<Labels>, Vec<String>) {
+    fn labels(text: &str) -> (Option<Caps>, Vec<String>) {
         let (config, found) = read(&SourceFile::new("p.yaml", &format!("upstream: {{host: db}}\nlabels: {text}\n")));
         (config.map(|config| config.labels), found.iter().map(ToString::to_string).collect())
     }
 
     #[test]
     fn every_limit_can_be_given_and_the_rest_stays() {
-        let expected = Labels { relations: 2000, consumers: 9, ..Labels::default() };
+        let expected = Caps { relations: 2000, consumers: 9, ..Caps::default() };
         assert_eq!(labels("{relations: 2000, consumers: 9}"), (Some(expected), Vec::new()));
         let page = include_str!("../../docs/metrics.md");
         let shown = page.split("```yaml\n").find_map(|block| block.strip_prefix("labels: ")).unwrap();
         let (shown, found) = labels(shown.split("```").next().unwrap().trim());
-        assert_eq!((shown, found), (Some(Labels::default()), Vec::new()), "the documentation shows the defaults");
+        assert_eq!((shown, found), (Some(Caps::default()), Vec::new()), "the documentation shows the defaults");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use super::audit::{Audit, AuditCounters, AuditOptions, AuditStatus, PolicyHistory};
 use super::event::{Decision, Event, Recorder, Sample, TraceParent};
 use super::handles::Handles;
-use super::metrics::{Analysis, Caps, Guarded, Metrics};
+use super::metrics::{Analysis, Guarded, Metrics};
 use super::plans::{Plans, Waiting};
 use super::registry;
 use super::shapes::{Bounds, Shapes};
@@ -23,6 +23,7 @@ use super::traces::{self, SpanCounters, Traces};
 use super::usage::Usage;
 use crate::engine::report::{Outcome, Report};
 use crate::model::activity::Activity;
+use crate::model::caps::Caps;
 use crate::model::plan::{AccessPath, NoPlan, Plan};
 use crate::policy::subject::Subject;
 

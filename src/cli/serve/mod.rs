@@ -26,9 +26,7 @@ use super::input::Input;
 use crate::admin::http::{self, AdminState, NotReady};
 use crate::admin::log_level::LogControl;
 use crate::config::Config;
-use crate::config::labels::Labels;
 use crate::engine::cache::VerdictCache;
-use crate::observe::metrics::Caps;
 use crate::observe::observer::Observer;
 use crate::policy::compile::Bundle;
 use crate::policy::store::SnapshotStore;
@@ -82,7 +80,7 @@ pub fn run(arguments: &Serve) -> anyhow::Result<ExitCode> {
 }
 
 async fn serve(config: Config, bundle: Arc<Bundle>, file: &Path, logging: Arc<Logging>) -> anyhow::Result<()> {
-    let observer = Observer::with_audit(audit::options(&config)?, caps(&config.labels))?;
+    let observer = Observer::with_audit(audit::options(&config)?, config.labels)?;
     let observer = Arc::new(telling::told(&config, observer)?);
     let usage = usage::start(&config, &observer)?;
     let store = Arc::new(SnapshotStore::with_ledger(Arc::clone(&bundle), Arc::clone(observer.usage()) as _));
@@ -159,11 +157,6 @@ async fn serve(config: Config, bundle: Arc<Bundle>, file: &Path, logging: Arc<Lo
 }
 
 /// The limits of labels.
-fn caps(labels: &Labels) -> Caps {
-    let Labels { databases, relations, applications, columns, consumers, indexes, rules } = *labels;
-    Caps { databases, relations, applications, columns, consumers, indexes, rules }
-}
-
 fn verifiers(config: &Config, account: Option<&ServiceAccount>) -> anyhow::Result<Verifiers> {
     let query = config.auth.query.as_ref().zip(account);
     let query = query.map(|(query, account)| VerifierQuery::new(account.clone(), &query.text, &query.database));

@@ -26,7 +26,7 @@ use clap::Args;
 use super::Format;
 use crate::admin::shapes::query::Order;
 use crate::config;
-use crate::model::source::{read_file, render};
+use crate::model::source::{measured, read_file, render};
 use app::App;
 use client::Client;
 use rates::{History, Window};
@@ -76,11 +76,7 @@ impl FromStr for Interval {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let units = [("ms", 1), ("min", 60_000), ("s", 1000)];
-        let found = units.iter().find_map(|(unit, millis)| {
-            let digits = text.strip_suffix(unit)?.trim_end();
-            digits.parse::<u64>().ok().and_then(|number| number.checked_mul(*millis))
-        });
-        let within = found.filter(|millis| (100..=3_600_000).contains(millis));
+        let within = measured(text, &units).filter(|millis| (100..=3_600_000).contains(millis));
         within
             .map(|millis| Self(Duration::from_millis(millis)))
             .ok_or_else(|| "write it as 2s, 500ms or 1min, from 100ms to 60min".to_owned())

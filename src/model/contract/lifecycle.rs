@@ -5,7 +5,7 @@ use jiff::civil::{Time, Weekday};
 
 use crate::model::glob::Glob;
 use crate::model::lifecycle::{Brownout, Exemption, Person, Phase, Redirect, Retirement};
-use crate::model::source::{Fields, Node, Problems, boolean, date, list, nearest, non_empty};
+use crate::model::source::{Fields, Node, Problems, boolean, date, list, non_empty, suggestion};
 
 /// What the lifecycle is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,11 +71,7 @@ fn phase(node: &Node, problems: &mut Problems<'_>) -> Option<Phase> {
 
 /// A word that is none of those that may stand here.
 fn unknown(node: &Node, what: &str, word: &str, known: &[&'static str], problems: &mut Problems<'_>) {
-    let help = match nearest(word, known.iter().copied()) {
-        Some(meant) => format!("did you mean `{meant}`?"),
-        None => format!("possible: {}", known.join(", ")),
-    };
-    problems.error_with(&node.span, format!("there is no {what} `{word}`"), help);
+    problems.error_with(&node.span, format!("there is no {what} `{word}`"), suggestion(word, known.iter().copied()));
 }
 
 fn redirect(

@@ -1,7 +1,7 @@
 //! `pgcovenantQueries` of an object: queries that its users rely on, and how the server is to find their rows.
 
 use crate::model::plan::AccessPath;
-use crate::model::source::{Fields, Node, Problems, list, nearest, non_empty};
+use crate::model::source::{Fields, Node, Problems, list, non_empty, suggestion};
 
 /// A query that a contract declares.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,11 +89,8 @@ fn access(node: &Node, problems: &mut Problems<'_>) -> Option<QueryAccess> {
     let known = QueryAccess::ALL.map(QueryAccess::as_str);
     let found = QueryAccess::ALL.into_iter().find(|access| access.as_str() == word);
     if found.is_none() {
-        let help = match nearest(&word, known) {
-            Some(meant) => format!("did you mean `{meant}`?"),
-            None => format!("possible: {}", known.join(", ")),
-        };
-        problems.error_with(&node.span, format!("there is no access path `{word}`"), help);
+        let message = format!("there is no access path `{word}`");
+        problems.error_with(&node.span, message, suggestion(&word, known));
     }
     found
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::source::{Entry, Node, Problems, Value, nearest, non_empty};
+use crate::model::source::{Entry, Node, Problems, Value, nearest, non_empty, suggestion};
 
 /// The words for how much depends on a table (`pgcovenantCriticality`).
 const CRITICALITIES: [&str; 4] = ["low", "medium", "high", "critical"];
@@ -24,11 +24,8 @@ pub(super) fn criticality(entry: Option<&Entry>, problems: &mut Problems<'_>) ->
     let node = &entry?.node;
     let word = non_empty(node, problems)?;
     if !CRITICALITIES.contains(&word.as_str()) {
-        let help = match nearest(&word, CRITICALITIES) {
-            Some(meant) => format!("did you mean `{meant}`?"),
-            None => format!("possible: {}", CRITICALITIES.join(", ")),
-        };
-        problems.error_with(&node.span, format!("there is no criticality `{word}`"), help);
+        let message = format!("there is no criticality `{word}`");
+        problems.error_with(&node.span, message, suggestion(&word, CRITICALITIES));
         return None;
     }
     Some(word.into())

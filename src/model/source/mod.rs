@@ -13,8 +13,10 @@ mod yaml;
 pub use diagnostic::{Diagnostic, Problems, Severity, render};
 pub use folder::{read_file, read_folder};
 pub use node::{Entry, Node, Value};
-pub use read::{Fields, boolean, date, integer, list, networks, non_empty, number, string, string_or_list};
-pub use suggest::nearest;
+pub use read::{
+    Fields, boolean, date, integer, list, measured, networks, non_empty, number, one_of, string, string_or_list,
+};
+pub use suggest::{nearest, suggestion};
 pub use yaml::parse;
 
 use std::sync::Arc;

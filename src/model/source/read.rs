@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::node::{Entry, Node, Value};
-use super::{Problems, nearest};
+use super::{Problems, nearest, suggestion};
 
 /// The keys of a mapping, taken out one by one; what is left over at the end is unknown.
 ///
@@ -69,6 +69,30 @@ fn unknown_key(entry: &Entry, what: &str, known: &BTreeSet<&'static str>, proble
         None => format!("known keys: {}", known.iter().copied().collect::<Vec<_>>().join(", ")),
     };
     problems.error_with(&entry.key_span, format!("{what} has no key `{}`", entry.key), help);
+}
+
+/// A word out of a fixed set, as what it stands for; about another one, `complaint` goes on after the word.
+pub fn one_of<T: Copy>(
+    node: &Node,
+    words: &[(&'static str, T)],
+    complaint: &str,
+    problems: &mut Problems<'_>,
+) -> Option<T> {
+    let word = non_empty(node, problems)?;
+    if let Some((_, found)) = words.iter().find(|(known, _)| *known == word) {
+        return Some(*found);
+    }
+    let help = suggestion(&word, words.iter().map(|(known, _)| *known));
+    problems.error_with(&node.span, format!("`{word}` {complaint}"), help);
+    None
+}
+
+/// A whole number with one of these units behind it, times what the unit stands for.
+pub fn measured(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+    let (digits, factor) = units
+        .iter()
+        .find_map(|(unit, factor)| Some((text.strip_suffix(unit)?.trim_end().parse::<u64>().ok()?, factor)))?;
+    digits.checked_mul(*factor)
 }
 
 /// The first key of a mapping: where a problem of the whole mapping is shown.

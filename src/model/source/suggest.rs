@@ -12,6 +12,15 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
+/// What to do about a word that is none of those known: the nearest of them, or all of them.
+pub fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str, IntoIter: Clone>) -> String {
+    let known = known.into_iter();
+    match nearest(word, known.clone()) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => format!("possible: {}", known.collect::<Vec<_>>().join(", ")),
+    }
+}
+
 /// Edit distance with transposition of neighbours counted as one (optimal string alignment).
 fn distance(left: &str, right: &str) -> usize {
     let right: Vec<char> = right.chars().collect();

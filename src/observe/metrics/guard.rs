@@ -5,41 +5,9 @@ use std::sync::{Arc, OnceLock};
 use metrics::Counter;
 
 use super::Metrics;
+use crate::model::caps::Caps;
 use crate::observe::labels::{self, Limit, OTHER};
 use crate::observe::registry;
-
-/// How many values each label may have. Names of contracts and policies come on top: they are always admitted.
-#[derive(Debug, Clone, Copy)]
-pub struct Caps {
-    /// Databases.
-    pub databases: usize,
-    /// Relations, over all databases.
-    pub relations: usize,
-    /// Applications.
-    pub applications: usize,
-    /// Columns, over all databases.
-    pub columns: usize,
-    /// Pairs of a column and an application that uses it.
-    pub consumers: usize,
-    /// Indexes, over all databases.
-    pub indexes: usize,
-    /// Rules.
-    pub rules: usize,
-}
-
-impl Default for Caps {
-    fn default() -> Self {
-        Self {
-            databases: 100,
-            relations: 500,
-            applications: 100,
-            columns: 1000,
-            consumers: 5000,
-            indexes: 1000,
-            rules: 300,
-        }
-    }
-}
 
 /// A label whose values are bounded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

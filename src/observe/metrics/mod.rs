@@ -9,7 +9,7 @@ mod table;
 
 pub use column::{ColumnSeries, ConsumerSeries};
 pub use database::{ApplicationSeries, DatabaseSeries};
-pub use guard::{Caps, Guarded, KnownName};
+pub use guard::{Guarded, KnownName};
 pub use table::{Scope, TableSeries};
 
 use std::sync::Arc;
@@ -25,6 +25,7 @@ use super::in_force::{ContractInForce, TableInForce};
 use super::labels::OTHER;
 use super::registry::{self, Kind, METRICS, Metric};
 use crate::engine::stages::{Stage, Stages};
+use crate::model::caps::Caps;
 use guard::Limits;
 use infos::Infos;
 use sessions::Sessions;

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use super::{DeclaredQuery, Waiting, Wanted};
 use crate::engine::report::{Operation, RelationUse, Report, StatementReport, Touches};
+use crate::model::caps::Caps;
 use crate::model::catalog::Oid;
 use crate::model::contract::queries::QueryAccess;
 use crate::model::plan::{AccessPath, NoPlan, Plan, RelationAccess};
 use crate::observe::event::Sample;
-use crate::observe::metrics::Caps;
 use crate::observe::observer::Observer;
 use crate::observe::shapes::Shape;
 use crate::policy::subject::Subject;

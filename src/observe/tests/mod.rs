@@ -8,7 +8,6 @@ use super::audit::PolicyVersion;
 use super::audit::chain::Sealer;
 use super::audit::verify::verify;
 use super::event::{Decision, Event, Recorder};
-use super::metrics::Caps;
 use super::observer::{DeprecatedColumn, Observer};
 use super::registry::{METRICS, Metric};
 use crate::engine::report::{
@@ -16,6 +15,7 @@ use crate::engine::report::{
 };
 use crate::engine::stages::Stage;
 use crate::model::activity::{Activity, DroppedIndex, IndexActivity, IndexKind, TableActivity};
+use crate::model::caps::Caps;
 use crate::model::catalog::{ColumnId, Oid};
 use crate::model::divergence::{ColumnPair, Compared, Divergence};
 use crate::model::drift::{Finding, Kind, Severity};

@@ -10,7 +10,8 @@ use super::selector::{NamePattern, RelationPattern, Selector};
 use super::who::{Audience, Exemption, Match};
 use super::{Action, Expectation, Mode, OnStar, Policy, PolicyTest, Predicates, Rule, Unmodelled, WriteGrant};
 use crate::model::source::{
-    Fields, Node, Problems, Value, boolean, date, integer, list, nearest, networks, non_empty, parse, string_or_list,
+    self, Fields, Node, Problems, Value, boolean, date, integer, list, nearest, networks, non_empty, parse,
+    string_or_list,
 };
 use crate::policy::mask::{self, MaskUse};
 use crate::policy::subject::Subject;
@@ -54,19 +55,13 @@ fn items<T>(
 }
 
 /// A word out of a fixed set.
-fn one_of<T: Copy>(node: Option<&Node>, words: &[(&str, T)], what: &str, problems: &mut Problems<'_>) -> Option<T> {
-    let node = node?;
-    let word = non_empty(node, problems)?;
-    if let Some((_, value)) = words.iter().find(|(known, _)| *known == word) {
-        return Some(*value);
-    }
-    let known = || words.iter().map(|(word, _)| *word);
-    let help = match nearest(&word, known()) {
-        Some(meant) => format!("did you mean `{meant}`?"),
-        None => format!("possible: {}", known().collect::<Vec<_>>().join(", ")),
-    };
-    problems.error_with(&node.span, format!("`{word}` is not {what}"), help);
-    None
+fn one_of<T: Copy>(
+    node: Option<&Node>,
+    words: &[(&'static str, T)],
+    what: &str,
+    problems: &mut Problems<'_>,
+) -> Option<T> {
+    source::one_of(node?, words, &format!("is not {what}"), problems)
 }
 
 fn metadata(node: &Node, problems: &mut Problems<'_>) -> Option<(Box<str>, u64, Option<Box<str>>)> {
