@@ -1,15 +1,15 @@
 //! `pgcovenant health`: asks a running proxy how it is. For images that have no shell and no curl.
 
 use std::io::{Read as _, Write as _};
-use std::net::{TcpStream, ToSocketAddrs as _};
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
+use ureq::Agent;
 
-use super::PROBLEMS;
+use super::{PROBLEMS, admin};
 
 /// More than any answer of /healthz or /readyz.
 const ANSWER_BYTES: u64 = 64 * 1024;
@@ -72,27 +72,24 @@ pub fn run(arguments: &Health) -> anyhow::Result<ExitCode> {
 }
 
 fn ask(url: &Url, timeout: Duration) -> anyhow::Result<(u16, String)> {
-    let address = url.authority.to_socket_addrs().context("no such address")?.next().context("no such address")?;
-    let mut stream = TcpStream::connect_timeout(&address, timeout).context("cannot connect")?;
-    stream.set_read_timeout(Some(timeout))?;
-    stream.set_write_timeout(Some(timeout))?;
-    let request = format!("GET {} HTTP/1.0\r\nHost: {}\r\nConnection: close\r\n\r\n", url.path, url.authority);
-    stream.write_all(request.as_bytes()).context("cannot ask")?;
-    let mut answer = Vec::new();
-    stream.take(ANSWER_BYTES).read_to_end(&mut answer).context("no answer")?;
-    parse(&String::from_utf8_lossy(&answer)).context("this is no answer of HTTP")
-}
-
-/// The status and the body.
-fn parse(answer: &str) -> Option<(u16, String)> {
-    let (head, body) = answer.split_once("\r\n\r\n")?;
-    let status = head.strip_prefix("HTTP/1.")?.split(' ').nth(1)?.get(..3)?.parse().ok()?;
-    Some((status, body.to_owned()))
+    let each_step = Some(timeout);
+    let config = admin::http()
+        .timeout_connect(each_step)
+        .timeout_send_request(each_step)
+        .timeout_recv_response(each_step)
+        .timeout_recv_body(each_step)
+        .build();
+    let mut answer = Agent::from(config).get(format!("http://{}{}", url.authority, url.path)).call()?;
+    let mut body = Vec::new();
+    answer.body_mut().as_reader().take(ANSWER_BYTES).read_to_end(&mut body).context("no answer")?;
+    Ok((answer.status().as_u16(), String::from_utf8_lossy(&body).into_owned()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::TcpListener;
+
     use proptest::prelude::*;
 
     #[test]
@@ -105,18 +102,34 @@ mod tests {
         }
     }
 
+    /// What is made of an answer.
+    fn answered(answer: &'static str) -> anyhow::Result<(u16, String)> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/readyz", listener.local_addr().unwrap()).parse().unwrap();
+        let server = std::thread::spawn(move || {
+            let (mut socket, _) = listener.accept().unwrap();
+            assert!(socket.read(&mut [0; 4096]).unwrap() > 0);
+            socket.write_all(answer.as_bytes()).unwrap();
+        });
+        let told = ask(&url, Duration::from_secs(20));
+        server.join().unwrap();
+        told
+    }
+
     #[test]
     fn what_is_no_http_is_no_answer() {
-        assert_eq!(parse("HTTP/1.1 503 Service Unavailable\r\nA: b\r\n\r\n{}"), Some((503, "{}".into())));
-        assert_eq!(parse("HTTP/1.0 200\r\n\r\n"), Some((200, String::new())));
-        assert_eq!(parse("EFATAL\r\n\r\n"), None);
+        let unready = answered("HTTP/1.1 503 Service Unavailable\r\nA: b\r\n\r\n{}").unwrap();
+        assert_eq!(unready, (503, "{}".into()));
+        assert_eq!(answered("HTTP/1.0 200\r\n\r\n").unwrap(), (200, String::new()));
+        assert!(answered("EFATAL\r\n\r\n").is_err());
+        let elsewhere = answered("HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\n\r\n").unwrap();
+        assert_eq!(elsewhere.0, 302, "nobody is sent elsewhere");
     }
 
     proptest! {
         #[test]
-        fn no_answer_ends_the_program(answer in "(HTTP/1\\.)?\\PC{0,40}(\r\n\r\n)?\\PC{0,40}") {
-            let _ = parse(&answer);
-            let _ = answer.parse::<Url>();
+        fn no_address_ends_the_program(address in "(http://)?\\PC{0,40}") {
+            let _ = address.parse::<Url>();
         }
     }
 }

@@ -1,5 +1,6 @@
 //! One file per subcommand. Each returns its exit code: 0 fine, 1 problems found, 2 could not run.
 
+mod admin;
 pub mod audit;
 pub mod check;
 pub mod drift;

@@ -7,6 +7,7 @@ use ureq::Agent;
 use super::format;
 use crate::admin::shapes::answer::Answer;
 use crate::admin::shapes::query::Order;
+use crate::cli::admin;
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -28,8 +29,7 @@ pub struct Client {
 impl Client {
     /// For the listener at this address.
     pub fn new(url: &str, database: Option<&str>) -> Self {
-        // A proxy for HTTP that the environment names is for the world outside.
-        let config = Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false).proxy(None);
+        let config = admin::http().timeout_global(Some(PATIENCE));
         Self { agent: config.build().into(), url: url.to_owned(), database: database.map(str::to_owned) }
     }
 
