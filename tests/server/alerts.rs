@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::support::alertmanager::Alertmanager;
 use crate::support::shop::Policies;
@@ -87,19 +88,21 @@ fn owned(shop: &Shop) -> Policies {
     policies
 }
 
+/// Prometheus with the rules, none of which waits for long, and the folder that they are in.
+fn watching(proxy: &Proxy) -> Option<(Prometheus, TempDir)> {
+    let folder = tempfile::tempdir().unwrap();
+    let rules = hurried_rules(folder.path());
+    let options = PrometheusOptions { targets: vec![proxy.admin_port()], rules, ..PrometheusOptions::default() };
+    Some((Prometheus::start(&options)?, folder))
+}
+
 #[tokio::test]
 async fn every_rule_is_evaluated_over_a_proxy_at_work_and_its_faults_fire() {
     let Some(shop) = shop("alerts") else { return };
     let policies = owned(&shop);
     let proxy = shop.proxy_with(&policies, "drift: {interval: 1s, grace: 0s}");
     let work = at_work(&shop, &proxy).await;
-    let folder = tempfile::tempdir().unwrap();
-    let options = PrometheusOptions {
-        targets: vec![proxy.admin_port()],
-        rules: hurried_rules(folder.path()),
-        ..PrometheusOptions::default()
-    };
-    let Some(prometheus) = Prometheus::start(&options) else { return };
+    let Some((prometheus, _rules)) = watching(&proxy) else { return };
     every_rule_is_evaluated(&prometheus).await;
     let mailing = shop.application(&proxy, "shop_app", "mailing").await;
     mailing.rows("SELECT name FROM customers WHERE id = 1").await;
@@ -181,13 +184,7 @@ async fn an_index_that_was_dropped_is_named_with_its_table_and_team() {
             ..ProxyOptions::default()
         },
     );
-    let folder = tempfile::tempdir().unwrap();
-    let options = PrometheusOptions {
-        targets: vec![proxy.admin_port()],
-        rules: hurried_rules(folder.path()),
-        ..PrometheusOptions::default()
-    };
-    let Some(prometheus) = Prometheus::start(&options) else { return };
+    let Some((prometheus, _rules)) = watching(&proxy) else { return };
     prometheus.until("pgcovenant_index_info{indexrelname=\"orders_customer_id_idx\"}", |_| true).await;
     shop.sql("DROP INDEX orders_customer_id_idx");
     let index = [("relname", "orders"), ("indexrelname", "orders_customer_id_idx"), ("team", "checkout")];

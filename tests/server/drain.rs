@@ -1,12 +1,12 @@
 //! How the process ends and how another one takes over, what happens when the server goes away, and who is told.
 
 use std::io::Write;
-use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::support::knock::{self, V3_0, messages, startup};
 use crate::support::raw::{Raw, query};
+use crate::support::systemd::Notified;
 use crate::support::{self, ClusterOptions, Proxy, ProxyOptions, Shop, shop, until};
 
 fn with(shop: &Shop, more: &str) -> Proxy {
@@ -115,24 +115,16 @@ fn a_port_is_not_shared_unless_wanted() {
 #[test]
 fn systemd_is_told() {
     let Some(shop) = shop("systemd") else { return };
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("notify");
-    let socket = UnixDatagram::bind(&path).unwrap();
-    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    let next = || {
-        let mut buffer = [0; 256];
-        let count = socket.recv(&mut buffer).unwrap();
-        String::from_utf8_lossy(&buffer[..count]).into_owned()
-    };
-    let environment = vec![("NOTIFY_SOCKET".to_owned(), path.display().to_string())];
+    let systemd = Notified::new();
+    let environment = vec![systemd.variable()];
     let mut proxy = Proxy::start(shop.cluster, ProxyOptions { environment, ..ProxyOptions::default() });
-    assert!(next().contains("READY=1"));
+    assert!(systemd.next().contains("READY=1"));
     proxy.signal("HUP");
-    let reloading = next();
+    let reloading = systemd.next();
     assert!(reloading.contains("RELOADING=1") && reloading.contains("MONOTONIC_USEC="), "{reloading}");
-    assert!(next().contains("READY=1"));
+    assert!(systemd.next().contains("READY=1"));
     proxy.signal("TERM");
-    assert!(next().contains("STOPPING=1"));
+    assert!(systemd.next().contains("STOPPING=1"));
     assert!(proxy.wait(Duration::from_secs(10)).is_some());
 }
 

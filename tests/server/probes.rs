@@ -1,9 +1,9 @@
 //! What a container platform and systemd ask: is it alive, is it ready, and if not, why. Draining and an unreachable server
 //! are in drain.rs, drift in drift.rs.
 
-use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
+use crate::support::systemd::Notified;
 use crate::support::{Proxy, ProxyOptions, shop, until};
 
 fn health(url: &str) -> (Option<i32>, String) {
@@ -68,22 +68,11 @@ fn without_policies_that_load_it_does_not_even_start() {
 #[test]
 fn systemd_hears_again_and_again_that_it_is_alive() {
     let Some(shop) = shop("watchdog") else { return };
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("notify");
-    let socket = UnixDatagram::bind(&path).unwrap();
-    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    let next = || {
-        let mut buffer = [0; 256];
-        let count = socket.recv(&mut buffer).unwrap();
-        String::from_utf8_lossy(&buffer[..count]).into_owned()
-    };
-    let environment = vec![
-        ("NOTIFY_SOCKET".to_owned(), path.display().to_string()),
-        ("WATCHDOG_USEC".to_owned(), "300000".to_owned()),
-    ];
+    let systemd = Notified::new();
+    let environment = vec![systemd.variable(), ("WATCHDOG_USEC".to_owned(), "300000".to_owned())];
     let _proxy = Proxy::start(shop.cluster, ProxyOptions { environment, ..ProxyOptions::default() });
-    assert!(next().contains("READY=1"));
+    assert!(systemd.next().contains("READY=1"));
     for _ in 0..3 {
-        assert!(next().contains("WATCHDOG=1"));
+        assert!(systemd.next().contains("WATCHDOG=1"));
     }
 }

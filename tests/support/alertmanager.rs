@@ -1,12 +1,12 @@
 //! A real Alertmanager with the sample that is shipped.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 use super::process::{Process, Start};
+use super::prometheus::wait_until_ready;
 use super::{free_port, http, project};
 
 /// Debian's name first, then that of everybody else.
@@ -45,12 +45,7 @@ impl Alertmanager {
             litter: Some(directory.path()),
         });
         let mut alertmanager = Self { process, port, _directory: directory };
-        let until = Instant::now() + Duration::from_secs(120);
-        while http::get(port, "/-/ready").is_none_or(|(status, _)| status != 200) {
-            assert!(alertmanager.process.ended().is_none(), "{}", alertmanager.process.log());
-            assert!(Instant::now() < until, "Alertmanager is not ready:\n{}", alertmanager.process.log());
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        wait_until_ready(&mut alertmanager.process, port);
         Some(alertmanager)
     }
 

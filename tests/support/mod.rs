@@ -18,6 +18,7 @@ pub mod raw;
 pub mod shop;
 pub mod splitter;
 pub mod sql;
+pub mod systemd;
 
 pub use postgres::{Auth, Cluster, ClusterOptions};
 pub use prometheus::{Prometheus, PrometheusOptions};

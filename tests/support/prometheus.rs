@@ -79,18 +79,8 @@ impl Prometheus {
             litter: Some(directory.path()),
         });
         let mut prometheus = Self { process, port, _directory: directory };
-        prometheus.wait_until_ready();
+        wait_until_ready(&mut prometheus.process, port);
         Some(prometheus)
-    }
-
-    fn wait_until_ready(&mut self) {
-        let until = Instant::now() + Duration::from_secs(120);
-        while http::get(self.port, "/-/ready").is_none_or(|(status, _)| status != 200) {
-            let ended = self.process.ended();
-            assert!(ended.is_none(), "Prometheus has ended with {ended:?}:\n{}", self.process.log());
-            assert!(Instant::now() < until, "Prometheus is not ready:\n{}", self.process.log());
-            std::thread::sleep(Duration::from_millis(50));
-        }
     }
 
     /// Its port, for commands such as `promtool query instant`.
@@ -176,4 +166,15 @@ pub fn encoded(text: &str) -> String {
             _ => format!("%{byte:02X}"),
         })
         .collect()
+}
+
+/// Prometheus and Alertmanager say in the same place that they are ready.
+pub(super) fn wait_until_ready(process: &mut Process, port: u16) {
+    let until = Instant::now() + Duration::from_secs(120);
+    while http::get(port, "/-/ready").is_none_or(|(status, _)| status != 200) {
+        let ended = process.ended();
+        assert!(ended.is_none(), "it has ended with {ended:?}:\n{}", process.log());
+        assert!(Instant::now() < until, "it is not ready:\n{}", process.log());
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
