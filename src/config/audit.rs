@@ -86,12 +86,12 @@ impl Reader<'_, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::file::read;
+    use crate::config::file::{read, read_lines};
     use crate::model::source::SourceFile;
 
     fn audit(text: &str) -> (Option<AuditSettings>, Vec<String>) {
-        let (config, found) = read(&SourceFile::new("p.yaml", &format!("upstream: {{host: db}}\naudit: {text}\n")));
-        (config.and_then(|config| config.audit), found.iter().map(ToString::to_string).collect())
+        let (config, found) = read_lines(&format!("audit: {text}"));
+        (config.and_then(|config| config.audit), found)
     }
 
     #[test]

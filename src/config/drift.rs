@@ -74,12 +74,12 @@ impl Reader<'_, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::file::read;
+    use crate::config::file::{read, read_lines};
     use crate::model::source::SourceFile;
 
     fn drift(text: &str) -> (Option<Drift>, Vec<String>) {
-        let (config, found) = read(&SourceFile::new("p.yaml", &format!("upstream: {{host: db}}\ndrift: {text}\n")));
-        (config.map(|config| config.drift), found.iter().map(ToString::to_string).collect())
+        let (config, found) = read_lines(&format!("drift: {text}"));
+        (config.map(|config| config.drift), found)
     }
 
     #[test]

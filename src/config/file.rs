@@ -280,6 +280,13 @@ fn address(text: &str) -> Option<SocketAddr> {
     }
 }
 
+/// What is made of a configuration with these lines, for the tests of its sections.
+#[cfg(test)]
+pub(super) fn read_lines(lines: &str) -> (Option<Config>, Vec<String>) {
+    let (config, found) = read(&SourceFile::new("p.yaml", &format!("upstream: {{host: db}}\n{lines}\n")));
+    (config, found.iter().map(ToString::to_string).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -28,12 +28,11 @@ impl Reader<'_, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::file::read;
-    use crate::model::source::SourceFile;
+    use crate::config::file::read_lines;
 
     fn labels(text: &str) -> (Option<Caps>, Vec<String>) {
-        let (config, found) = read(&SourceFile::new("p.yaml", &format!("upstream: {{host: db}}\nlabels: {text}\n")));
-        (config.map(|config| config.labels), found.iter().map(ToString::to_string).collect())
+        let (config, found) = read_lines(&format!("labels: {text}"));
+        (config.map(|config| config.labels), found)
     }
 
     #[test]

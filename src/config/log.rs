@@ -82,14 +82,12 @@ fn is_target(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::file::read;
+    use super::super::file::read_lines;
     use super::*;
-    use crate::model::source::SourceFile;
 
     fn log(text: &str) -> Result<Log, Vec<String>> {
-        let text = format!("upstream: {{host: db}}\n{text}\n");
-        let (config, found) = read(&SourceFile::new("p.yaml", &text));
-        config.map(|config| config.log).ok_or_else(|| found.iter().map(ToString::to_string).collect())
+        let (config, found) = read_lines(text);
+        config.map(|config| config.log).ok_or(found)
     }
 
     #[test]

@@ -65,12 +65,11 @@ impl Reader<'_, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::file::read;
-    use crate::model::source::SourceFile;
+    use crate::config::file::read_lines;
 
     fn read_plans(line: &str) -> Result<Option<Plans>, Vec<String>> {
-        let (config, found) = read(&SourceFile::new("p.yaml", &format!("upstream: {{host: db}}\n{line}\n")));
-        config.map(|config| config.plans).ok_or(found.iter().map(ToString::to_string).collect())
+        let (config, found) = read_lines(line);
+        config.map(|config| config.plans).ok_or(found)
     }
 
     #[test]

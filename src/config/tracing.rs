@@ -248,14 +248,12 @@ impl Reader<'_, '_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::file::read;
+    use super::super::file::read_lines;
     use super::*;
-    use crate::model::source::SourceFile;
 
     fn tracing(text: &str) -> Result<Option<Tracing>, Vec<String>> {
-        let text = format!("upstream: {{host: db}}\n{text}\n");
-        let (config, found) = read(&SourceFile::new("p.yaml", &text));
-        config.map(|config| config.tracing).ok_or_else(|| found.iter().map(ToString::to_string).collect())
+        let (config, found) = read_lines(text);
+        config.map(|config| config.tracing).ok_or(found)
     }
 
     fn settled(section: &str, environment: &[(&str, &str)]) -> Result<Option<Settled>, String> {
