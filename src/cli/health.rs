@@ -1,6 +1,6 @@
 //! `pgcovenant health`: asks a running proxy how it is. For images that have no shell and no curl.
 
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Duration;
@@ -79,10 +79,26 @@ fn ask(url: &Url, timeout: Duration) -> anyhow::Result<(u16, String)> {
         .timeout_recv_response(each_step)
         .timeout_recv_body(each_step)
         .build();
-    let mut answer = Agent::from(config).get(format!("http://{}{}", url.authority, url.path)).call()?;
+    let mut answer = Agent::from(config).get(format!("http://{}{}", url.authority, url.path)).call().map_err(failed)?;
     let mut body = Vec::new();
     answer.body_mut().as_reader().take(ANSWER_BYTES).read_to_end(&mut body).context("no answer")?;
     Ok((answer.status().as_u16(), String::from_utf8_lossy(&body).into_owned()))
+}
+
+/// Whether there was nobody to ask, or no answer.
+fn failed(error: ureq::Error) -> anyhow::Error {
+    let nobody = match &error {
+        ureq::Error::ConnectionFailed | ureq::Error::HostNotFound => true,
+        ureq::Error::Timeout(step) => matches!(step, ureq::Timeout::Resolve | ureq::Timeout::Connect),
+        ureq::Error::Io(error) => {
+            matches!(
+                error.kind(),
+                ErrorKind::ConnectionRefused | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable
+            )
+        }
+        _ => false,
+    };
+    anyhow::Error::new(error).context(if nobody { "cannot connect" } else { "no answer" })
 }
 
 #[cfg(test)]
