@@ -25,6 +25,7 @@ const INDEX: &str = "<!doctype html>
 <h1>pgcovenant</h1>
 <ul>
 <li><a href=\"/metrics\">/metrics</a>: Prometheus metrics</li>
+<li><a href=\"/api/v1/changes\">/api/v1/changes</a>: what has changed, the latest first</li>
 <li><a href=\"/api/v1/plans\">/api/v1/plans</a>: how statements are planned, and what has changed</li>
 <li><a href=\"/healthz\">/healthz</a>: the process is alive</li>
 <li><a href=\"/readyz\">/readyz</a>: new sessions are welcome, or why not</li>
@@ -44,6 +45,8 @@ pub struct AdminState {
     pub plans: Arc<dyn Fn() -> String + Send + Sync>,
     /// Why new sessions should go elsewhere; nothing means ready.
     pub not_ready: Arc<dyn Fn() -> Vec<NotReady> + Send + Sync>,
+    /// What `/api/v1/changes` tells.
+    pub changes: super::changes::Source,
     /// What `/api/v1/shapes` tells of.
     pub shapes: super::shapes::Source,
     /// Where the chain of the audit stands.
@@ -92,6 +95,7 @@ where
 /// The pages.
 pub fn router(state: AdminState) -> Router {
     let shapes = super::shapes::router(Arc::clone(&state.shapes));
+    let changes = super::changes::router(Arc::clone(&state.changes));
     let log_level = log_level::routes(state.log.clone());
     Router::new()
         .route("/", get(index))
@@ -102,6 +106,7 @@ pub fn router(state: AdminState) -> Router {
         .route("/api/v1/audit", get(audit))
         .with_state(state)
         .merge(shapes)
+        .merge(changes)
         .merge(log_level)
 }
 
@@ -152,6 +157,7 @@ fn page(status: StatusCode, content_type: &'static str, body: String) -> Respons
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::observe::changes::Changes;
     use crate::observe::shapes::Shapes;
     use std::sync::atomic::{AtomicBool, Ordering};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -189,6 +195,7 @@ mod tests {
             plans: Arc::new(|| "{}\n".to_owned()),
             not_ready: Arc::new(move || if flag.load(Ordering::Relaxed) { vec![reason()] } else { Vec::new() }),
             shapes: Arc::new(|| Shapes::default().overview()),
+            changes: Arc::new(|query| super::super::changes::Answer::of(&Changes::default(), query)),
             log: LogControl { level: Arc::new(Fixed), may_change: false },
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,5 +1,7 @@
 //! Looking in from outside: /metrics, /healthz, /readyz.
 
+pub mod changes;
 pub mod http;
+pub mod parameters;
 pub mod shapes;
 pub mod log_level;

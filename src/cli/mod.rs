@@ -2,6 +2,7 @@
 
 mod admin;
 pub mod audit;
+pub mod changes;
 pub mod check;
 pub mod drift;
 pub mod diff;
@@ -56,6 +57,8 @@ pub enum Command {
     Usage(Usage),
     /// Ask a running proxy whether it is ready or alive; for health checks of containers.
     Health(health::Health),
+    /// Tell what has changed, and when: files, structure, indexes, plans, migrations, the server.
+    Changes(changes::Changes),
     /// Show which statement shapes run, how often and how long, live in the terminal.
     Top(top::Top),
 }
@@ -260,6 +263,7 @@ pub enum Format {
 pub fn run(cli: Cli, serve: impl FnOnce(Serve) -> anyhow::Result<ExitCode>) -> ExitCode {
     let outcome = match cli.command {
         Command::Serve(arguments) => serve(arguments),
+        Command::Changes(arguments) => changes::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),

@@ -7,6 +7,7 @@ pub mod activity;
 pub mod audit;
 pub mod caps;
 pub mod catalog;
+pub mod change;
 pub mod consumers;
 pub mod contract;
 pub mod diff;

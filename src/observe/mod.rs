@@ -4,6 +4,7 @@
 //! caller: counters are atomics behind handles that are looked up once, and audit records go through a bounded queue to a thread.
 
 pub mod audit;
+pub mod changes;
 mod divergence;
 pub mod event;
 mod gauges;

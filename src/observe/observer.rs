@@ -1,6 +1,7 @@
 //! The recorder of the running proxy: turns events into series and audit records.
 
 mod files;
+mod journal;
 mod structure;
 
 pub use files::DeprecatedColumn;
@@ -12,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::audit::{Audit, AuditCounters, AuditOptions, AuditStatus, PolicyHistory};
+use super::changes::Changes;
 use super::event::{Decision, Event, Recorder, Sample, TraceParent};
 use super::handles::Handles;
 use super::metrics::{Analysis, Guarded, Metrics};
@@ -52,6 +54,7 @@ pub struct Observer {
     usage: Arc<Usage>,
     shapes: Shapes,
     plans: Plans,
+    changes: Changes,
     merged: AtomicU64,
     traces: Option<Traces>,
     slow: Option<SlowLog>,
@@ -90,6 +93,7 @@ impl Observer {
             None => None,
         };
         let usage: Arc<Usage> = Arc::default();
+        let changes = Changes::new(&metrics);
         Ok(Self {
             metrics,
             audit,
@@ -97,6 +101,7 @@ impl Observer {
             shapes: Shapes::new(Bounds::default(), Arc::clone(&usage)),
             usage,
             plans: Plans::default(),
+            changes,
             merged: AtomicU64::new(0),
             traces: None,
             slow: None,
@@ -141,7 +146,8 @@ impl Observer {
                 let first = plan.accesses.first().map_or(AccessPath::Other, |access| access.path);
                 let path = if is_seq { AccessPath::Seq } else { first };
                 waiting.shape.planned(path.as_str(), &plan.text);
-                self.plans.seen(&self.metrics, waiting, plan, every);
+                let found = self.plans.seen(&self.metrics, waiting, plan, every);
+                found.into_iter().for_each(|change| self.changed(change));
             }
             Err(why) => self.plans.failed(&self.metrics, waiting, why, every),
         }
@@ -149,7 +155,7 @@ impl Observer {
 
     /// To be called every second or so: looks which changes of plans have made something slower.
     pub fn judge_plans(&self) {
-        self.plans.judge(&self.metrics);
+        self.plans.judge(&self.metrics).into_iter().for_each(|change| self.changed(change));
     }
 
     /// Usage was brought to its store, or could not be.
@@ -210,11 +216,13 @@ impl Observer {
     /// The server can be reached.
     pub fn upstream_reached(&self) {
         self.metrics.gauge(&registry::UPSTREAM_UP, &[]).set(1.0);
+        self.changes.learn(&self.metrics, |known| known.reachable(true));
     }
 
     /// The server cannot be reached.
     pub fn upstream_lost(&self) {
         self.metrics.gauge(&registry::UPSTREAM_UP, &[]).set(0.0);
+        self.changes.learn(&self.metrics, |known| known.reachable(false));
     }
 
     /// A catalog was read, or could not be.
@@ -232,6 +240,7 @@ impl Observer {
             self.plans.disturbed(&activity.database, &gone.schema, &gone.table, Instant::now());
         }
         super::statistics::count(&self.metrics, activity);
+        self.changes.learn(&self.metrics, |known| known.indexes(activity));
     }
 
     /// A refusal, by the rule that decided.
@@ -282,6 +291,9 @@ impl Recorder for Observer {
         }
         if event.decision == Decision::Deny && event.sqlstate.is_some() {
             self.refusal(event);
+        }
+        if !event.report.ddl.is_empty() {
+            self.ddl(event);
         }
         self.usage.record(event);
         if let Some(audit) = &self.audit {

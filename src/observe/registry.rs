@@ -48,6 +48,8 @@ macro_rules! metrics {
 metrics! {
     /// Which program this is.
     BUILD_INFO = Gauge "pgcovenant_build_info" ["version"] "Always 1; the version of the running program.";
+    /// What has changed.
+    CHANGES = Counter "pgcovenant_changes_total" ["datname", "kind"] "Changes noticed by this process, as /api/v1/changes tells them; datname is empty for what is of no single database.";
     /// Which files are in force.
     BUNDLE_INFO = Gauge "pgcovenant_bundle_info" ["digest"] "Always 1; a digest of the contracts and policies in force, the same wherever the same files are.";
     /// Which contracts are in force.

@@ -20,6 +20,7 @@ mod proxy_protocol;
 mod replication;
 mod cancel;
 mod catalogs;
+mod changes;
 mod copy;
 mod flow;
 mod hostile;

@@ -208,6 +208,12 @@ PAGE = dashboard(
                     width=8,
                 ),
                 graph(
+                    "Changes",
+                    "How many of which kind: files, structure, indexes, plans, migrations, the server. "
+                    "`pgcovenant changes` says which.",
+                    (grown("changes_total", "kind", match='datname=~"$datname|"'), "{{kind}}"),
+                ),
+                graph(
                     "DDL",
                     "Changes of structure by command, and whether they were let through.",
                     (grown("ddl_statements_total", "datname, command, action"), "{{datname}} {{command}} {{action}}"),
@@ -225,7 +231,7 @@ PAGE = dashboard(
                     "max(pgcovenant_policy_last_reload_timestamp_seconds) * 1000",
                     names=["proxies", "loaded"],
                     units=["short", "dateTimeFromNow"],
-                    width=8,
+                    width=24,
                 ),
             ],
         ),

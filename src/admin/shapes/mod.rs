@@ -9,21 +9,19 @@ mod tests;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query as Parameters, State};
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
 use axum::routing::get;
 use serde_json::json;
 
+use super::parameters::{BadParameter, Given, json_page, understood};
 use crate::observe::shapes::snapshot::Overview;
 use answer::Answer;
-use query::{BadParameter, Query};
+use query::Query;
 
 /// Where the shapes come from.
 pub type Source = Arc<dyn Fn() -> Overview + Send + Sync>;
-
-type Given = Result<Parameters<Vec<(String, String)>>, QueryRejection>;
 
 /// The pages.
 pub fn router(source: Source) -> Router {
@@ -31,7 +29,7 @@ pub fn router(source: Source) -> Router {
 }
 
 async fn list(State(source): State<Source>, given: Given) -> Response {
-    match understood(given) {
+    match understood(given).and_then(|given| Query::of(&given)) {
         Ok(query) => answer(source, query, None).await,
         Err(bad) => json_page(StatusCode::BAD_REQUEST, &bad),
     }
@@ -45,19 +43,10 @@ async fn one(State(source): State<Source>, Path(fingerprint): Path<String>, give
         let bad = BadParameter { error, parameter: "fingerprint".to_owned(), expected };
         return json_page(StatusCode::BAD_REQUEST, &bad);
     };
-    match understood(given) {
+    match understood(given).and_then(|given| Query::of(&given)) {
         Ok(query) => answer(source, query, Some(number)).await,
         Err(bad) => json_page(StatusCode::BAD_REQUEST, &bad),
     }
-}
-
-fn understood(given: Given) -> Result<Query, BadParameter> {
-    let Parameters(parameters) = given.map_err(|rejection| BadParameter {
-        error: rejection.body_text(),
-        parameter: String::new(),
-        expected: "name=value, separated by &, percent-encoded".to_owned(),
-    })?;
-    Query::of(&parameters)
 }
 
 /// To look at thousands of shapes takes milliseconds: not on a thread that serves clients.
@@ -72,15 +61,4 @@ async fn answer(source: Source, query: Query, only: Option<u64>) -> Response {
         Ok(answer) => json_page(StatusCode::OK, &answer),
         Err(_) => json_page(StatusCode::INTERNAL_SERVER_ERROR, &json!({ "error": "the shapes cannot be read" })),
     }
-}
-
-fn json_page(status: StatusCode, body: &impl serde::Serialize) -> Response {
-    // Nothing in it can fail to be written.
-    let body = serde_json::to_string(body).unwrap_or_default();
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-    ];
-    (status, headers, format!("{body}\n")).into_response()
 }

@@ -4,9 +4,8 @@ use std::cmp::Ordering;
 use std::str::FromStr;
 
 use jiff::Timestamp;
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
 
+use crate::admin::parameters::{self, BadParameter, Unfit, each};
 use crate::observe::shapes::snapshot::Snapshot;
 
 /// Shapes of one answer unless another number is asked for, and at most.
@@ -164,17 +163,6 @@ impl Default for Query {
     }
 }
 
-/// A parameter that is not understood.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct BadParameter {
-    /// What is wrong.
-    pub error: String,
-    /// Which one.
-    pub parameter: String,
-    /// What would be understood.
-    pub expected: String,
-}
-
 impl Query {
     /// From the parameters of an address.
     ///
@@ -182,29 +170,13 @@ impl Query {
     /// One is not known, is given twice, or has a value that it cannot have.
     pub fn of(parameters: &[(String, String)]) -> Result<Self, BadParameter> {
         let mut query = Self::default();
-        for (number, (name, value)) in parameters.iter().enumerate() {
-            let bad = |error: String, expected: &str| BadParameter {
-                error,
-                parameter: name.clone(),
-                expected: expected.to_owned(),
-            };
-            if parameters.iter().take(number).any(|(earlier, _)| earlier == name) {
-                return Err(bad(format!("\"{name}\" is given twice"), "once at most"));
-            }
-            query.set(name, value).map_err(|expected| match expected {
-                Some(expected) => bad(format!("\"{value}\" is no value of \"{name}\""), &expected),
-                None => bad(format!("there is no parameter \"{name}\""), &format!("one of {PARAMETERS}")),
-            })?;
-        }
+        each(parameters, PARAMETERS, |name, value| query.set(name, value))?;
         Ok(query)
     }
 
     /// Fails with what was expected, or with nothing if there is no such parameter.
-    fn set(&mut self, name: &str, value: &str) -> Result<(), Option<String>> {
-        let named = || match value {
-            "" => Err(Some("a name".to_owned())),
-            name => Ok(Some(name.to_owned())),
-        };
+    fn set(&mut self, name: &str, value: &str) -> Result<(), Unfit> {
+        let named = || parameters::named(value).map(Some);
         match name {
             "database" => self.database = named()?,
             "table" => self.table = named()?,
@@ -212,12 +184,9 @@ impl Query {
             "operation" if OPERATIONS.contains(&value) => self.operation = Some(value.to_owned()),
             "operation" => return Err(Some(format!("one of {}", OPERATIONS.join(", ")))),
             "order" => self.order = value.parse().map_err(Some)?,
-            "limit" => {
-                let number = value.parse().ok().filter(|number| (1..=HIGHEST_LIMIT).contains(number));
-                self.limit = number.ok_or_else(|| Some(format!("a number from 1 to {HIGHEST_LIMIT}")))?;
-            }
+            "limit" => self.limit = parameters::number(value, HIGHEST_LIMIT)?,
             "new" => self.new = value.parse().map_err(|_| Some("true or false".to_owned()))?,
-            "since" => self.since = Some(moment(value)?),
+            "since" => self.since = Some(parameters::moment(value)?),
             _ => return Err(None),
         }
         Ok(())
@@ -246,13 +215,6 @@ impl Query {
     pub fn sort(&self, shapes: &mut [Snapshot]) {
         shapes.sort_by(|a, b| self.order.compare(a, b));
     }
-}
-
-fn moment(value: &str) -> Result<Timestamp, Option<String>> {
-    let midnight = |day: Date| day.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp());
-    let found = value.parse().ok().or_else(|| value.parse::<Date>().ok().and_then(midnight));
-    let expected = "a time such as 2026-11-01T00:00:00Z, or a day such as 2026-11-01 (UTC); write + as %2B";
-    found.ok_or_else(|| Some(expected.to_owned()))
 }
 
 #[cfg(test)]

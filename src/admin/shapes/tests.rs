@@ -182,7 +182,7 @@ fn filters_and_orders_work_together() {
 
 #[tokio::test]
 async fn an_address_that_cannot_be_decoded_is_told_as_well() {
-    let given: Given = Parameters::try_from_uri(&"/?a=%FF%".parse().unwrap());
+    let given: Given = axum::extract::Query::try_from_uri(&"/?a=%FF%".parse().unwrap());
     let answer = list(State(Arc::new(overview)), given).await;
     let body = to_bytes(answer.into_body(), 1 << 20).await.unwrap();
     assert!(serde_json::from_slice::<Value>(&body).unwrap()["error"].is_string());

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::config::{ClientIdentity, Config};
+use crate::model::change::{Change, Kind};
 use crate::observe::observer::Observer;
 use crate::proxy::tls::ClientTls;
 use crate::upstream::tls::Trust;
@@ -71,8 +72,10 @@ impl Certificates {
         }
         if clients.is_ok() && server.is_ok() {
             tracing::info!("certificates loaded");
+            self.observer.changed(Change::new(Kind::Certificates, "certificates were read again"));
             self.announce();
         } else {
+            self.observer.changed(Change::new(Kind::Certificates, "certificates were refused; those in force stay"));
             self.observer.certificates_refused();
         }
     }

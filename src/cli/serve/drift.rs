@@ -11,6 +11,7 @@ use crate::admin::http::NotReady;
 use crate::cli::drift::findings;
 use crate::config::drift::Drift;
 use crate::model::catalog::Catalog;
+use crate::model::change::{self, Change};
 use crate::model::drift::{Bypass, Finding, Kind, Memory, Observed, Severity, sort};
 use crate::model::migrations::Unread;
 use crate::model::structure::Structure;
@@ -62,6 +63,7 @@ struct Watched {
     memory: Memory,
     first_seen: HashMap<Identity, Instant>,
     failure: Option<String>,
+    has_looked: bool,
     unread: Vec<Unread>,
 }
 
@@ -166,7 +168,7 @@ impl DriftWatch {
 
     /// Tells metrics, the log (what has changed only) and readiness.
     fn take_over(&self, name: &str, found: &[Finding], structure: &Structure, database: &mut Watched) {
-        let now = Instant::now();
+        let (now, has_looked) = (Instant::now(), std::mem::replace(&mut database.has_looked, true));
         self.observer.drift(name, found, &structure.histories, Timestamp::now());
         if database.unread != structure.unread {
             for Unread { tool, table, why } in &structure.unread {
@@ -181,8 +183,18 @@ impl DriftWatch {
             database.unread.clone_from(&structure.unread);
         }
         let identities: BTreeSet<Identity> = found.iter().map(Finding::identity).collect();
+        // What is there at the first look may be old.
+        let note = |change: Change| {
+            if has_looked {
+                self.observer.changed(change.of(name))
+            }
+        };
         for finding in found.iter().filter(|finding| !database.first_seen.contains_key(&finding.identity())) {
             let (kind, severity) = (finding.kind.as_str(), finding.severity.as_str());
+            note(
+                Change::new(change::Kind::Drift, format!("{severity}: {}", finding.message))
+                    .about(&finding.schema, &finding.relation),
+            );
             match finding.severity {
                 Severity::Cosmetic => tracing::info!(database = name, kind, severity, "drift: {}", finding.message),
                 Severity::Risky | Severity::Breaking => {
@@ -192,6 +204,7 @@ impl DriftWatch {
         }
         for (kind, _, object) in database.first_seen.keys().filter(|identity| !identities.contains(*identity)) {
             tracing::info!(database = name, kind = kind.as_str(), object, "drift is gone");
+            note(Change::new(change::Kind::Drift, format!("gone: {} of {object}", kind.as_str())));
         }
         database.first_seen.retain(|identity, _| identities.contains(identity));
         for identity in identities {
@@ -244,6 +257,7 @@ impl Watched {
             memory: Memory::default(),
             first_seen: HashMap::new(),
             failure: None,
+            has_looked: false,
             unread: Vec::new(),
         }
     }

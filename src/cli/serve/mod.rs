@@ -3,6 +3,7 @@
 mod audit;
 pub(super) use audit::key as audit_key;
 mod certificates;
+mod differences;
 mod drift;
 mod logging;
 mod plans;
@@ -23,6 +24,7 @@ use tokio::sync::watch::Receiver;
 
 use super::Serve;
 use super::input::Input;
+use crate::admin::changes::Answer;
 use crate::admin::http::{self, AdminState, NotReady};
 use crate::admin::log_level::LogControl;
 use crate::config::Config;
@@ -170,10 +172,11 @@ fn keeper(
     account: Option<ServiceAccount>,
 ) -> CatalogKeeper {
     let refresh = config.service.as_ref().map_or(Duration::from_secs(60), |service| service.refresh);
-    let told = Arc::clone(observer);
+    let (told, catalogs) = (Arc::clone(observer), differences::Catalogs::new(store, observer));
     let watcher = move |reading: &Reading<'_>| {
         let result = reading.error.map_or(Ok(()), |_| Err(()));
         told.catalog_read(reading.database, result, reading.took);
+        catalogs.look(reading.database);
     };
     CatalogKeeper::new(Arc::clone(store), account, refresh, Arc::new(watcher))
 }
@@ -263,12 +266,13 @@ fn admin(
         return Ok(tokio::spawn(std::future::pending()));
     };
     let observer = Arc::clone(observer);
-    let (watched, audit) = (Arc::clone(&observer), Arc::clone(&observer));
+    let [watched, changed, audit] = [(); 3].map(|()| Arc::clone(&observer));
     let state = AdminState {
         plans: plans_page(&observer),
         metrics: Arc::new(move || observer.render()),
         not_ready: Arc::new(move || readiness.reasons()),
         shapes: Arc::new(move || watched.shapes().overview()),
+        changes: Arc::new(move |query| Answer::of(changed.changes(), query)),
         audit: Arc::new(move || audit::answer(&audit)),
         log,
     };

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 
+use super::differences;
 use crate::model::lifecycle::Phase;
 use crate::model::source::{Severity, read_folder, render};
 use crate::observe::audit::PolicyVersion;
@@ -47,9 +48,11 @@ impl Policies {
             Some(bundle) if !errors => {
                 let bundle = Arc::new(bundle);
                 self.observer.names_known(&bundle);
+                let before = Arc::clone(&self.store.load().bundle);
                 let epoch = self.store.replace_bundle(Arc::clone(&bundle));
                 self.announce(&bundle, epoch);
                 tracing::info!(epoch, "policies loaded");
+                differences::tell(before, Arc::clone(&bundle), Arc::clone(&self.observer));
                 let snapshot = self.store.load();
                 for database in snapshot.databases().keys() {
                     for what in snapshot.unfit(database) {

@@ -1,6 +1,7 @@
 //! Numbers, times and words for a terminal.
 
 use crate::admin::shapes::answer::Answer;
+use crate::cli::admin::clean;
 
 /// Seconds as people say them: `850us`, `12.3ms`, `1.24s`.
 pub fn duration(seconds: Option<f64>) -> String {
@@ -49,8 +50,7 @@ pub fn cut(text: &str, characters: usize) -> String {
     text.chars().take(characters.saturating_sub(1)).chain(['…']).collect()
 }
 
-/// What the answer quotes, without characters that would move the cursor or turn the writing around: names and texts are
-/// others' own words.
+/// What the answer quotes, made harmless: names and texts are others' own words.
 pub fn cleaned(mut answer: Answer) -> Answer {
     for shape in &mut answer.shapes {
         let named = shape.relations.iter_mut().flat_map(|relation| [&mut relation.schema, &mut relation.name]);
@@ -62,11 +62,4 @@ pub fn cleaned(mut answer: Answer) -> Answer {
         }
     }
     answer
-}
-
-fn clean(word: &str) -> String {
-    let harmful = |c: char| {
-        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    word.chars().map(|c| if harmful(c) { ' ' } else { c }).collect()
 }

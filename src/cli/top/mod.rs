@@ -14,25 +14,20 @@ mod view;
 mod tests;
 
 use std::io::{IsTerminal as _, Write as _};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Args;
 
 use super::Format;
+use super::admin::Listener;
 use crate::admin::shapes::query::Order;
-use crate::config;
-use crate::model::source::{measured, read_file, render};
+use crate::model::source::measured;
 use app::App;
 use client::Client;
 use rates::{History, Window};
-
-/// Where the admin listener is unless something else is said.
-const DEFAULT_URL: &str = "http://127.0.0.1:9930";
 
 /// Arguments of `top`.
 #[derive(Debug, Args)]
@@ -40,12 +35,9 @@ const DEFAULT_URL: &str = "http://127.0.0.1:9930";
     after_help = "Keys: q quit, up/down or j/k select, enter details, o order, w window, / filter by table, p pause, ? help."
 )]
 pub struct Top {
-    /// The admin listener of a running proxy [default: that of --config, or http://127.0.0.1:9930].
-    #[arg(long, value_name = "URL")]
-    pub url: Option<String>,
-    /// The configuration file that names the admin listener.
-    #[arg(short, long, value_name = "FILE", env = "PGCOVENANT_CONFIG")]
-    pub config: Option<PathBuf>,
+    /// Which proxy to ask.
+    #[command(flatten)]
+    pub listener: Listener,
     /// How often to ask, such as 2s or 500ms [default: 2s]. With --once, tell what happens in that time.
     #[arg(long, value_name = "TIME")]
     pub interval: Option<Interval>,
@@ -94,7 +86,7 @@ impl Default for Interval {
 /// # Errors
 /// The address is none, the configuration cannot be read or, without a terminal, nobody answers.
 pub fn run(arguments: &Top) -> anyhow::Result<ExitCode> {
-    let client = Client::new(&url(arguments)?, arguments.database.as_deref());
+    let client = Client::new(arguments.listener.url()?, arguments.database.as_deref());
     if arguments.format == Format::Json {
         let answer = client.ask(arguments.order).map_err(anyhow::Error::msg)?;
         writeln!(std::io::stdout(), "{}", serde_json::to_string_pretty(&answer)?)?;
@@ -127,37 +119,4 @@ fn once(arguments: &Top, client: &Client) -> anyhow::Result<ExitCode> {
     let shown = history.look(&answer, window, arguments.order, "");
     write!(std::io::stdout(), "{}", plain::text(client.url(), &answer, &shown, window, arguments.order))?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn url(arguments: &Top) -> anyhow::Result<String> {
-    let given = match (&arguments.url, &arguments.config) {
-        (Some(url), _) => url.clone(),
-        (None, Some(file)) => format!("http://{}", admin_of(file)?),
-        (None, None) => DEFAULT_URL.to_owned(),
-    };
-    let url = if given.contains("://") { given } else { format!("http://{given}") };
-    if !url.starts_with("http://") {
-        bail!("{url}: the admin listener speaks plain HTTP: write {DEFAULT_URL}, with its address");
-    }
-    Ok(url.trim_end_matches('/').to_owned())
-}
-
-fn admin_of(path: &Path) -> anyhow::Result<SocketAddr> {
-    let file = read_file(path).context("cannot read the configuration")?;
-    let (config, diagnostics) = config::file::read(&file);
-    let Some(config) = config else { bail!("there are problems in the files\n{}", render(&diagnostics, &[file])) };
-    let named = path.display();
-    let Some(mut admin) = config.admin else {
-        bail!("{named} has no `admin`: add `admin: {{listen: \"127.0.0.1:9930\"}}` and restart the proxy, or use --url")
-    };
-    if admin.port() == 0 {
-        bail!("{named} lets the system choose the port of `admin`: name the address with --url");
-    }
-    // What listens everywhere is reached here.
-    match admin.ip() {
-        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => admin.set_ip(Ipv4Addr::LOCALHOST.into()),
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => admin.set_ip(Ipv6Addr::LOCALHOST.into()),
-        IpAddr::V4(_) | IpAddr::V6(_) => {}
-    }
-    Ok(admin)
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Observer, seconds_now};
+use crate::model::change::{Change, Kind};
 use crate::observe::audit::PolicyVersion;
 use crate::observe::shapes::versions::ContractVersion;
 use crate::observe::{in_force, registry};
@@ -66,6 +67,7 @@ impl Observer {
 
     /// The files were refused; what was in force stays.
     pub fn policy_refused(&self) {
+        self.changed(Change::new(Kind::Files, "contracts and policies were refused; what was in force stays"));
         self.metrics.counter(&registry::POLICY_RELOADS, &["failure"]).increment(1);
         self.metrics.gauge(&registry::POLICY_RELOAD_SUCCESSFUL, &[]).set(0.0);
     }
@@ -105,6 +107,7 @@ impl Observer {
             }
         }
         self.metrics.set_deprecated(&rows);
+        self.changes.learn(&self.metrics, |known| known.retiring(columns));
     }
 }
 

@@ -39,6 +39,7 @@ impl Observer {
             })
             .collect();
         self.metrics.set_drift(&name, &items, &versions);
+        self.changes.learn(&self.metrics, |known| known.migrations(database, histories));
         self.metrics.gauge(&registry::DRIFT_LAST_CHECK, &[&name]).set(now.as_second() as f64);
     }
 

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::changes::{self, Change};
 use super::declared::Declared;
 use crate::engine::report::Operation;
+use crate::model::change::Change as Told;
 use crate::model::plan::{NoPlan, Plan};
 use crate::observe::metrics::Metrics;
 use crate::observe::shapes::Shape;
@@ -168,9 +169,11 @@ impl Book {
         found
     }
 
-    pub(super) fn judge(&mut self) {
-        self.entries.values_mut().for_each(changes::judge);
+    /// Tells what has become slower since the last time.
+    pub(super) fn judge(&mut self) -> Vec<Told> {
+        let slower = self.entries.values_mut().flat_map(changes::judge).collect();
         self.declared.tell(&self.entries);
+        slower
     }
 
     pub(super) fn show_declared(&self, metrics: &Metrics) {

@@ -10,9 +10,12 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::book::{Book, Entry, Seen, Totals};
+use crate::model::change::{self, Change as Told};
+use crate::model::ident::display_name;
 use crate::model::plan::{AccessPath, Plan, RelationAccess};
 use crate::observe::metrics::{Guarded, Metrics};
 use crate::observe::registry;
+use crate::observe::shapes::Shape;
 
 /// Runs before and after, at least.
 pub(super) const CALLS_AT_LEAST: u64 = 20;
@@ -65,6 +68,22 @@ impl Kind {
 }
 
 impl Change {
+    /// For the journal.
+    pub(super) fn noticed(&self, shape: &Shape) -> Told {
+        let indexes = self.indexes.iter().map(|index| display_name(index)).collect::<Vec<_>>().join(", ");
+        let what = match self.kind {
+            Kind::IndexToSeq => format!("reads all of it now, not along {indexes}"),
+            Kind::SeqToIndex => "reads it along an index now, not all of it".to_owned(),
+            Kind::OtherIndex => format!("reads it in another way now, not along {indexes}"),
+        };
+        self.told(shape, &what)
+    }
+
+    fn told(&self, shape: &Shape, what: &str) -> Told {
+        let what = format!("shape {:016x} {what}", shape.fingerprint);
+        Told::new(change::Kind::Plan, what).of(&shape.database).about(&self.schema, &self.relation)
+    }
+
     pub(super) fn is_undone_by(&self, later: &Self) -> bool {
         self.kind == Kind::IndexToSeq
             && later.kind == Kind::SeqToIndex
@@ -121,8 +140,9 @@ pub(super) fn between(before: &Seen, plan: &Plan, at: Timestamp, totals: Totals)
 }
 
 /// Whether a change has made a shape slower, as far as that can be said already.
-pub(super) fn judge(entry: &mut Entry) {
+pub(super) fn judge(entry: &mut Entry) -> Vec<Told> {
     let totals = Totals::of(&entry.shape);
+    let mut slower = Vec::new();
     for change in &mut entry.changes {
         let runs = totals.since(change.start);
         if change.kind != Kind::IndexToSeq
@@ -146,7 +166,10 @@ pub(super) fn judge(entry: &mut Entry) {
             milliseconds_after = after * 1000.0,
             "a statement reads all of a relation that it read along an index, and is slower"
         );
+        let times = format!("{:.1} ms instead of {:.1} ms", after * 1000.0, before * 1000.0);
+        slower.push(change.told(&entry.shape, &format!("takes {times} since all of it is read")));
     }
+    slower
 }
 
 /// Counts how a plan reads its relations.

@@ -18,6 +18,7 @@ use super::event::Sample;
 use super::metrics::Metrics;
 use super::registry;
 use super::shapes::{Shape, Shapes};
+use crate::model::change::Change;
 use crate::model::plan::{NoPlan, Plan};
 use book::Book;
 pub use declared::{DeclaredQuery, Wanted};
@@ -85,18 +86,20 @@ impl Plans {
         self.book().failed(&waiting.shape, why, every, Instant::now());
     }
 
-    pub(super) fn seen(&self, metrics: &Metrics, waiting: &Waiting, plan: Plan, every: Duration) {
+    pub(super) fn seen(&self, metrics: &Metrics, waiting: &Waiting, plan: Plan, every: Duration) -> Vec<Change> {
         changes::count_accesses(metrics, &waiting.shape.database, &plan);
         let found = self.book().seen(&waiting.shape, plan, every, Instant::now());
         changes::count_changes(metrics, &waiting.shape.database, &found);
+        found.iter().map(|change| change.noticed(&waiting.shape)).collect()
     }
 
     /// Looks what has become slower after its plan had changed, and brings the series up to date.
-    pub(super) fn judge(&self, metrics: &Metrics) {
+    pub(super) fn judge(&self, metrics: &Metrics) -> Vec<Change> {
         let mut book = self.book();
-        book.judge();
+        let slower = book.judge();
         changes::show_regressions(metrics, &book);
         book.show_declared(metrics);
+        slower
     }
 
     fn queue(&self) -> MutexGuard<'_, VecDeque<Waiting>> {
