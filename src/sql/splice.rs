@@ -6,11 +6,11 @@
 
 mod apply;
 
+pub use apply::apply;
+
 use super::lexer::Token;
 use super::second_opinion::WrapperEnd;
 use super::tree::Span;
-
-pub use apply::apply;
 
 /// What a replacement is, for the check of the final text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

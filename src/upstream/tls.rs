@@ -2,6 +2,8 @@
 
 mod connector;
 
+pub(super) use connector::Connector;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,8 +14,6 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
-
-pub(super) use connector::Connector;
 
 use crate::config::{ClientIdentity, TlsMode, Upstream};
 
