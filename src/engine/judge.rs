@@ -6,7 +6,7 @@ mod verify;
 pub(super) use text::Text;
 pub(super) use verify::verify;
 
-use super::decide::{self, Case, Denied};
+use super::decide::{self, Case};
 use super::kind::{self, Form};
 use super::lookups::Lookups;
 use super::objection::Objection;
@@ -96,16 +96,7 @@ fn judge(
     found.effects.names_unknown = unknown::is_named(catalog, outline, &resolution);
     let lookups = Lookups::of(catalog, text.facts.view, &resolution, outline);
     let wrapped = retired::wrapped(catalog, text.facts.view, &resolution, (text.sql, tokens));
-    let case = Case {
-        catalog,
-        view: text.facts.view,
-        resolution: &resolution,
-        lookups: &lookups,
-        wrapped: &wrapped,
-        facts: text.facts,
-        denied: Denied::LeftOut,
-        depth: 0,
-    };
+    let case = Case::of(catalog, text.facts, &resolution, &lookups, &wrapped);
     found.report.touched = touched::resolved(&case, text.lineages);
     let decision = decide::decide(&case);
     found.report.relations = decision.relations;
@@ -127,10 +118,7 @@ fn judge(
         text.watch.lap(Stage::Decide);
         calls::qualify(text, outline, &resolution.column_calls, splicer)?;
         rewrite::rewrite(&case, text.sql, text.tokens, splicer)?;
-        if let Statement::CopyRelation { path, columns, to: true } = &tree {
-            let span = copied_span(text, path.span(), columns);
-            rewrite::copy_out(&case, text.sql, text.tokens, splicer, (columns, span))?;
-        }
+        copy_out(text, &tree, &case, splicer)?;
         text.watch.lap(Stage::Rewrite);
         if around == Around::Explain {
             plan_tells_nothing(&case)?;
@@ -145,14 +133,16 @@ fn judge(
 
 /// Rewrites a statement of an observed session around what is retired.
 fn retire(text: &Text<'_>, tree: &Statement, case: &Case<'_>, splicer: &mut Splicer<'_>) -> Result<(), Objection> {
-    let copied = rewrite::retire(case, text.sql, text.tokens, splicer).and_then(|()| match tree {
-        Statement::CopyRelation { path, columns, to: true } => {
-            let span = copied_span(text, path.span(), columns);
-            rewrite::copy_out(case, text.sql, text.tokens, splicer, (columns, span))
-        }
-        _ => Ok(()),
-    });
-    copied.map_err(Objection::about_retired)
+    rewrite::retire(case, text.sql, text.tokens, splicer)
+        .and_then(|()| copy_out(text, tree, case, splicer))
+        .map_err(Objection::about_retired)
+}
+
+/// Rewrites COPY … TO of a relation; any other statement stays.
+fn copy_out(text: &Text<'_>, tree: &Statement, case: &Case<'_>, splicer: &mut Splicer<'_>) -> Result<(), Objection> {
+    let Statement::CopyRelation { path, columns, to: true } = tree else { return Ok(()) };
+    let span = copied_span(text, path.span(), columns);
+    rewrite::copy_out(case, text.sql, text.tokens, splicer, (columns, span))
 }
 
 /// A statement without a query that we look into.

@@ -123,6 +123,14 @@ impl Catalog {
         path.schemas().iter().find_map(|schema| self.find(schema, name))
     }
 
+    /// The relation of a name as written: in its schema, or the first along the path.
+    pub fn named(&self, path: &SearchPath, schema: Option<&str>, name: &str) -> Option<&Arc<Relation>> {
+        match schema {
+            Some(schema) => self.find(schema, name),
+            None => self.resolve(path, name),
+        }
+    }
+
     /// The same database as a session with these temporary relations knows it.
     #[must_use]
     pub fn with_temporary(&self, relations: &[TemporaryRelation]) -> Self {

@@ -34,6 +34,17 @@ pub(in crate::engine) enum Denied {
 }
 
 impl<'a> Case<'a> {
+    /// A statement as the client wrote it, so in no view.
+    pub(in crate::engine) fn of(
+        catalog: &'a Catalog,
+        facts: &'a Facts<'a>,
+        resolution: &'a Resolution,
+        lookups: &'a Lookups,
+        wrapped: &'a BTreeSet<u32>,
+    ) -> Self {
+        Self { catalog, view: facts.view, resolution, facts, denied: Denied::LeftOut, depth: 0, lookups, wrapped }
+    }
+
     pub(in crate::engine) fn mention(&self, index: RelationIndex) -> Option<&'a RelationRef> {
         self.resolution.relations.get(index.0)
     }

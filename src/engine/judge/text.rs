@@ -65,10 +65,7 @@ impl Text<'_> {
         let path = self.facts.search_path.unwrap_or(&fallback);
         let mut found = Vec::new();
         for named in &outline.relations {
-            let relation = match &named.schema {
-                Some(schema) => catalog.find(schema, &named.name),
-                None => catalog.resolve(path, &named.name),
-            };
+            let relation = catalog.named(path, named.schema.as_deref(), &named.name);
             // What is reported is bounded by the catalog; the names of temporary tables are not.
             let Some(relation) = relation.filter(|relation| !relation.is_temporary()) else { continue };
             let used = RelationUse {
