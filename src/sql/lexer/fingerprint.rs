@@ -5,21 +5,8 @@ use super::tokens::{Token, TokenKind};
 /// [`super::Shape::fingerprint`]: FNV-1a over the tokens, with literals and parameters as one mark, and lists of them as one.
 pub fn fingerprint(text: &str, tokens: &[Token]) -> u64 {
     let mut hash = Fnv(0xcbf2_9ce4_8422_2325);
-    let mut previous_is_value = false;
-    let mut skip = false;
-    for (index, token) in tokens.iter().enumerate() {
-        let value = is_value(token);
-        if skip {
-            skip = false;
-            previous_is_value = true;
-            continue;
-        }
-        let comma = token.is_symbol(text, ",");
-        if comma && previous_is_value && tokens.get(index + 1).is_some_and(is_value) {
-            skip = true;
-            continue;
-        }
-        if value {
+    for (_, token) in told_apart(text, tokens) {
+        if is_value(token) {
             hash.byte(b'?');
         } else {
             let fold = token.kind == TokenKind::Word;
@@ -28,7 +15,6 @@ pub fn fingerprint(text: &str, tokens: &[Token]) -> u64 {
             }
         }
         hash.byte(0);
-        previous_is_value = value;
     }
     hash.0
 }
@@ -37,32 +23,34 @@ pub fn fingerprint(text: &str, tokens: &[Token]) -> u64 {
 /// comments, and cut off after about that many bytes.
 pub fn shape_text(text: &str, tokens: &[Token], at_most: usize) -> String {
     let mut shown = String::new();
-    let mut end = None;
-    let mut previous_is_value = false;
-    let mut skip = false;
-    for (index, token) in tokens.iter().enumerate() {
-        if skip {
-            (skip, previous_is_value) = (false, true);
-            end = Some(token.end);
-            continue;
-        }
-        let value = is_value(token);
-        if token.is_symbol(text, ",") && previous_is_value && tokens.get(index + 1).is_some_and(is_value) {
-            skip = true;
-            continue;
-        }
-        if end.is_some_and(|end| end < token.start) {
+    for (index, token) in told_apart(text, tokens) {
+        let before = index.checked_sub(1).and_then(|before| tokens.get(before));
+        if before.is_some_and(|before| before.end < token.start) {
             shown.push(' ');
         }
-        let written = if value { "?" } else { token.text(text) };
+        let written = if is_value(token) { "?" } else { token.text(text) };
         if shown.len() + written.len() > at_most {
             shown.push('…');
             break;
         }
         shown.push_str(written);
-        (end, previous_is_value) = (Some(token.end), value);
     }
     shown
+}
+
+/// The tokens that make the difference, with their indexes: of a list of values the first.
+fn told_apart<'t>(text: &str, tokens: &'t [Token]) -> impl Iterator<Item = (usize, &'t Token)> {
+    let value = |at: usize| tokens.get(at).is_some_and(is_value);
+    let comma = move |at: usize| tokens.get(at).is_some_and(|token| token.is_symbol(text, ","));
+    let mut next = 0;
+    std::iter::from_fn(move || {
+        let mut at: usize = next;
+        while at.checked_sub(1).is_some_and(value) && value(at + 1) && comma(at) {
+            at += 2;
+        }
+        next = at + 1;
+        Some((at, tokens.get(at)?))
+    })
 }
 
 fn is_value(token: &Token) -> bool {
