@@ -1,21 +1,23 @@
 //! What the rules of the subject say about the references of one statement.
 
-use std::collections::BTreeSet;
+mod case;
+mod reporting;
+
+pub(super) use case::{Case, Denied, is_hidden, is_omitted};
+pub(super) use reporting::access;
+
 use std::sync::Arc;
 
-use super::check::Facts;
-use super::lookups::Lookups;
+use self::case::conduct;
+use self::reporting::{operation, phase_label};
 use super::objection::Objection;
 use super::refusal::SqlState;
-use super::report::{Access, ColumnUse, Notice, Operation, Outcome, RelationUse};
-use crate::model::catalog::{Catalog, Column, ColumnId, Relation};
-use crate::model::ident::display_name;
-use crate::model::lifecycle::{Conduct, Lifecycle, Phase};
-use crate::policy::view::{ColumnRule, Effect, RelationRules, SubjectView};
-use crate::sql::access::{
-    Clause, ColumnRef, ImplicitInsert, RelationIndex, RelationRef, Resolution, Role, StarRef, Unresolved, WholeRowRef,
-};
-use crate::sql::tree::{Name, Path, Verb};
+use super::report::{Access, ColumnUse, Notice, Outcome, RelationUse};
+use crate::model::catalog::{Column, ColumnId, Relation};
+use crate::model::lifecycle::{Conduct, Lifecycle};
+use crate::policy::view::{ColumnRule, Effect};
+use crate::sql::access::{Clause, ColumnRef, ImplicitInsert, RelationRef, Role, StarRef, Unresolved, WholeRowRef};
+use crate::sql::tree::{Name, Path};
 
 /// The decision on one statement.
 #[derive(Debug, Default)]
@@ -28,96 +30,6 @@ pub(super) struct Decision {
     pub notices: Vec<Notice>,
     /// The first reason to refuse it, in the order of the text.
     pub objection: Option<Objection>,
-}
-
-/// What a decision needs to know.
-pub(super) struct Case<'a> {
-    pub catalog: &'a Catalog,
-    pub view: &'a SubjectView,
-    pub resolution: &'a Resolution,
-    pub facts: &'a Facts<'a>,
-    pub denied: Denied,
-    /// How many views the text stands in.
-    pub depth: u8,
-    /// Comparisons that see a masked column itself.
-    pub lookups: &'a Lookups,
-    /// Where relations stand that a projection replaces.
-    pub wrapped: &'a BTreeSet<u32>,
-}
-
-/// What a projection shows in place of denied columns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Denied {
-    /// Nothing: no reference to them is admitted.
-    LeftOut,
-    /// NULL: the query of a view refers to them, and the columns that it makes of them are denied.
-    Null,
-}
-
-impl<'a> Case<'a> {
-    pub(super) fn mention(&self, index: RelationIndex) -> Option<&'a RelationRef> {
-        self.resolution.relations.get(index.0)
-    }
-
-    pub(super) fn relation_of(&self, index: RelationIndex) -> Option<&'a Relation> {
-        self.relation(self.mention(index)?)
-    }
-
-    pub(super) fn relation(&self, mention: &RelationRef) -> Option<&'a Relation> {
-        self.catalog.relation(mention.relation?).map(|relation| &**relation)
-    }
-
-    pub(super) fn rules(&self, mention: &RelationRef) -> Option<&'a RelationRules> {
-        self.view.relations.get(&mention.relation?).map(|rules| &**rules)
-    }
-
-    /// Whether a relation in FROM is replaced by a projection of what the subject sees.
-    pub(super) fn is_wrapped(&self, mention: &RelationRef) -> bool {
-        mention.role == Role::Source && self.wrapped.contains(&mention.path.span().start)
-    }
-
-    /// The column that counts as dropped, and that a name would mean if it did not.
-    pub(super) fn meant(
-        &self,
-        name: &Unresolved,
-    ) -> Option<(&'a RelationRef, &'a Relation, &'a Column, &'a ColumnRule)> {
-        let reachable: &[RelationIndex] = match (&name.of, name.path.qualifier.is_empty()) {
-            (Some(of), _) => std::slice::from_ref(of),
-            (None, true) => &name.visible,
-            (None, false) => return None,
-        };
-        reachable.iter().find_map(|index| {
-            let mention = self.mention(*index)?;
-            let relation = self.relation(mention)?;
-            let shown = relation.columns.iter().filter(|column| !self.rule(relation, column).is_some_and(is_hidden));
-            // The server complains of FROM first.
-            if mention.alias_columns.len() > shown.count() {
-                return None;
-            }
-            let column = relation.column(name.path.last.as_str())?;
-            let rule = self.rule(relation, column).filter(|rule| is_hidden(rule))?;
-            Some((mention, relation, column, rule))
-        })
-    }
-
-    pub(super) fn rule(&self, relation: &Relation, column: &Column) -> Option<&'a ColumnRule> {
-        self.view.relations.get(&relation.oid)?.columns.get(&column.attnum)
-    }
-}
-
-/// What its lifecycle means for statements that name a column.
-fn conduct(rule: &ColumnRule) -> Conduct {
-    rule.lifecycle.as_ref().map_or(Conduct::Allowed, |lifecycle| lifecycle.conduct)
-}
-
-/// Whether a column is treated as dropped.
-pub(super) fn is_hidden(rule: &ColumnRule) -> bool {
-    conduct(rule) == Conduct::Gone
-}
-
-/// Whether a column is left out of what the subject sees of a relation.
-pub(super) fn is_omitted(rule: Option<&ColumnRule>) -> bool {
-    rule.is_some_and(|rule| rule.effect == Effect::Deny || is_hidden(rule))
 }
 
 /// Decides on every reference of a statement.
@@ -304,49 +216,6 @@ impl Decider<'_, '_> {
             }
         }
     }
-
-    fn note(&mut self, relation: &Relation, column: &Column, rule: &ColumnRule, access: Access) {
-        let found = ColumnUse {
-            column: ColumnId { relation: relation.oid, attnum: column.attnum },
-            schema: Arc::from(&*relation.schema),
-            relation: Arc::from(&*relation.name),
-            name: Arc::from(&*column.name),
-            access,
-            outcome: outcome(rule, self.case.view.governed, access),
-            rule: rule
-                .reason
-                .as_ref()
-                .map(|reason| Arc::from(&*reason.rule))
-                .or_else(|| rule.shadow.as_ref().map(|finding| Arc::from(&*finding.reason.rule))),
-            phase: rule.lifecycle.as_ref().and_then(|lifecycle| phase_label(lifecycle)),
-            classification: rule.classification.clone(),
-            decided: rule.decided,
-        };
-        if let Some(lifecycle) = rule.lifecycle.as_ref().filter(|lifecycle| lifecycle.conduct == Conduct::Warned) {
-            let what = format!("column {}.{}", relation.display(), display_name(&column.name));
-            self.warn(what, "column", lifecycle);
-        }
-        if !self.decision.columns.contains(&found) {
-            self.decision.columns.push(found);
-        }
-    }
-
-    fn warn(&mut self, what: String, kind: &str, lifecycle: &Lifecycle) {
-        let message = format!("{what} is deprecated");
-        if self.decision.notices.iter().any(|notice| notice.message == message) {
-            return;
-        }
-        let mut detail = Vec::new();
-        detail.extend(lifecycle.since.as_ref().map(|since| format!("Deprecated since {since}.")));
-        detail.extend(lifecycle.sunset.as_ref().map(|sunset| format!("It will be treated as dropped from {sunset}.")));
-        detail.extend(lifecycle.reason.as_ref().map(|reason| format!("Reason: {reason}.")));
-        self.decision.notices.push(Notice {
-            fingerprint: 0,
-            message,
-            detail: (!detail.is_empty()).then(|| detail.join(" ")),
-            hint: lifecycle.replaced_by.as_ref().map(|other| format!("Use {kind} {} instead.", display_name(other))),
-        });
-    }
 }
 
 /// What the server would say of a dropped column, with a hint that it would not have.
@@ -366,42 +235,4 @@ fn retired(
     let objection = objection.retired("column", rule.lifecycle.as_deref());
     // COPY does not say where.
     if copied { objection } else { objection.at(path.span().start) }
-}
-
-fn outcome(rule: &ColumnRule, governed: bool, access: Access) -> Outcome {
-    match (&rule.effect, &rule.shadow) {
-        (_, _) if conduct(rule) >= Conduct::Refused && access != Access::Star => Outcome::Denied,
-        (_, _) if matches!(access, Access::Write | Access::Lookup) => Outcome::Clear,
-        (Effect::Deny, _) if governed => Outcome::Denied,
-        (Effect::Mask(_), _) if governed => Outcome::Masked,
-        (_, Some(finding)) if finding.action == "deny" => Outcome::WouldDeny,
-        (_, Some(_)) => Outcome::WouldMask,
-        (Effect::Allow | Effect::Mask(_) | Effect::Deny, None) => Outcome::Clear,
-    }
-}
-
-fn phase_label(lifecycle: &Lifecycle) -> Option<&'static str> {
-    (lifecycle.phase != Phase::Active).then(|| lifecycle.phase.as_str())
-}
-
-fn operation(role: Role) -> Operation {
-    match role {
-        Role::Source => Operation::Select,
-        Role::Target(Verb::Insert) => Operation::Insert,
-        Role::Target(Verb::Update) => Operation::Update,
-        Role::Target(Verb::Delete) => Operation::Delete,
-        Role::Target(Verb::Merge) => Operation::Merge,
-        Role::CopyTo | Role::CopyFrom => Operation::Copy,
-    }
-}
-
-pub(super) fn access(clause: Clause) -> Access {
-    match clause {
-        Clause::Output => Access::Explicit,
-        Clause::Filter => Access::Filter,
-        Clause::Join => Access::Join,
-        Clause::OrderGroup => Access::OrderGroup,
-        Clause::Insert | Clause::Set => Access::Write,
-        Clause::Returning => Access::Returning,
-    }
 }

@@ -1,40 +1,27 @@
 //! One statement: what it refers to, what the rules say of it, and how its text changes.
 
-use super::admission::Allowed;
-use super::check::Facts;
-use super::decide::{self, Case, Denied};
+mod text;
+mod verify;
+
+pub(super) use text::Text;
+pub(super) use verify::verify;
+
+use super::decide::{self, Case};
 use super::kind::{self, Form};
 use super::lookups::Lookups;
 use super::objection::Objection;
 use super::reading::{self, Reading, Unread};
-use super::refusal::SqlState;
-use super::report::{Effects, Notice, RelationUse, StatementReport, Touches};
-use super::stages::{Stage, Stopwatch};
+use super::report::{Effects, Notice, StatementReport, Touches};
+use super::stages::Stage;
 use super::{calls, predicates, retired, rewrite, session, temporary, touched, unknown, writes};
-use crate::model::catalog::{Catalog, SearchPath, is_system_schema};
+use crate::model::catalog::{SearchPath, is_system_schema};
 use crate::policy::trusted;
 use crate::sql::access::RelationRef;
 use crate::sql::inner::Around;
 use crate::sql::lexer::{self, Token};
-use crate::sql::second_opinion::{self, Fragment, OutlineStatement, StatementKind};
-use crate::sql::splice::{self, Generated, Splice, Splicer};
+use crate::sql::second_opinion::{OutlineStatement, StatementKind};
+use crate::sql::splice::Splicer;
 use crate::sql::tree::{Name, Span, Statement};
-
-/// The text that the statement stands in.
-pub(super) struct Text<'a> {
-    pub sql: &'a str,
-    pub tokens: &'a [Token],
-    pub facts: &'a Facts<'a>,
-    pub catalog: Option<&'a Catalog>,
-    /// Where the columns of its views come from.
-    pub lineages: Option<&'a touched::Lineages>,
-    /// What the statements before it, in the same text, do to the session.
-    pub earlier: Effects,
-    /// The temporary tables of the session, as those statements leave them.
-    pub own: &'a temporary::Own,
-    /// Measures where the time goes.
-    pub watch: &'a Stopwatch,
-}
 
 /// What was found out about one statement.
 pub(super) struct Found {
@@ -109,16 +96,7 @@ fn judge(
     found.effects.names_unknown = unknown::is_named(catalog, outline, &resolution);
     let lookups = Lookups::of(catalog, text.facts.view, &resolution, outline);
     let wrapped = retired::wrapped(catalog, text.facts.view, &resolution, (text.sql, tokens));
-    let case = Case {
-        catalog,
-        view: text.facts.view,
-        resolution: &resolution,
-        lookups: &lookups,
-        wrapped: &wrapped,
-        facts: text.facts,
-        denied: Denied::LeftOut,
-        depth: 0,
-    };
+    let case = Case::of(catalog, text.facts, &resolution, &lookups, &wrapped);
     found.report.touched = touched::resolved(&case, text.lineages);
     let decision = decide::decide(&case);
     found.report.relations = decision.relations;
@@ -140,10 +118,7 @@ fn judge(
         text.watch.lap(Stage::Decide);
         calls::qualify(text, outline, &resolution.column_calls, splicer)?;
         rewrite::rewrite(&case, text.sql, text.tokens, splicer)?;
-        if let Statement::CopyRelation { path, columns, to: true } = &tree {
-            let span = copied_span(text, path.span(), columns);
-            rewrite::copy_out(&case, text.sql, text.tokens, splicer, (columns, span))?;
-        }
+        copy_out(text, &tree, &case, splicer)?;
         text.watch.lap(Stage::Rewrite);
         if around == Around::Explain {
             plan_tells_nothing(&case)?;
@@ -158,14 +133,16 @@ fn judge(
 
 /// Rewrites a statement of an observed session around what is retired.
 fn retire(text: &Text<'_>, tree: &Statement, case: &Case<'_>, splicer: &mut Splicer<'_>) -> Result<(), Objection> {
-    let copied = rewrite::retire(case, text.sql, text.tokens, splicer).and_then(|()| match tree {
-        Statement::CopyRelation { path, columns, to: true } => {
-            let span = copied_span(text, path.span(), columns);
-            rewrite::copy_out(case, text.sql, text.tokens, splicer, (columns, span))
-        }
-        _ => Ok(()),
-    });
-    copied.map_err(Objection::about_retired)
+    rewrite::retire(case, text.sql, text.tokens, splicer)
+        .and_then(|()| copy_out(text, tree, case, splicer))
+        .map_err(Objection::about_retired)
+}
+
+/// Rewrites COPY … TO of a relation; any other statement stays.
+fn copy_out(text: &Text<'_>, tree: &Statement, case: &Case<'_>, splicer: &mut Splicer<'_>) -> Result<(), Objection> {
+    let Statement::CopyRelation { path, columns, to: true } = tree else { return Ok(()) };
+    let span = copied_span(text, path.span(), columns);
+    rewrite::copy_out(case, text.sql, text.tokens, splicer, (columns, span))
 }
 
 /// A statement without a query that we look into.
@@ -193,114 +170,6 @@ fn no_query(
     }
     found.changes.extend(temporary::qualify(text, outline, tokens, splicer)?);
     calls::qualify(text, outline, &[], splicer)
-}
-
-/// Checks the final text of a governed session with PostgreSQL's grammar.
-pub(super) fn verify(
-    facts: &Facts<'_>,
-    catalog: Option<&Catalog>,
-    sql: &str,
-    tokens: &[Token],
-    splices: &[Splice],
-) -> Result<(), Objection> {
-    let (text, placed) =
-        splice::apply(sql, tokens, splices).map_err(|error| Objection::not_understood(error.to_string()))?;
-    let mut fragments = Vec::new();
-    for placed in &placed {
-        collect_fragments(
-            u32::try_from(placed.start).unwrap_or(u32::MAX),
-            placed.end - placed.start,
-            &placed.generated,
-            &mut fragments,
-        );
-    }
-    let empty = Catalog::default();
-    let allowed = Allowed { catalog: catalog.unwrap_or(&empty), view: facts.view, path: facts.search_path };
-    second_opinion::verify(&text, &fragments, &allowed)
-        .map_err(|objection| Objection::not_understood(objection.to_string()))
-}
-
-/// A replacement as the checker of the final text wants to know it.
-fn collect_fragments(start: u32, length: usize, generated: &Generated, found: &mut Vec<Fragment>) {
-    let end = start.saturating_add(u32::try_from(length).unwrap_or(u32::MAX));
-    match generated {
-        Generated::Plain => {}
-        Generated::Target => found.push(Fragment::DmlTarget { start }),
-        Generated::Expression => found.push(Fragment::Expression { start, end }),
-        Generated::Wrapper { open, first_target, relation, close, ends } => found.push(Fragment::Wrapper {
-            start: start.saturating_add(*open),
-            end: start.saturating_add(*close),
-            relation_offset: relation.saturating_sub(*open),
-            first_target_offset: Some(first_target.saturating_sub(*open)),
-            ends: *ends,
-        }),
-        Generated::Query(parts) => {
-            for (offset, part) in parts {
-                // Only wrappers are looked for within, and they know their own length.
-                if matches!(part, Generated::Wrapper { .. } | Generated::Query(_)) {
-                    collect_fragments(start.saturating_add(*offset), 0, part, found);
-                }
-            }
-        }
-    }
-}
-
-impl Text<'_> {
-    pub(super) fn tokens_of(&self, outline: &OutlineStatement) -> &[Token] {
-        let start = self.tokens.partition_point(|token| token.start < outline.start);
-        let end = self.tokens.partition_point(|token| token.start < outline.end);
-        self.tokens.get(start..end).unwrap_or_default()
-    }
-
-    pub(super) fn token_at(&self, start: u32) -> Option<&Token> {
-        let at = self.tokens.binary_search_by_key(&start, |token| token.start).ok()?;
-        self.tokens.get(at)
-    }
-
-    /// The search path that names are resolved along. Governed sessions must know it; others lose nothing by a guess.
-    pub(super) fn search_path<'p>(&'p self, fallback: &'p SearchPath) -> Result<&'p SearchPath, Objection> {
-        if !self.facts.view.governed {
-            return Ok(self.facts.search_path.unwrap_or(fallback));
-        }
-        let unknown = || {
-            Objection::new(SqlState::ObjectNotInPrerequisiteState, "search_path is not known at this point")
-                .detail("It was changed earlier in this transaction or pipeline, and names cannot be resolved.")
-                .hint("Send the statement on its own after the change.")
-        };
-        if self.earlier.search_path_may_change {
-            return Err(unknown());
-        }
-        let path = self.facts.search_path.ok_or_else(unknown)?;
-        if !path.catalog_first() {
-            return Err(Objection::not_understood("search_path puts a schema before pg_catalog"));
-        }
-        Ok(path)
-    }
-
-    /// Relations that PostgreSQL's grammar sees, where nothing more is known.
-    fn named_relations(&self, outline: &OutlineStatement) -> Vec<RelationUse> {
-        let (Some(catalog), fallback) = (self.catalog, SearchPath::default()) else { return Vec::new() };
-        let path = self.facts.search_path.unwrap_or(&fallback);
-        let mut found = Vec::new();
-        for named in &outline.relations {
-            let relation = match &named.schema {
-                Some(schema) => catalog.find(schema, &named.name),
-                None => catalog.resolve(path, &named.name),
-            };
-            // What is reported is bounded by the catalog; the names of temporary tables are not.
-            let Some(relation) = relation.filter(|relation| !relation.is_temporary()) else { continue };
-            let used = RelationUse {
-                relation: relation.oid,
-                schema: (&*relation.schema).into(),
-                name: (&*relation.name).into(),
-                operation: kind::operation_on(named.verb, &outline.kind),
-            };
-            if !found.contains(&used) {
-                found.push(used);
-            }
-        }
-        found
-    }
 }
 
 /// A plan shows estimates that come from statistics over the values of user tables.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::decide::{Case, Decision, Denied, decide, is_hidden};
+use super::decide::{Case, Decision, decide, is_hidden};
 use super::judge::Text;
 use super::kind;
 use super::lookups::Lookups;
@@ -147,10 +147,7 @@ pub(super) fn tables(text: &Text<'_>, outline: &OutlineStatement) -> Option<Deci
     let fallback = SearchPath::default();
     let path = text.facts.search_path.unwrap_or(&fallback);
     let mention = |named: &NamedRelation| {
-        let relation = match &named.schema {
-            Some(schema) => catalog.find(schema, &named.name),
-            None => catalog.resolve(path, &named.name),
-        };
+        let relation = catalog.named(path, named.schema.as_deref(), &named.name);
         let name = |name: &String| {
             let span = Span { start: named.start, end: named.start };
             Name { ident: Ident::quoted(name), span }
@@ -161,16 +158,7 @@ pub(super) fn tables(text: &Text<'_>, outline: &OutlineStatement) -> Option<Deci
     let relations = outline.relations.iter().map(mention).collect();
     let resolution = Resolution { relations, ..Resolution::default() };
     let (lookups, wrapped) = (Lookups::default(), BTreeSet::new());
-    let decision = decide(&Case {
-        catalog,
-        view: text.facts.view,
-        resolution: &resolution,
-        lookups: &lookups,
-        wrapped: &wrapped,
-        facts: text.facts,
-        denied: Denied::LeftOut,
-        depth: 0,
-    });
+    let decision = decide(&Case::of(catalog, text.facts, &resolution, &lookups, &wrapped));
     // The server does not say where.
     Some(Decision { objection: decision.objection.map(Objection::without_place), ..decision })
 }

@@ -139,10 +139,7 @@ pub(super) fn lock(text: &Text<'_>, outline: &OutlineStatement, splicer: &mut Sp
     let path = text.search_path(&fallback)?;
     let catalog = text.catalog.unwrap_or(&empty);
     for named in &outline.relations {
-        let found = match &named.schema {
-            Some(schema) => catalog.find(schema, &named.name),
-            None => catalog.resolve(path, &named.name),
-        };
+        let found = catalog.named(path, named.schema.as_deref(), &named.name);
         let relation = found.ok_or_else(|| Objection::no_such_relation(&named.name).at(named.start))?;
         if named.schema.is_none() {
             let schema = format!("{}.", Ident::quoted(&relation.schema));

@@ -1,12 +1,11 @@
 //! TLS towards the server, by libpq's `sslmode` words: for our own questions and for the sessions of clients alike.
 
-use std::fmt;
-use std::future::Future;
-use std::io;
+mod connector;
+
+pub(super) use connector::Connector;
+
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use arc_swap::ArcSwapOption;
 use rustls::client::WebPkiServerVerifier;
@@ -15,10 +14,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 
-use super::end_point::tls_server_end_point;
 use crate::config::{ClientIdentity, TlsMode, Upstream};
 
 /// Why TLS towards the server cannot be set up.
@@ -225,143 +221,5 @@ impl ServerCertVerifier for Lenient {
     }
 }
 
-/// Lets tokio-postgres speak TLS through rustls.
-#[derive(Clone)]
-pub(super) struct Connector(pub(super) Arc<ClientConfig>);
-
-impl fmt::Debug for Connector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Connector")
-    }
-}
-
-impl<S> MakeTlsConnect<S> for Connector
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    type Stream = Stream<S>;
-    type TlsConnect = Handshake;
-    type Error = TlsError;
-
-    fn make_tls_connect(&mut self, host: &str) -> Result<Handshake, TlsError> {
-        Ok(Handshake { config: Arc::clone(&self.0), name: server_name(host)? })
-    }
-}
-
-/// One handshake to come.
-pub(super) struct Handshake {
-    config: Arc<ClientConfig>,
-    name: ServerName<'static>,
-}
-
-impl<S> TlsConnect<S> for Handshake
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    type Stream = Stream<S>;
-    type Error = io::Error;
-    type Future = Pin<Box<dyn Future<Output = io::Result<Stream<S>>> + Send>>;
-
-    fn connect(self, stream: S) -> Self::Future {
-        let connecting = tokio_rustls::TlsConnector::from(self.config).connect(self.name, stream);
-        Box::pin(async move { Ok(Stream(connecting.await?)) })
-    }
-}
-
-/// An encrypted connection to the server.
-pub(super) struct Stream<S>(tokio_rustls::client::TlsStream<S>);
-
-impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream for Stream<S> {
-    fn channel_binding(&self) -> ChannelBinding {
-        let shown = self.0.get_ref().1.peer_certificates().and_then(<[_]>::first);
-        match shown.and_then(|certificate| tls_server_end_point(certificate)) {
-            Some(hash) => ChannelBinding::tls_server_end_point(hash),
-            None => ChannelBinding::none(),
-        }
-    }
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Stream<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, into)
-    }
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, from: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, from)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-    use std::time::Duration;
-
-    fn upstream(tls: TlsMode, ca: Option<PathBuf>) -> Upstream {
-        Upstream {
-            host: "db.example".to_owned(),
-            port: 5432,
-            tls,
-            ca,
-            identity: None,
-            connect_timeout: Duration::from_secs(1),
-        }
-    }
-
-    /// Whether a certificate for `good.example` is accepted under these names.
-    fn accepts(verifier: &dyn ServerCertVerifier, certificate: &CertificateDer<'_>, name: &str) -> bool {
-        let name = server_name(name).unwrap();
-        verifier.verify_server_cert(certificate, &[], &name, &[], UnixTime::now()).is_ok()
-    }
-
-    #[test]
-    fn verify_ca_wants_the_authority_and_verify_full_the_name_as_well() {
-        let authority = || {
-            let mut parameters = CertificateParams::new(Vec::new()).unwrap();
-            parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-            CertifiedIssuer::self_signed(parameters, KeyPair::generate().unwrap()).unwrap()
-        };
-        let (trusted, stranger) = (authority(), authority());
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("ca.crt");
-        std::fs::write(&path, trusted.pem()).unwrap();
-        let issue = |by: &CertifiedIssuer<'_, KeyPair>| {
-            let parameters = CertificateParams::new(vec!["good.example".to_owned()]).unwrap();
-            parameters.signed_by(&KeyPair::generate().unwrap(), by).unwrap().der().clone()
-        };
-        let (good, bad) = (issue(&trusted), issue(&stranger));
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let full = chain_verifier(&upstream(TlsMode::VerifyFull, Some(path)), &provider).unwrap();
-        let chain_only = Lenient { provider: Arc::clone(&provider), chain: Some(Arc::clone(&full)) };
-        let any = Lenient { provider, chain: None };
-        let outcomes = |certificate, name| {
-            [
-                accepts(&any, certificate, name),
-                accepts(&chain_only, certificate, name),
-                accepts(&*full, certificate, name),
-            ]
-        };
-        assert_eq!(outcomes(&good, "good.example"), [true, true, true]);
-        assert_eq!(outcomes(&good, "evil.example"), [true, true, false]);
-        assert_eq!(outcomes(&bad, "good.example"), [true, false, false]);
-    }
-
-    #[test]
-    fn what_cannot_be_trusted_is_said_at_start() {
-        assert!(client_config(&upstream(TlsMode::Disable, None), None).unwrap().is_none());
-        assert!(client_config(&upstream(TlsMode::Require, None), None).unwrap().is_some());
-        let missing = client_config(&upstream(TlsMode::VerifyFull, Some("/nowhere/ca.crt".into())), None).unwrap_err();
-        assert!(missing.to_string().contains("\"/nowhere/ca.crt\""), "{missing}");
-        assert!(server_name("not a host").is_err());
-    }
-}
+mod tests;

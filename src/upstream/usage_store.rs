@@ -2,37 +2,27 @@
 //!
 //! It is asked from the thread that writes usage, which may wait: so every call runs to its end here.
 
+mod write;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use tokio::runtime::Runtime;
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, Config, NoTls, Row, Transaction};
+use tokio_postgres::{Client, Config, NoTls, Row};
 
 use super::connect::UpstreamError;
 use super::tls::{Connector, Trust};
 use crate::config::{TlsMode, Upstream};
-use crate::model::usage::tables::{self, Target};
-use crate::model::usage::{
-    Batch, Cell, Filter, ObjectRow, Recorded, Span, StoreError, Total, Unseen, UsageStore, Written,
-};
+use crate::model::usage::tables;
+use crate::model::usage::{Batch, Filter, ObjectRow, Recorded, Span, StoreError, Total, Unseen, UsageStore, Written};
 
 /// How long one call may take.
 const LIMIT: Duration = Duration::from_secs(10);
-
-/// Two processes that start at once make the tables one after the other: `pgcovenant` as a number.
-const LOCK: i64 = 0x7067_636f_7665_6e61;
-
-/// Everything is in a schema of its own.
-const SCHEMA: &str = "CREATE SCHEMA IF NOT EXISTS pgcovenant_usage";
-
-/// Whether the schema and its first table are there. A role that may not make any can still write to them.
-const EXISTS: &str = "SELECT pg_catalog.to_regclass('pgcovenant_usage.schema_version') IS NOT NULL";
 
 /// Nothing of the role or the database decides on what our texts mean.
 const OPTIONS: &str = "-c search_path=pgcovenant_usage -c statement_timeout=10s -c default_transaction_read_only=off";
@@ -169,92 +159,6 @@ async fn connect(config: &Config, trust: &Trust) -> Result<Client, tokio_postgre
     }
 }
 
-async fn migrate(client: &mut Client) -> Result<(), tokio_postgres::Error> {
-    let transaction = client.transaction().await?;
-    transaction.execute("SELECT pg_catalog.pg_advisory_xact_lock($1)", &[&LOCK]).await?;
-    if !transaction.query_one(EXISTS, &[]).await?.try_get::<_, bool>(0)? {
-        transaction.batch_execute(SCHEMA).await?;
-        transaction.batch_execute(tables::VERSION_TABLE).await?;
-    }
-    let version: Option<i64> =
-        transaction.query_one("SELECT max(version) FROM schema_version", &[]).await?.try_get(0)?;
-    let done = usize::try_from(version.unwrap_or_default()).unwrap_or_default();
-    for statement in tables::MIGRATIONS.iter().skip(done).copied().flatten() {
-        transaction.batch_execute(statement).await?;
-    }
-    if done < tables::MIGRATIONS.len() {
-        transaction.execute("DELETE FROM schema_version", &[]).await?;
-        let version = tables::MIGRATIONS.len() as i64;
-        transaction.execute("INSERT INTO schema_version VALUES ($1)", &[&version]).await?;
-    }
-    transaction.commit().await
-}
-
-/// `unnest` of several arrays is known by this name alone. The rows by column: one statement takes all of them, in one order for all processes, so that none waits for another in a circle.
-async fn fill(
-    transaction: &Transaction<'_>,
-    target: &Target,
-    mut rows: Vec<Vec<Cell>>,
-) -> Result<(), tokio_postgres::Error> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    rows.sort();
-    let mut columns: Vec<Box<dyn ToSql + Sync + Send>> = Vec::new();
-    for (index, (_, ty)) in target.fields.iter().enumerate() {
-        let cells = rows.iter().filter_map(|row| row.get(index));
-        columns.push(if *ty == "bigint" {
-            let number = |cell: &Cell| match cell {
-                Cell::Number(number) => *number,
-                Cell::Text(_) => 0,
-            };
-            Box::new(cells.map(number).collect::<Vec<i64>>())
-        } else {
-            let text = |cell: &Cell| match cell {
-                Cell::Text(text) => text.clone(),
-                Cell::Number(number) => number.to_string(),
-            };
-            Box::new(cells.map(text).collect::<Vec<String>>())
-        });
-    }
-    let places: Vec<String> = (1..).zip(target.fields).map(|(number, (_, ty))| format!("${number}::{ty}[]")).collect();
-    let sql = format!(
-        "INSERT INTO {} SELECT * FROM unnest({}) ON CONFLICT {}",
-        target.table,
-        places.join(", "),
-        target.conflict
-    );
-    let parameters: Vec<&(dyn ToSql + Sync)> = columns.iter().map(|column| &**column as _).collect();
-    transaction.execute(&sql, &parameters).await.map(drop)
-}
-
-async fn write(client: &mut Client, batch: &Batch) -> Result<Written, tokio_postgres::Error> {
-    let transaction = client.transaction().await?;
-    let today = batch.until.to_zoned(TimeZone::UTC).date().to_string();
-    let (node, boot) = (&*batch.key.node, &*batch.key.boot);
-    let added = transaction.execute(tables::ADD_BATCH, &[&node, &boot, &batch.key.sequence, &today]).await?;
-    if added == 0 {
-        return Ok(Written::Repeated);
-    }
-    for (target, rows) in batch.rows() {
-        fill(&transaction, &target, rows).await?;
-    }
-    let (from, until) = (batch.from.as_microsecond(), batch.until.as_microsecond());
-    transaction.execute(tables::ADD_SPAN, &[&node, &boot, &from, &until]).await?;
-    transaction.commit().await?;
-    Ok(Written::Added)
-}
-
-async fn expire(client: &mut Client, before: &str, keys: &str) -> Result<(), tokio_postgres::Error> {
-    let transaction = client.transaction().await?;
-    // Names that nothing refers to any more stay: another process may be about to refer to them.
-    for statement in tables::EXPIRE {
-        transaction.execute(*statement, &[&before]).await?;
-    }
-    transaction.execute(tables::EXPIRE_BATCHES, &[&keys]).await?;
-    transaction.commit().await
-}
-
 fn moment(row: &Row, index: usize) -> Result<Timestamp, tokio_postgres::Error> {
     Ok(Timestamp::from_microsecond(row.try_get(index)?).unwrap_or_default())
 }
@@ -283,7 +187,7 @@ fn recorded(row: &Row) -> Result<Recorded, tokio_postgres::Error> {
 impl UsageStore for PostgresStore {
     fn prepare(&mut self) -> Result<(), StoreError> {
         if !self.read_only {
-            self.with(async |client| migrate(client).await)?;
+            self.with(async |client| write::migrate(client).await)?;
         }
         let version = self.read("SELECT version FROM schema_version", &[], |row| row.try_get::<_, i64>(0))?;
         let known = tables::MIGRATIONS.len() as i64;
@@ -298,12 +202,12 @@ impl UsageStore for PostgresStore {
     }
 
     fn write(&mut self, batch: &Batch) -> Result<Written, StoreError> {
-        self.with(async |client| write(client, batch).await)
+        self.with(async |client| write::write(client, batch).await)
     }
 
     fn expire(&mut self, before: Date) -> Result<(), StoreError> {
         let (before, keys) = (before.to_string(), tables::last_day_of_keys().to_string());
-        self.with(async |client| expire(client, &before, &keys).await)
+        self.with(async |client| write::expire(client, &before, &keys).await)
     }
 
     fn written_by_others(&mut self, boot: &str) -> Result<Option<i64>, StoreError> {

@@ -1,5 +1,8 @@
 //! Plans of statements that really run, asked for on a connection of the service account.
 
+mod declared;
+mod hidden_code;
+
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
@@ -109,145 +112,6 @@ async fn the_plans_of_real_statements_are_told_without_their_values() {
         assert!(!found.to_string().contains(secret), "{secret}: {found:#}");
         assert!(!metrics.contains(secret) && !proxy.log().contains(secret), "{secret}");
     }
-}
-
-/// A function that takes the role back and says who it is then, and what an application's role could hide it in.
-const SPY: &str = "
-CREATE FUNCTION spy(number integer) RETURNS integer IMMUTABLE LANGUAGE plpgsql AS $$
-    BEGIN BEGIN PERFORM set_config('role', 'none', false); EXCEPTION WHEN OTHERS THEN NULL; END; RAISE LOG 'spied as % for %', current_user, session_user; RETURN number; END $$;
-CREATE FUNCTION spy_text(text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$
-    BEGIN PERFORM spy(1); RETURN $1; END $$;
-CREATE FUNCTION upper(varchar) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN PERFORM spy(1); RETURN 'X'; END $$;
-CREATE FUNCTION spy_compares(integer, numeric) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS $$
-    BEGIN PERFORM spy(1); RETURN true; END $$;
-CREATE OPERATOR <<< (LEFTARG = integer, RIGHTARG = numeric, FUNCTION = spy_compares);
-CREATE TABLE by_index (a integer);
-CREATE INDEX by_index_idx ON by_index ((a + spy(1)));
-CREATE TABLE by_predicate (a integer);
-CREATE INDEX by_predicate_idx ON by_predicate (a) WHERE a > spy(1);
-CREATE TABLE by_check (a integer CHECK (a > spy(1)));
-CREATE TABLE by_policy (a integer);
-ALTER TABLE by_policy ENABLE ROW LEVEL SECURITY;
-ALTER TABLE by_policy FORCE ROW LEVEL SECURITY;
-CREATE POLICY everything ON by_policy USING (a > spy(1));
-CREATE TABLE by_statistics (a integer, b integer);
-CREATE STATISTICS by_statistics_spy ON (a + spy(1)), b FROM by_statistics;
-CREATE TABLE by_parts (a integer) PARTITION BY RANGE ((a + spy(1)));
-CREATE TABLE by_parts_1 PARTITION OF by_parts FOR VALUES FROM (0) TO (10);
-CREATE TABLE plain (a integer, t varchar(20));
-CREATE VIEW by_view AS SELECT a FROM plain WHERE a > spy(1);
-CREATE VIEW by_other_view AS SELECT v.a FROM by_view v;
-CREATE VIEW by_xml AS SELECT a FROM plain WHERE table_to_xml('by_view', true, true, '')::text <> '';
-CREATE DOMAIN odd AS integer CHECK (VALUE > spy(1));
-CREATE TABLE by_domain (a odd);
-CREATE TYPE mood AS ENUM ('good', 'bad');
-CREATE FUNCTION spy_mood(mood) RETURNS integer IMMUTABLE LANGUAGE sql AS 'SELECT spy(1)';
-CREATE CAST (mood AS integer) WITH FUNCTION spy_mood(mood) AS IMPLICIT;
-CREATE TABLE by_cast (a mood);
-";
-
-const SPYING: &[&str] = &[
-    "SELECT spy(1)",
-    "SELECT a FROM plain WHERE a = public.spy(1)",
-    "SELECT a FROM plain WHERE t = upper('x'::varchar)",
-    "SELECT a FROM plain WHERE 1 <<< 1.5",
-    "SELECT a FROM plain WHERE 1 OPERATOR(public.<<<) 1.5",
-    "SELECT a FROM by_index",
-    "SELECT a FROM by_predicate WHERE a = 3",
-    "SELECT a FROM by_check",
-    "SELECT a FROM by_policy",
-    "SELECT a FROM by_statistics",
-    "SELECT a FROM by_parts",
-    "SELECT a FROM by_parts_1",
-    "SELECT a FROM by_view",
-    "SELECT a FROM by_other_view",
-    "SELECT a FROM by_xml",
-    "SELECT a FROM by_domain",
-    "SELECT 17::odd",
-    "SELECT a FROM plain WHERE a = 'good'::mood",
-    "SELECT a FROM by_cast",
-    "SELECT table_to_xml('by_view', true, true, '')",
-];
-
-#[tokio::test]
-async fn functions_of_applications_do_not_run_while_we_ask() {
-    let Some(shop) = shop("attack") else { return };
-    // By hand, what must not happen does: the test would see it.
-    let own = shop.direct("shop_app").await;
-    own.simple(SPY).await.unwrap();
-    let service = shop.direct("pgcovenant").await;
-    service.simple("BEGIN READ ONLY; SET LOCAL ROLE shop_app; EXPLAIN SELECT spy(1); ROLLBACK").await.unwrap();
-    let spied = "spied as pgcovenant for pgcovenant";
-    assert_eq!(shop.cluster.log().matches(spied).count(), 1);
-
-    let proxy = proxy(&shop, "pgcovenant", "plans: {every: 1h, per_second: 50, timeout: 5s}");
-    let app = shop.via(&proxy, "shop_app").await;
-    // What the catalog does not tell yet, the server is asked for: the last ones are made while we look.
-    let refused = |told: &Value| {
-        let shapes = told["shapes"].as_array().unwrap();
-        shapes.iter().filter(|shape| matches!(shape["failure"].as_str(), Some("function" | "relation"))).count()
-    };
-    let run = async || {
-        for text in SPYING {
-            drop(app.simple(text).await);
-        }
-        app.rows("SELECT a FROM plain WHERE t = 'harmless'").await;
-    };
-    let found =
-        until(&proxy, run, |told| refused(told) >= SPYING.len() && plan(told, "where t = ?") == "Seq Scan plain");
-    let found = found.await;
-    assert_eq!(shop.cluster.log().matches(spied).count(), 1, "{found:#}\n{}", shop.cluster.log());
-    let planned: Vec<_> = found["shapes"].as_array().unwrap().iter().filter(|shape| !shape["plan"].is_null()).collect();
-    assert_eq!(planned.len(), 1, "{planned:#?}");
-    let failures = [("datname", shop.database.as_str()), ("reason", "function")];
-    assert!(proxy.metric("pgcovenant_plan_sample_failures_total", &failures) >= 10.0);
-}
-
-#[tokio::test]
-async fn functions_that_are_made_after_the_catalog_was_read_do_not_run_either() {
-    let Some(shop) = shop("late") else { return };
-    let own = shop.direct("shop_app").await;
-    own.simple("CREATE TABLE plain (a integer, t varchar(20)); CREATE TYPE mood AS ENUM ('good', 'bad')")
-        .await
-        .unwrap();
-    let options = ProxyOptions {
-        service: Some("pgcovenant"),
-        service_more: ", refresh: 1h".to_owned(),
-        more: OFTEN.to_owned(),
-        ..ProxyOptions::default()
-    };
-    let proxy = Proxy::start(shop.cluster, options);
-    let app = shop.via(&proxy, "shop_app").await;
-    app.rows("SELECT a FROM plain").await;
-    // Past the proxy, so that its catalog does not have them.
-    own.simple(
-        "CREATE FUNCTION late(mood) RETURNS integer IMMUTABLE LANGUAGE plpgsql AS $$
-             BEGIN RAISE LOG 'late as % for %', current_user, session_user; RETURN 1; END $$;
-         CREATE CAST (mood AS integer) WITH FUNCTION late(mood) AS IMPLICIT;
-         CREATE FUNCTION upper(varchar) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$
-             BEGIN RAISE LOG 'late as % for %', current_user, session_user; RETURN 'X'; END $$;
-         CREATE INDEX plain_idx ON plain ((upper(t)))",
-    )
-    .await
-    .unwrap();
-    let texts = [
-        "SELECT c.a FROM customers e, plain c WHERE c.a = 'good'::mood",
-        "SELECT e.id FROM customers e WHERE e.id = 'good'::mood",
-        "SELECT e.id FROM customers e WHERE e.name = upper('x'::varchar)",
-        "SELECT p.t FROM plain p",
-    ];
-    let run = async || {
-        for text in texts {
-            app.simple(text).await.unwrap();
-        }
-    };
-    let refused = |told: &Value| {
-        let shapes = told["shapes"].as_array().unwrap().iter();
-        shapes.filter(|shape| shape["failure"] == "function").count()
-    };
-    until(&proxy, run, |told| refused(told) == texts.len()).await;
-    assert!(shop.cluster.log().contains("late as shop_app for shop_app"), "the application itself has run them");
-    assert!(!shop.cluster.log().contains("late as shop_app for pgcovenant"), "{}", shop.cluster.log());
 }
 
 #[tokio::test]
@@ -418,66 +282,6 @@ async fn a_dropped_index_that_makes_a_statement_slower_is_an_event_with_both_pla
     shop.sql("CREATE INDEX events_customer_idx ON events (customer)");
     until(&proxy, run, |told| shape(told, "events").unwrap()["changes"][0]["change"] == "seq_to_index").await;
     proxy.metric_becomes("pgcovenant_plan_regression_timestamp_seconds", &relation, 0.0);
-}
-
-#[tokio::test]
-async fn a_declared_query_is_compared_with_the_plans_that_it_gets() {
-    let Some(shop) = shop("declared") else { return };
-    let policies = shop.policies();
-    let declared = "
-    customProperties:
-      - property: pgcovenantQueries
-        value:
-          - {name: order_by_number, sql: \"select status from orders where order_id = $1;\", access: index, index: orders_pkey}
-          - {name: orders_in_index, sql: 'SELECT status FROM orders WHERE order_id = 1', access: index_only}
-          - {name: never_seen, sql: 'SELECT total_amount FROM orders WHERE order_id = 1', access: any_index}
-";
-    let contract = std::fs::read_to_string(policies.contract_file()).unwrap();
-    let at = contract.find("  - name: orders\n").expect("the table") + "  - name: orders".len();
-    policies.write("contract.odcs.yaml", &format!("{}{}{}", &contract[..at], declared.trim_end(), &contract[at..]));
-    let (status, output, errors) = Proxy::run(&["check", policies.path().to_str().unwrap()]);
-    assert_eq!(status, Some(0), "{output}{errors}");
-    let proxy = shop.proxy_with(&policies, OFTEN);
-    let app = shop.via(&proxy, "shop_app").await;
-    until(&proxy, async || order(&app, 1_000_007).await, |told| plan(told, "orders").contains("orders_pkey")).await;
-    let query = |name| [("datname", shop.database.as_str()), ("query", name)];
-    let metric = "pgcovenant_declared_query_satisfied";
-    proxy.metric_reaches(metric, &query("order_by_number"), 1.0).await;
-    proxy.metric_becomes(metric, &query("orders_in_index"), 0.0);
-    assert_eq!(proxy.metric_if_any(metric, &query("orders_in_index")), Some(0.0));
-    assert_eq!(proxy.metric_if_any(metric, &query("never_seen")), None, "no plan of it was seen");
-    let queries = told(&proxy)["queries"].clone();
-    assert_eq!(queries[0]["satisfied"], true, "{queries:#}");
-    assert_eq!((&queries[1]["satisfied"], &queries[2]["satisfied"]), (&Value::Bool(false), &Value::Null));
-    let log = proxy.log();
-    assert!(log.contains("a declared query is not planned as declared") && log.contains("orders_in_index"), "{log}");
-}
-
-#[test]
-fn a_declared_query_that_nobody_could_run_is_reported_with_its_place() {
-    let Some(shop) = shop("undeclared") else { return };
-    let policies = shop.policies();
-    let declared = "
-    customProperties:
-      - property: pgcovenantQueries
-        value:
-          - {name: broken, sql: SELECT FROM WHERE, access: index}
-          - {name: writes, sql: DELETE FROM orders, access: index}
-          - {name: other, sql: SELECT 1 FROM payments, access: any_index}
-";
-    let contract = std::fs::read_to_string(policies.contract_file()).unwrap();
-    let at = contract.find("  - name: orders\n").expect("the table") + "  - name: orders".len();
-    policies.write("contract.odcs.yaml", &format!("{}{}{}", &contract[..at], declared.trim_end(), &contract[at..]));
-    let (status, output, errors) = Proxy::run(&["check", policies.path().to_str().unwrap()]);
-    assert_eq!(status, Some(1), "{output}{errors}");
-    let said = output + &errors;
-    for word in [
-        "the query `broken` is none that only reads",
-        "the query `writes` is none that only reads: no SELECT",
-        "the query `other` does not name the table `orders`",
-    ] {
-        assert!(said.contains(word), "{word}: {said}");
-    }
 }
 
 #[tokio::test]

@@ -1,16 +1,12 @@
 //! What a governed session may do to itself: roles, settings, numbers, locks, notifications, procedures.
 
+mod clients;
+
 use tokio_postgres::error::SqlState;
 
 use crate::support::raw::{self, Raw};
 use crate::support::sql::Session;
 use crate::support::{Shop, shop};
-
-async fn runs(session: &Session, texts: &[&str]) {
-    for text in texts {
-        session.simple(text).await.unwrap_or_else(|error| panic!("{text}: {error:?}"));
-    }
-}
 
 async fn refused(session: &Session, texts: &[&str]) {
     for text in texts {
@@ -40,34 +36,34 @@ async fn another_role_has_its_path_and_not_its_rules() {
     assert!(masked.contains("****"));
     let count = session.value("SELECT count(*) FROM orders").await;
     for change in ["SET ROLE desk", "SET SESSION ROLE 'desk'", "SELECT set_config('role', 'desk', false)"] {
-        runs(&session, &[change]).await;
+        session.runs(&[change]).await;
         assert_eq!(session.value("SELECT current_user").await, "desk");
         assert_eq!(session.value("SELECT email FROM customers WHERE id = 1").await, masked, "{change}");
         refused(&session, &["SELECT ssn FROM customers", "SELECT ssn FROM public.customers"]).await;
         // "$user" is the role now, and what the contract does not know is denied.
         refused(&session, &["SELECT secret FROM orders", "SELECT secret FROM desk.orders"]).await;
-        runs(&session, &["RESET ROLE"]).await;
+        session.runs(&["RESET ROLE"]).await;
         assert_eq!(session.value("SELECT count(*) FROM orders").await, count, "after {change}");
     }
     for end in ["COMMIT", "ROLLBACK"] {
-        runs(&session, &["BEGIN", "SET LOCAL ROLE desk"]).await;
+        session.runs(&["BEGIN", "SET LOCAL ROLE desk"]).await;
         refused(&session, &["SELECT secret FROM orders"]).await;
-        runs(&session, &["ROLLBACK", "BEGIN", "SET LOCAL ROLE desk", end]).await;
+        session.runs(&["ROLLBACK", "BEGIN", "SET LOCAL ROLE desk", end]).await;
         assert_eq!(session.value("SELECT count(*) FROM orders").await, count, "after {end}");
     }
-    runs(&session, &["SET ROLE desk", "SET ROLE NONE"]).await;
+    session.runs(&["SET ROLE desk", "SET ROLE NONE"]).await;
     assert_eq!(session.value("SELECT count(*) FROM orders").await, count);
     refused(&session, &["SET SESSION AUTHORIZATION desk", "SELECT set_config('session_authorization', 'desk', false)"])
         .await;
-    runs(&session, &["SET ROLE desk", "SET SESSION AUTHORIZATION DEFAULT"]).await;
+    session.runs(&["SET ROLE desk", "SET SESSION AUTHORIZATION DEFAULT"]).await;
     assert_eq!(session.value("SELECT count(*) FROM orders").await, count);
-    runs(&session, &["SET ROLE desk", "RESET SESSION AUTHORIZATION"]).await;
+    session.runs(&["SET ROLE desk", "RESET SESSION AUTHORIZATION"]).await;
     assert_eq!(session.value("SELECT count(*) FROM orders").await, count);
     let own = session.error("SET ROLE postgres").await;
     assert_eq!(own.code, "42501", "the server's own word");
     let unknown = session.error("SET ROLE desk; SELECT * FROM orders").await;
     assert_eq!(unknown.code, "55000");
-    runs(&session, &["RESET ROLE"]).await;
+    session.runs(&["RESET ROLE"]).await;
 }
 
 #[tokio::test]
@@ -103,21 +99,20 @@ async fn settings_of_applications_reach_row_level_security() {
     let (proxy, _policies) = shop.proxy();
     let session = shop.via(&proxy, "support").await;
     assert_eq!(session.value("SELECT count(*) FROM orders").await, "0");
-    runs(&session, &["BEGIN", "SET LOCAL app.customer = '1'"]).await;
+    session.runs(&["BEGIN", "SET LOCAL app.customer = '1'"]).await;
     assert_eq!(session.value("SELECT bool_and(customer_id = 1) FROM orders").await, "t");
-    runs(&session, &["COMMIT"]).await;
+    session.runs(&["COMMIT"]).await;
     assert_eq!(session.value("SELECT count(*) FROM orders").await, "0");
     let claims =
         r#"SELECT set_config('request.jwt.claims', '{"id": 2}', false), set_config('search_path', 'public', false)"#;
-    runs(&session, &[claims]).await;
+    session.runs(&[claims]).await;
     assert_eq!(session.value("SELECT id FROM customers").await, "2");
     let value = r#"{"id": 3}"#;
     let rows = session.client.query("SELECT set_config('request.jwt.claims', $1, false)", &[&value]).await.unwrap();
     assert_eq!(rows[0].get::<_, String>(0), value);
     assert_eq!(session.value("SELECT id FROM customers").await, "3");
-    runs(
-        &session,
-        &[
+    session
+        .runs(&[
             "SET client_min_messages TO warning",
             "SET NAMES 'UTF8'",
             "SET TIME ZONE 'Europe/Vienna'",
@@ -131,9 +126,8 @@ async fn settings_of_applications_reach_row_level_security() {
             "SHOW TIME ZONE",
             "SHOW request.jwt.claims",
             "DISCARD ALL",
-        ],
-    )
-    .await;
+        ])
+        .await;
     refused(
         &session,
         &[
@@ -151,7 +145,7 @@ async fn settings_of_applications_reach_row_level_security() {
     )
     .await;
     // The same shape with another literal is judged by its own.
-    runs(&session, &["SELECT set_config('app.x', 'debug1', false)"]).await;
+    session.runs(&["SELECT set_config('app.x', 'debug1', false)"]).await;
     refused(&session, &["SELECT set_config('log_statement', 'debug1', false)"]).await;
 }
 
@@ -163,16 +157,16 @@ async fn a_path_that_set_config_sets_is_followed() {
     let (proxy, _policies) = shop.proxy();
     let session = shop.via(&proxy, "support").await;
     let count = session.value("SELECT count(*) FROM orders").await;
-    runs(&session, &["SELECT set_config('search_path', 'shelf, public', false)"]).await;
+    session.runs(&["SELECT set_config('search_path', 'shelf, public', false)"]).await;
     refused(&session, &["SELECT secret FROM orders"]).await;
-    runs(&session, &["SELECT set_config('Search_Path', 'public', false)"]).await;
+    session.runs(&["SELECT set_config('Search_Path', 'public', false)"]).await;
     assert_eq!(session.value("SELECT count(*) FROM orders").await, count);
-    runs(&session, &["BEGIN", "SELECT set_config('search_path', 'shelf', true)"]).await;
+    session.runs(&["BEGIN", "SELECT set_config('search_path', 'shelf', true)"]).await;
     refused(&session, &["SELECT secret FROM orders"]).await;
-    runs(&session, &["ROLLBACK"]).await;
+    session.runs(&["ROLLBACK"]).await;
     assert_eq!(session.value("SELECT count(*) FROM orders").await, count);
     let statement = session.client.prepare("SELECT count(*) FROM orders").await.unwrap();
-    runs(&session, &["SELECT set_config('search_path', 'shelf, public', false)"]).await;
+    session.runs(&["SELECT set_config('search_path', 'shelf, public', false)"]).await;
     let rows = session.client.query(&statement, &[]).await.map(|rows| rows[0].get::<_, i64>(0));
     assert_ne!(rows.map(|found| found.to_string()).unwrap_or_default(), count, "the server looks it up anew");
 }
@@ -196,7 +190,7 @@ async fn numbers_come_from_sequences_of_tables_that_may_be_filled() {
         "2|2|2"
     );
     assert_eq!(session.client.query("SELECT nextval('order_numbers')", &[]).await.unwrap().len(), 1);
-    runs(&session, &["SET search_path = apart, public"]).await;
+    session.runs(&["SET search_path = apart, public"]).await;
     refused(&session, &["SELECT nextval('order_numbers')"]).await;
     assert_eq!(session.value("SELECT nextval('public.order_numbers')").await, "4");
     refused(
@@ -212,11 +206,9 @@ async fn numbers_come_from_sequences_of_tables_that_may_be_filled() {
     for unclear in ["SELECT nextval('order_' || 'numbers')", "SELECT nextval(oid) FROM pg_class WHERE relkind = 'S'"] {
         assert!(matches!(&*session.error(unclear).await.code, "42501" | "0A000"));
     }
-    runs(
-        &session,
-        &["RESET search_path", "CREATE TEMP TABLE own (id serial, x int)", "INSERT INTO own (x) VALUES (1)"],
-    )
-    .await;
+    session
+        .runs(&["RESET search_path", "CREATE TEMP TABLE own (id serial, x int)", "INSERT INTO own (x) VALUES (1)"])
+        .await;
     assert_eq!(session.value("SELECT nextval('own_id_seq')").await, "2");
     assert_eq!(session.value("SELECT pg_get_serial_sequence('own', 'id') LIKE 'pg_temp%'").await, "t");
 }
@@ -231,27 +223,25 @@ async fn locks_notifications_procedures_and_two_phases() {
     let (proxy, _policies) = shop.proxy();
     let session = shop.via(&proxy, "support").await;
     let other = shop.direct("postgres").await;
-    runs(&session, &["BEGIN", "LOCK TABLE orders IN EXCLUSIVE MODE", "LOCK customers IN ACCESS SHARE MODE"]).await;
-    runs(&other, &["BEGIN"]).await;
+    session.runs(&["BEGIN", "LOCK TABLE orders IN EXCLUSIVE MODE", "LOCK customers IN ACCESS SHARE MODE"]).await;
+    other.runs(&["BEGIN"]).await;
     other.error("LOCK TABLE orders IN SHARE MODE NOWAIT").await.expect(&SqlState::LOCK_NOT_AVAILABLE);
-    runs(
-        &session,
-        &[
+    session
+        .runs(&[
             "ROLLBACK",
             "NOTIFY news, 'x'",
             "SELECT pg_notify('news', 'y')",
             "UNLISTEN *",
             "SET CONSTRAINTS ALL IMMEDIATE",
-        ],
-    )
-    .await;
+        ])
+        .await;
     refused(
         &session,
         &["LISTEN news", "CALL unlisted()", "CALL public.unlisted()", "CHECKPOINT", "SELECT current_query()"],
     )
     .await;
     session.error("LOCK nothing").await.expect(&SqlState::UNDEFINED_TABLE);
-    runs(&session, &["BEGIN"]).await;
+    session.runs(&["BEGIN"]).await;
     let prepared = session.error("PREPARE TRANSACTION 'x'").await;
     assert_eq!(prepared.code, "55000", "the server's own word: {prepared:?}");
     session.error("COMMIT PREPARED 'x'").await;
@@ -276,90 +266,4 @@ async fn a_dump_of_a_governed_user_is_a_masked_one() {
         shop.direct("postgres").await.value("SELECT email FROM customers WHERE id = 1").await,
     );
     assert!(dump.contains(&masked) && !dump.contains(&raw_mail));
-}
-
-/// What clients send about their sessions, as they send it.
-const CLIENTS: &[&str] = &[
-    // psql, pg_dump and pg_restore.
-    "SET DATESTYLE = ISO",
-    "SET INTERVALSTYLE = POSTGRES",
-    "SET extra_float_digits TO 3",
-    "SET synchronize_seqscans TO off",
-    "SET statement_timeout = 0",
-    "SET lock_timeout = 0",
-    "SET idle_in_transaction_session_timeout = 0",
-    "SET row_security = off",
-    "SET row_security = on",
-    "SET client_encoding = 'UTF8'",
-    "SET standard_conforming_strings = on",
-    "SELECT pg_catalog.set_config('search_path', '', false)",
-    "SELECT pg_catalog.set_config('search_path', 'public', false)",
-    "SET check_function_bodies = false",
-    "SET xmloption = content",
-    "SET client_min_messages = warning",
-    "SET default_tablespace = ''",
-    "SET default_table_access_method = heap",
-    "SET quote_all_identifiers = true",
-    "SET quote_all_identifiers = false",
-    // JDBC.
-    "SET application_name = 'PostgreSQL JDBC Driver'",
-    "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED",
-    "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE",
-    "SHOW TRANSACTION ISOLATION LEVEL",
-    "SHOW transaction_isolation",
-    "SET SESSION search_path TO 'public'",
-    "select current_schema()",
-    "SET TIME ZONE 'UTC'",
-    "SET TimeZone TO 'Europe/Berlin'",
-    // Rails, Django, SQLAlchemy, Npgsql, psycopg.
-    "SET client_min_messages TO 'warning'",
-    "SET SESSION timezone TO 'UTC'",
-    "SET intervalstyle = iso_8601",
-    "SHOW max_identifier_length",
-    "SHOW search_path",
-    "SELECT set_config('TimeZone', 'UTC', false)",
-    "SET SESSION statement_timeout TO '30s'",
-    "SHOW standard_conforming_strings",
-    "SHOW server_version",
-    "DISCARD ALL",
-    "CLOSE ALL",
-    "SET SESSION AUTHORIZATION DEFAULT",
-    "RESET ALL",
-    "UNLISTEN *",
-    "SELECT pg_advisory_unlock_all()",
-    "DISCARD SEQUENCES",
-    "DISCARD TEMP",
-    "SET CONSTRAINTS ALL DEFERRED",
-    "BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY DEFERRABLE",
-    "COMMIT",
-    // PostgREST.
-    "select set_config('search_path', 'public', true), set_config('role', 'support', true), set_config('request.jwt.claims', '{\"role\":\"support\"}', true), set_config('request.method', 'GET', true), set_config('request.path', '/orders', true), set_config('request.headers', '{}', true), set_config('request.cookies', '{}', true)",
-    // Metabase, DBeaver, Tableau, Hasura.
-    "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
-    "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE",
-    "SET ROLE NONE",
-    "SET LOCAL \"hasura.user\" = '{\"x-hasura-role\":\"user\"}'",
-    "SET search_path = public,public,\"$user\"",
-    "SET cursor_tuple_fraction = 0.1",
-    "SET enable_nestloop TO off",
-    "SET max_parallel_workers_per_gather TO 0",
-    "SET jit = off",
-    "SET plan_cache_mode = force_custom_plan",
-    "SET work_mem TO DEFAULT",
-    "SET LOCAL synchronous_commit TO off",
-    "SET datestyle TO iso, mdy",
-];
-
-#[tokio::test]
-async fn clients_may_say_of_their_sessions_what_they_are_used_to() {
-    let Some(shop) = shop("clients") else { return };
-    let (proxy, _policies) = shop.proxy();
-    let (governed, direct) = (shop.via(&proxy, "support").await, shop.direct("support").await);
-    for text in CLIENTS {
-        let answer = |result: Result<Vec<String>, tokio_postgres::Error>| result.map_err(|error| error.to_string());
-        let (ours, theirs) = (answer(governed.simple(text).await), answer(direct.simple(text).await));
-        assert_eq!(ours, theirs, "{text}");
-        let prepared = (governed.client.prepare(text).await.is_ok(), direct.client.prepare(text).await.is_ok());
-        assert_eq!(prepared.0, prepared.1, "{text}");
-    }
 }

@@ -1,5 +1,7 @@
 //! Temporary tables of a governed session: they hold what it may see, and their names never open a way to anything else.
 
+mod at_once;
+
 use tokio_postgres::error::SqlState;
 
 use crate::support::raw::{self, Raw};
@@ -15,33 +17,23 @@ async fn mails(shop: &Shop) -> (String, String) {
     (masked, raw)
 }
 
-async fn runs(session: &Session, texts: &[&str]) {
-    for text in texts {
-        session.simple(text).await.unwrap_or_else(|error| panic!("{text}: {error:?}"));
-    }
-}
-
 #[tokio::test]
 async fn temporary_tables_hold_what_the_session_may_see() {
     let Some(shop) = shop("temporary") else { return };
     let (masked, _) = mails(&shop).await;
     let (proxy, _policies) = shop.proxy();
     let session = shop.via(&proxy, "support").await;
-    runs(&session, &["CREATE TEMP TABLE a AS SELECT id, email FROM customers"]).await;
+    session.runs(&["CREATE TEMP TABLE a AS SELECT id, email FROM customers"]).await;
     assert_eq!(session.value("SELECT email FROM a WHERE id = 1").await, masked);
-    runs(
-        &session,
-        &[
+    session
+        .runs(&[
             "SELECT id, email INTO TEMP b FROM customers",
             "SELECT id, email INTO TEMPORARY TABLE pg_temp.c FROM customers",
-        ],
-    )
-    .await;
+        ])
+        .await;
     assert_eq!(session.value("SELECT email FROM b WHERE id = 1").await, masked);
     assert_eq!(session.value("SELECT c.email FROM pg_temp.c WHERE id = 1").await, masked);
-    runs(
-        &session,
-        &[
+    session.runs(&[
             "CREATE TEMP TABLE d (id bigint PRIMARY KEY, email text DEFAULT lower('NONE'), n serial, CHECK (length(email) > 0))",
             "INSERT INTO d (id, email) SELECT id, email FROM customers WHERE id < 10",
             "INSERT INTO d (id) VALUES (1000) ON CONFLICT (id) DO UPDATE SET email = excluded.email RETURNING *",
@@ -72,9 +64,9 @@ async fn temporary_tables_hold_what_the_session_may_see() {
     let copied = session.client.copy_out("COPY a TO STDOUT").await;
     assert!(copied.is_ok(), "{:?}", copied.err());
     drop(copied);
-    runs(&session, &["EXPLAIN SELECT * FROM a", "BEGIN", "DECLARE x CURSOR FOR SELECT email FROM a ORDER BY id"]).await;
+    session.runs(&["EXPLAIN SELECT * FROM a", "BEGIN", "DECLARE x CURSOR FOR SELECT email FROM a ORDER BY id"]).await;
     assert_eq!(session.value("FETCH 1 FROM x").await, masked);
-    runs(&session, &["COMMIT"]).await;
+    session.runs(&["COMMIT"]).await;
 }
 
 #[tokio::test]
@@ -88,7 +80,7 @@ async fn nothing_that_others_know_is_made_or_changed() {
               GRANT EXECUTE ON FUNCTION public.steal() TO support");
     let (proxy, _policies) = shop.proxy();
     let session = shop.via(&proxy, "support").await;
-    runs(&session, &["CREATE TEMP TABLE own (id int, t text)"]).await;
+    session.runs(&["CREATE TEMP TABLE own (id int, t text)"]).await;
     for refused in [
         "CREATE TABLE leak AS SELECT email FROM customers",
         "CREATE TABLE leak (x int)",
@@ -161,153 +153,63 @@ async fn a_table_that_hides_a_masked_one_is_meant_while_it_is_there() {
         rows[0].get::<_, String>(0)
     };
     assert_eq!(session.value(mail).await, masked);
-    runs(
-        &session,
-        &["CREATE TEMP TABLE customers AS SELECT 1::bigint AS id, 'mine'::text AS email, 'own'::text AS ssn"],
-    )
-    .await;
+    session
+        .runs(&["CREATE TEMP TABLE customers AS SELECT 1::bigint AS id, 'mine'::text AS email, 'own'::text AS ssn"])
+        .await;
     assert_eq!(session.value(mail).await, "mine");
     assert_eq!(session.value("SELECT ssn FROM customers").await, "own");
     assert_eq!(session.value("SELECT public.customers.email FROM public.customers WHERE id = 1").await, masked);
     assert_eq!(prepared().await, "mine");
     session.error("SELECT ssn FROM public.customers").await.expect(&SqlState::INSUFFICIENT_PRIVILEGE);
     // What SQL has prepared means what it meant, and can be run beside statements of the driver.
-    runs(&session, &["PREPARE p AS SELECT email FROM public.customers WHERE id = 1", "CREATE TEMP TABLE more (x int)"])
+    session
+        .runs(&["PREPARE p AS SELECT email FROM public.customers WHERE id = 1", "CREATE TEMP TABLE more (x int)"])
         .await;
     assert_eq!(session.value("EXECUTE p").await, masked);
     // A name that a table of the session explains now may mean a column of the target once it has gone.
     let rename = "PREPARE q AS UPDATE public.customers SET name = (SELECT ssn FROM customers c LIMIT 1) WHERE id = 1";
     let own = "CREATE TEMP TABLE customers AS SELECT 1::bigint AS id, 'mine'::text AS email, 'own'::text AS ssn";
-    runs(&session, &[rename, "BEGIN", "DROP TABLE customers", "CREATE TEMP TABLE customers AS SELECT 1 AS x"]).await;
+    session.runs(&[rename, "BEGIN", "DROP TABLE customers", "CREATE TEMP TABLE customers AS SELECT 1 AS x"]).await;
     let error = session.error("EXECUTE q").await;
     assert_eq!(error.code, "42703", "{error:?}");
-    runs(&session, &["ROLLBACK", "DEALLOCATE q", "DROP TABLE customers", own]).await;
+    session.runs(&["ROLLBACK", "DEALLOCATE q", "DROP TABLE customers", own]).await;
     // Rolled back: it is there again.
-    runs(&session, &["BEGIN", "SAVEPOINT s", "DROP TABLE customers"]).await;
+    session.runs(&["BEGIN", "SAVEPOINT s", "DROP TABLE customers"]).await;
     assert_eq!(session.value(mail).await, masked);
     session.error("SELECT ssn FROM customers").await.expect(&SqlState::INSUFFICIENT_PRIVILEGE);
-    runs(&session, &["ROLLBACK TO s"]).await;
+    session.runs(&["ROLLBACK TO s"]).await;
     assert_eq!(session.value("SELECT ssn FROM customers").await, "own");
     assert_eq!(prepared().await, "mine");
-    runs(&session, &["DROP TABLE customers", "COMMIT"]).await;
+    session.runs(&["DROP TABLE customers", "COMMIT"]).await;
     assert_eq!(session.value(mail).await, masked);
     assert_eq!(prepared().await, masked);
     // A transaction that is undone takes its table along.
-    runs(&session, &["BEGIN", "CREATE TEMP TABLE customers (id bigint, email text, ssn text)"]).await;
+    session.runs(&["BEGIN", "CREATE TEMP TABLE customers (id bigint, email text, ssn text)"]).await;
     assert!(session.rows("SELECT ssn FROM customers").await.is_empty());
-    runs(&session, &["ROLLBACK"]).await;
+    session.runs(&["ROLLBACK"]).await;
     session.error("SELECT ssn FROM customers").await.expect(&SqlState::INSUFFICIENT_PRIVILEGE);
     assert_eq!(prepared().await, masked);
     // So does the end of one with ON COMMIT DROP.
-    runs(
-        &session,
-        &[
+    session
+        .runs(&[
             "BEGIN",
             "CREATE TEMP TABLE customers (id bigint, ssn text) ON COMMIT DROP",
             "SELECT ssn FROM customers",
             "COMMIT",
-        ],
-    )
-    .await;
+        ])
+        .await;
     session.error("SELECT ssn FROM customers").await.expect(&SqlState::INSUFFICIENT_PRIVILEGE);
-    runs(&session, &["BEGIN", "CREATE TEMP TABLE customers (id bigint, ssn text) ON COMMIT DROP"]).await;
+    session.runs(&["BEGIN", "CREATE TEMP TABLE customers (id bigint, ssn text) ON COMMIT DROP"]).await;
     let error = session.error("COMMIT; SELECT ssn FROM customers").await;
     assert_eq!(error.code, "55000", "{error:?}");
-    runs(&session, &["ROLLBACK"]).await;
+    session.runs(&["ROLLBACK"]).await;
     for forget in ["DISCARD TEMP", "DISCARD ALL"] {
-        runs(&session, &["CREATE TEMP TABLE customers (id bigint, ssn text)", "SELECT ssn FROM customers", forget])
-            .await;
+        session.runs(&["CREATE TEMP TABLE customers (id bigint, ssn text)", "SELECT ssn FROM customers", forget]).await;
         session.error("SELECT ssn FROM customers").await.expect(&SqlState::INSUFFICIENT_PRIVILEGE);
     }
-    runs(&session, &["SET search_path = public, pg_temp", "CREATE TEMP TABLE customers (id bigint, ssn text)"]).await;
+    session.runs(&["SET search_path = public, pg_temp", "CREATE TEMP TABLE customers (id bigint, ssn text)"]).await;
     session.error("SELECT ssn FROM customers").await.expect(&SqlState::INSUFFICIENT_PRIVILEGE);
     assert!(session.rows("SELECT ssn FROM pg_temp.customers").await.is_empty());
-}
-
-#[tokio::test]
-async fn several_statements_in_one_text() {
-    let Some(shop) = shop("temporary_texts") else { return };
-    let (masked, _) = mails(&shop).await;
-    let (proxy, _policies) = shop.proxy();
-    let session = shop.via(&proxy, "support").await;
-    let usual =
-        "DROP TABLE IF EXISTS t; CREATE TEMP TABLE t AS SELECT id, email FROM customers; SELECT count(*) FROM orders";
-    runs(&session, &[usual, usual]).await;
-    assert_eq!(session.value("SELECT email FROM t WHERE id = 1").await, masked);
-    for unknown in [
-        "CREATE TEMP TABLE orders AS SELECT 1 AS x; ROLLBACK; SELECT x FROM orders",
-        "CREATE TEMP TABLE derived AS SELECT 1 + order_id FROM orders; SELECT * FROM derived",
-        "BEGIN; DROP TABLE t; ROLLBACK; SELECT * FROM t",
-        "ALTER TABLE t RENAME TO customers; SELECT ssn FROM customers",
-        "ALTER TABLE t RENAME TO orders; SELECT * FROM pg_temp.orders",
-        "DISCARD TEMP; SELECT * FROM t",
-    ] {
-        let error = session.error(unknown).await;
-        assert_eq!(error.code, "55000", "{unknown}: {error:?}");
-        let _ = session.simple("ROLLBACK").await;
-    }
-    let made = "CREATE TEMP TABLE made (id bigint, email text); INSERT INTO made SELECT id, email FROM customers WHERE id = 1; \
-                SELECT email FROM made";
-    assert_eq!(session.value(made).await, masked);
-    let filled = "CREATE TEMP TABLE filled (mail) AS SELECT email, id FROM customers; CREATE INDEX ON filled (mail); ANALYZE filled; \
-                  SELECT mail FROM filled WHERE id = 1";
-    assert_eq!(session.value(filled).await, masked);
-    let hides = "CREATE TEMP TABLE customers AS SELECT 1 AS id, 'own'::text AS ssn; SELECT ssn FROM customers; DROP TABLE customers";
-    assert_eq!(session.value(hides).await, "own");
-    let gone = session
-        .error(
-            "SELECT 1 AS id, 'own'::text AS ssn INTO TEMP customers; DROP TABLE customers; SELECT ssn FROM customers",
-        )
-        .await;
-    assert_eq!(gone.code, "42501");
-    assert_eq!(session.error("DROP TABLE t; SELECT * FROM t").await.code, "42P01");
-    runs(&session, &["CREATE TEMP TABLE IF NOT EXISTS t (x int); SELECT email FROM t", "SELECT email FROM t"]).await;
-    // The first temporary table of a session may stand behind or before what it is called like.
-    let fresh = shop.via(&proxy, "support").await;
-    let hides = "CREATE TEMP TABLE customers (ssn text); SELECT ssn FROM customers";
-    assert_eq!(fresh.error(hides).await.code, "55000");
-    runs(&fresh, &["CREATE TEMP TABLE t (ssn text); SELECT ssn FROM t"]).await;
-    assert!(fresh.rows(hides).await.is_empty());
-}
-
-#[tokio::test]
-async fn a_pipeline_learns_what_it_has_made() {
-    let Some(shop) = shop("temporary_pipeline") else { return };
-    let (masked, raw_mail) = mails(&shop).await;
-    let (proxy, _policies) = shop.proxy();
-    let mut session = Raw::connect(proxy.port(), "support", &shop.database);
-    let create = "CREATE TEMP TABLE customers AS SELECT id, email, 'own'::text AS ssn FROM customers";
-    let seen = session.exchange(
-        &[
-            raw::parse("before", "SELECT ssn FROM public.orders o, customers"),
-            raw::sync(),
-            raw::extended(create),
-            raw::extended("SELECT ssn, email FROM customers WHERE id = 1"),
-            raw::extended("DROP TABLE customers"),
-            raw::extended("SELECT email FROM customers WHERE id = 1"),
-            raw::extended("SELECT ssn FROM customers WHERE id = 1"),
-            raw::sync(),
-            raw::query("SELECT email FROM customers WHERE id = 1"),
-        ],
-        3,
-    );
-    let text = format!("{seen:?}");
-    assert!(text.contains("own") && text.contains(&masked), "{text}");
-    assert!(!text.contains(&raw_mail), "{text}");
-    assert!(text.contains("42501"), "{text}");
-    // What was undone with the batch is gone for the next one.
-    let seen = session.exchange(
-        &[
-            raw::extended(create),
-            raw::extended("SELECT 1/0"),
-            raw::sync(),
-            raw::extended("SELECT ssn FROM customers WHERE id = 1"),
-            raw::sync(),
-        ],
-        2,
-    );
-    let text = format!("{seen:?}");
-    assert!(text.contains("42501") && !text.contains("own"), "{text}");
 }
 
 #[tokio::test]
@@ -339,7 +241,7 @@ async fn what_was_made_before_a_policy_came_is_out_of_reach() {
         "CREATE FUNCTION pg_temp.peek() RETURNS text LANGUAGE sql AS 'SELECT ssn FROM public.customers LIMIT 1'",
         "CREATE DOMAIN pg_temp.spy AS text CHECK (pg_temp.peek() <> VALUE)",
     ];
-    runs(&session, &all).await;
+    session.runs(&all).await;
     assert_eq!(session.value("SELECT email FROM before WHERE id = 1").await, raw_mail);
     let text = std::fs::read_to_string(policies.policy_file()).unwrap();
     policies.write(
@@ -355,7 +257,7 @@ async fn what_was_made_before_a_policy_came_is_out_of_reach() {
     // A type of its own runs code where no name of a relation stands.
     assert_eq!(session.error("SELECT 'x'::pg_temp.spy").await.code, "57P01");
     assert!(session.client.simple_query("SELECT email FROM before").await.is_err());
-    runs(&other, &["CREATE TEMP TABLE after AS SELECT email FROM customers", "SELECT email FROM after"]).await;
+    other.runs(&["CREATE TEMP TABLE after AS SELECT email FROM customers", "SELECT email FROM after"]).await;
 }
 
 #[tokio::test]
@@ -365,12 +267,12 @@ async fn a_session_with_more_columns_than_anybody_needs_cannot_name_them() {
     let (proxy, _policies) = shop.proxy();
     let session = shop.via(&proxy, "support").await;
     let columns: Vec<String> = (0..1500).map(|number| format!("c{number} int")).collect();
-    runs(&session, &["CREATE TEMP TABLE customers (ssn text)", "SELECT ssn FROM customers"]).await;
+    session.runs(&["CREATE TEMP TABLE customers (ssn text)", "SELECT ssn FROM customers"]).await;
     for table in 0..14 {
-        runs(&session, &[&format!("CREATE TEMP TABLE wide{table} ({})", columns.join(", "))]).await;
+        session.runs(&[&format!("CREATE TEMP TABLE wide{table} ({})", columns.join(", "))]).await;
     }
     assert_eq!(session.error("SELECT c1 FROM wide1").await.code, "42P01");
     session.error("SELECT ssn FROM customers").await.expect(&SqlState::INSUFFICIENT_PRIVILEGE);
     assert_eq!(session.value("SELECT email FROM customers WHERE id = 1").await, masked);
-    runs(&session, &["DISCARD TEMP", "CREATE TEMP TABLE customers (ssn text)", "SELECT ssn FROM customers"]).await;
+    session.runs(&["DISCARD TEMP", "CREATE TEMP TABLE customers (ssn text)", "SELECT ssn FROM customers"]).await;
 }

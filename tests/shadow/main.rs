@@ -25,6 +25,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod answers;
 mod attacks;
 mod markers;
 mod pages;

@@ -88,6 +88,13 @@ impl Session {
         rows.remove(0)
     }
 
+    /// Runs texts, none of which may fail.
+    pub async fn runs(&self, texts: &[&str]) {
+        for text in texts {
+            self.simple(text).await.unwrap_or_else(|error| panic!("{text}: {error:?}"));
+        }
+    }
+
     /// The error that a text must end with.
     pub async fn error(&self, sql: &str) -> Refused {
         match self.client.simple_query(sql).await {

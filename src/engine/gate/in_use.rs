@@ -1,6 +1,6 @@
 //! Who uses what a change touches.
 
-use super::Case;
+use super::case::Case;
 use super::touched::Touched;
 use crate::model::consumers::{Consumer, Used};
 use crate::model::lifecycle::{Conduct, Retirement, Who};

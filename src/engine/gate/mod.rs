@@ -4,21 +4,22 @@
 //! It is about observed sessions: a governed one may change temporary tables only. Those are nobody else's business here.
 //! What runs inside DO blocks and functions is not seen.
 
+mod case;
 mod in_use;
 mod touched;
 mod words;
 
+use self::case::Case;
 use self::touched::Found;
 use super::check::{Facts, Moment};
 use super::judge::Text;
 use super::objection::Objection;
 use super::refusal::SqlState;
 use super::report::{DdlChange, DdlReport, Report};
-use crate::model::catalog::{Catalog, Relation, SearchPath};
+use crate::model::catalog::{Catalog, SearchPath};
 use crate::model::ident::display_name;
-use crate::policy::compile::Described;
 use crate::policy::rule::{InUse, LockTimeout};
-use crate::policy::snapshot::{Database, Snapshot};
+use crate::policy::snapshot::Snapshot;
 use crate::policy::view::Ddl as Rules;
 use crate::sql::lexer;
 use crate::sql::second_opinion::{Action, Change, Ddl, Nature, OutlineStatement, StatementKind, Thing};
@@ -209,100 +210,6 @@ fn distinct(changes: impl Iterator<Item = DdlChange>) -> Vec<DdlChange> {
         }
     }
     found
-}
-
-/// One statement at the gate.
-struct Case<'a> {
-    gate: &'a Gate<'a>,
-    rules: &'a Rules,
-    catalog: &'a Catalog,
-    path: &'a SearchPath,
-    database: Option<&'a Database>,
-}
-
-impl<'a> Case<'a> {
-    fn described(&self) -> impl Iterator<Item = Described<'a>> {
-        self.gate.snapshot.bundle.described(self.gate.facts.database)
-    }
-
-    /// Whether a policy names who may change this, and the subject is none of them.
-    fn closed(&self, change: &Change, found: &Found<'_>) -> Result<(), Objection> {
-        if self.rules.closed_by.is_empty() || matches!(found, Found::Temporary) {
-            return Ok(());
-        }
-        let touched = touched::touched(change, found, self);
-        let concerned = |described: &Described<'_>| {
-            let about = |relation| self.is_described_by(relation, described);
-            match found {
-                Found::Relation(relation) if about(relation) => true,
-                Found::Relation(_) => touched.iter().any(|touched| about(touched.relation)),
-                Found::Temporary => false,
-                Found::Else => {
-                    touched.iter().any(|touched| about(touched.relation))
-                        || touched::is_meant(change, described, self.path)
-                }
-            }
-        };
-        let shut = |described: &Described<'a>| {
-            described.policies.iter().find(|policy| self.rules.closed_by.contains(&policy.name))
-        };
-        let Some((described, policy)) =
-            self.described().find_map(|it| Some((it, shut(&it)?)).filter(|_| concerned(&it)))
-        else {
-            return Ok(());
-        };
-        let schema = display_name(described.schema);
-        let what = match change.of {
-            Thing::Schema(_) | Thing::Index(_) => format!("schema {schema}"),
-            Thing::Relation(_) | Thing::Type(_) | Thing::OwnedBy(_) => {
-                format!("relation {schema}.{}", display_name(&described.entity.name))
-            }
-        };
-        let whom =
-            policy.owner.as_ref().map_or_else(|| "the owner of the policy".to_owned(), |owner| owner.to_string());
-        let message = format!("permission denied to change the structure of {what}");
-        Err(Objection::new(SqlState::InsufficientPrivilege, message)
-            .detail(format!(
-                "Policy \"{}\", version {}, names who may change what its contract describes.",
-                policy.name, policy.version
-            ))
-            .hint(format!("Connect as one of those, or ask {whom}.")))
-    }
-
-    fn in_use(&self, change: &Change, found: &Found<'_>, report: &mut Report) -> Result<(), Objection> {
-        if self.rules.in_use == InUse::Off {
-            return Ok(());
-        }
-        let touched = touched::touched(change, found, self);
-        if !touched.iter().any(|touched| self.described().any(|it| self.shows(touched.relation, &it))) {
-            return Ok(());
-        }
-        let first = touched.iter().find_map(|touched| {
-            let consumers = self.consumers(touched);
-            (!consumers.is_empty()).then_some((touched, consumers))
-        });
-        let Some((what, consumers)) = first else { return Ok(()) };
-        let told = words::InUse { case: self, change, found, touched: what, consumers: &consumers };
-        if self.rules.in_use == InUse::Warn {
-            report.cautions.push(told.caution());
-            return Ok(());
-        }
-        Err(told.objection())
-    }
-
-    /// Whether a contract describes a relation: itself, or a table that it is a part of.
-    fn is_described_by(&self, relation: &Relation, described: &Described<'_>) -> bool {
-        touched::wholes(relation, self.catalog).into_iter().any(|whole| is_it(whole, described))
-    }
-
-    /// The same with views of such a table.
-    fn shows(&self, relation: &Relation, described: &Described<'_>) -> bool {
-        touched::sources(relation, self).into_iter().any(|source| is_it(source, described))
-    }
-}
-
-fn is_it(relation: &Relation, described: &Described<'_>) -> bool {
-    *relation.schema == *described.schema && relation.name == described.entity.name
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Case;
+use super::case::Case;
 use crate::model::catalog::{Catalog, Oid, Relation, RelationKind, SearchPath, is_system_schema};
 use crate::policy::compile::Described;
 use crate::sql::lineage::ViewLineage;

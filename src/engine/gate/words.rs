@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Case;
+use super::case::Case;
 use super::touched::{Found, Touched};
 use crate::engine::objection::Objection;
 use crate::engine::refusal::SqlState;

@@ -4,10 +4,14 @@
 //! knows it. The target of a data-modifying statement cannot be replaced, so there each reference becomes the masked value.
 //! Every name of a relation or function is qualified, so that the session's search path decides nothing.
 
+mod copy;
 mod projection;
 mod rows;
 mod stars;
+mod trees;
 mod writes;
+
+pub(super) use copy::copy_out;
 
 use super::decide::{Case, is_hidden};
 use super::lookups::raw_name;
@@ -46,21 +50,6 @@ pub(super) fn rewrite(case: &Case<'_>, text: &str, tokens: &[Token], splicer: &m
         rewriter.grouping(grouping)?;
     }
     rewriter.written()
-}
-
-/// Adds the replacement of COPY … TO.
-pub(super) fn copy_out(
-    case: &Case<'_>,
-    text: &str,
-    tokens: &[Token],
-    splicer: &mut Splicer<'_>,
-    copied: (&[Name], Span),
-) -> Done {
-    let mut rewriter = Rewriter { case, text, tokens, splicer };
-    match case.resolution.relations.first() {
-        Some(mention) => rewriter.copy_out(mention, copied.0, copied.1),
-        None => Ok(()),
-    }
 }
 
 /// Adds the replacements of one statement of an observed session: only columns past their sunset, and those that another

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::trees::is_tree;
 use super::{Done, Rewriter, converted, misfit};
 use crate::engine::decide::{Denied, is_hidden, is_omitted};
 use crate::engine::expand;
@@ -9,13 +10,12 @@ use crate::engine::objection::Objection;
 use crate::engine::retired;
 use crate::model::catalog::{Column, Relation};
 use crate::model::ident::Ident;
-use crate::policy::system::TREE;
 use crate::policy::view::{ColumnRule, Effect, MaskExpression, Shown};
 use crate::sql::access::{RelationIndex, RelationRef, Role};
 use crate::sql::lexer::Token;
 use crate::sql::second_opinion::WrapperEnd;
 use crate::sql::splice::Generated;
-use crate::sql::tree::{Name, Span};
+use crate::sql::tree::Span;
 
 impl Rewriter<'_, '_, '_, '_> {
     /// Puts a projection in place of a relation.
@@ -60,7 +60,7 @@ impl Rewriter<'_, '_, '_, '_> {
     }
 
     /// What the subject may see of a relation, as a subquery.
-    fn projection(
+    pub(super) fn projection(
         &self,
         (index, mention): (RelationIndex, &RelationRef),
         relation: &Relation,
@@ -174,79 +174,9 @@ impl Rewriter<'_, '_, '_, '_> {
         Ok(Projection { text, generated })
     }
 
-    /// Whether a statement uses a column of a mention for nothing but to have pg_get_expr turn it into text, and to ask whether
-    /// it is NULL.
-    fn only_as_text(&self, index: RelationIndex, column: &Column) -> bool {
-        let resolution = self.case.resolution;
-        let mut uses = resolution
-            .columns
-            .iter()
-            .filter(|found| found.via == index && found.column.attnum == column.attnum)
-            .peekable();
-        let hidden = resolution.has_aliased_join
-            || resolution.stars.iter().any(|star| star.relations.contains(&index))
-            || resolution.whole_rows.iter().any(|row| row.via == index);
-        !hidden
-            && uses.peek().is_some()
-            && uses.all(|found| {
-                let span = found.path.span();
-                found.is_value && (resolution.shown_trees.contains(&span.start) || self.is_tested_for_null(span))
-            })
-    }
-
-    /// `column IS NULL` or `column IS NOT NULL`, where nothing else can be done with it first.
-    fn is_tested_for_null(&self, span: Span) -> bool {
-        const BEFORE: &[&str] = &["when", "and", "or", "where", "not", "on", "select"];
-        let first = self.tokens.partition_point(|token| token.start < span.start);
-        let after = self.tokens.partition_point(|token| token.start < span.end);
-        let is = |at: usize, word: &str| self.tokens.get(at).is_some_and(|token| token.is_word(self.text, word));
-        let before = first.checked_sub(1).and_then(|at| self.tokens.get(at)).is_some_and(|token| {
-            token.is_symbol(self.text, "(")
-                || token.is_symbol(self.text, ",")
-                || BEFORE.iter().any(|word| token.is_word(self.text, word))
-        });
-        before && is(after, "is") && (is(after + 1, "null") || is(after + 1, "not") && is(after + 2, "null"))
-    }
-
     /// Whether a column that is left out elsewhere stands there as NULL.
     fn shows_null(&self, rule: Option<&ColumnRule>) -> bool {
         self.case.denied == Denied::Null && rule.is_some_and(|rule| rule.effect == Effect::Deny && !is_hidden(rule))
-    }
-
-    /// COPY of a protected relation becomes COPY of its projection; like COPY, it leaves children out.
-    pub(super) fn copy_out(&mut self, mention: &RelationRef, columns: &[Name], span: Span) -> Done {
-        let Some(relation) = self.case.relation(mention) else { return Ok(()) };
-        let rules = self.case.rules(mention);
-        let hides = rules.is_some_and(|rules| rules.columns.values().any(is_hidden));
-        let is_copied =
-            |column: &&Column| columns.is_empty() || columns.iter().any(|name| *column.name == *name.as_str());
-        let mut sources = relation
-            .columns
-            .iter()
-            .filter(is_copied)
-            .map(|column| retired::read_from(self.case.view, relation, column));
-        let redirected = sources.any(|source| source.is_some());
-        match (self.case.view.governed, hides) {
-            (true, _) if redirected || hides || rules.is_some_and(|rules| rules.protects()) => {}
-            (true, _) => return self.replace(mention.path.span(), relation.qualified(), Generated::Plain),
-            (false, _) if redirected => {}
-            (false, true) if columns.is_empty() => {
-                let names: Vec<_> =
-                    self.shown_columns(relation).map(|column| Ident::quoted(&column.name).to_string()).collect();
-                let list = format!(" ({})", names.join(", "));
-                return self.splicer.insert_after(mention.path.span().end, list).map_err(misfit);
-            }
-            (false, _) => return Ok(()),
-        }
-        let projection = self.projection((RelationIndex(0), mention), relation, "ONLY ", Vec::new())?;
-        let list = match columns {
-            [] => "*".to_owned(),
-            names => names.iter().map(|name| name.ident.to_string()).collect::<Vec<_>>().join(", "),
-        };
-        let head = format!("(SELECT {list} FROM ");
-        let generated = Generated::Query(shifted(vec![(0, projection.generated)], head.len()));
-        let text = format!("{head}{} AS {})", projection.text, mention.path.last.ident);
-        self.replace(span, text, generated)
     }
 
     /// A column list behind an alias counts columns: the names of those that are left out go with them.
@@ -294,9 +224,9 @@ impl Rewriter<'_, '_, '_, '_> {
 const SELECT: &str = "(SELECT ";
 
 /// A generated subquery, and what it is.
-struct Projection {
-    text: String,
-    generated: Generated,
+pub(super) struct Projection {
+    pub(super) text: String,
+    pub(super) generated: Generated,
 }
 
 impl Projection {
@@ -324,13 +254,9 @@ fn wrapper(relation: usize, length: usize, ends: WrapperEnd) -> Generated {
 }
 
 /// The same in a text that goes on for so many bytes before.
-fn shifted(generated: Vec<(u32, Generated)>, by: usize) -> Vec<(u32, Generated)> {
+pub(super) fn shifted(generated: Vec<(u32, Generated)>, by: usize) -> Vec<(u32, Generated)> {
     let by = u32::try_from(by).unwrap_or(u32::MAX);
     generated.into_iter().map(|(start, part)| (start.saturating_add(by), part)).collect()
-}
-
-fn is_tree(rule: &ColumnRule) -> bool {
-    matches!(&rule.effect, Effect::Mask(mask) if &*mask.name == TREE)
 }
 
 fn null_entry(column: &Column) -> String {

@@ -1,20 +1,23 @@
 //! What the rules say of each column by itself.
 
+mod concern;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use self::concern::{Concern, has_pseudonym};
 use super::decision::{Decided, Decisions, add};
 use super::load::{Bundle, Group};
 use super::spread::Family;
-use crate::model::catalog::{Catalog, Column, ColumnId, Relation, is_system_schema};
+use crate::model::catalog::{Catalog, ColumnId, Relation, is_system_schema};
 use crate::model::consumers::Used;
 use crate::model::contract::Entity;
 use crate::model::lifecycle::{Lifecycle, Retirement, Who};
-use crate::policy::mask::{MaskUse, PSEUDONYM_NAME, PSEUDONYM_SCHEMA, Strictness};
-use crate::policy::rule::{Action, Glob, Mode, OnStar, Policy, Predicates, Rule, Unmodelled, WriteGrant};
+use crate::policy::mask::Strictness;
+use crate::policy::rule::{Glob, Mode, Policy, Rule, Unmodelled, WriteGrant};
 use crate::policy::snapshot::Occasion;
 use crate::policy::subject::Subject;
-use crate::policy::view::{self, Effect, Reason};
+use crate::policy::view::{Effect, Reason};
 
 /// The part of a bundle that is about one subject in its database.
 pub(super) struct Applied<'a> {
@@ -27,13 +30,6 @@ pub(super) struct Applied<'a> {
     grants: Vec<&'a WriteGrant>,
     entities: HashMap<(&'a str, &'a str), Vec<(&'a Group, &'a Entity)>>,
     occasion: Occasion<'a>,
-}
-
-/// A rule that is about the subject.
-struct Concern<'a> {
-    group: &'a Group,
-    policy: &'a Policy,
-    rule: &'a Rule,
 }
 
 impl<'a> Applied<'a> {
@@ -291,59 +287,6 @@ impl<'a> Applied<'a> {
         let used = Used { database: self.database, schema: &relation.schema, relation: &relation.name, column };
         retirement.at(self.occasion.now, self.who, &|day| self.occasion.ledger.was_known(used, self.who, day))
     }
-}
-
-impl Concern<'_> {
-    fn reason(&self) -> Reason {
-        Reason {
-            policy: self.policy.name.clone(),
-            version: self.policy.version,
-            rule: self.rule.name.clone(),
-            note: None,
-        }
-    }
-
-    fn decide(&self, column: &Column, pseudonym: Pseudonym) -> Option<Decided> {
-        match &self.rule.action {
-            Action::Allow => None,
-            Action::Deny => {
-                let omit_on_star = self.rule.on_star == OnStar::Omit;
-                Some(Decided { omit_on_star, ..Decided::deny(self.reason()) })
-            }
-            Action::Mask(mask) if mask.needs_pseudonym() && pseudonym == Pseudonym::Missing => {
-                let note = format!("the database has no function {PSEUDONYM_SCHEMA}.{PSEUDONYM_NAME}(text, text)");
-                Some(Decided::deny(Reason { note: Some(note.into()), ..self.reason() }))
-            }
-            Action::Mask(mask) => Some(self.mask(mask, column)),
-        }
-    }
-
-    fn mask(&self, mask: &MaskUse, column: &Column) -> Decided {
-        let predicates = match self.rule.predicates {
-            Predicates::Deny => view::Predicates::Deny(Arc::new(self.reason())),
-            Predicates::Masked => view::Predicates::Masked,
-            Predicates::Equality if column.ty.has_plain_equality() => view::Predicates::Equality,
-            Predicates::Equality => view::Predicates::Masked,
-        };
-        Decided::mask(mask, &column.ty, self.reason()).with_predicates(predicates)
-    }
-}
-
-/// Whether the database can make pseudonyms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Pseudonym {
-    /// The function is there, or there is no server that could lack it.
-    Present,
-    /// It is not.
-    Missing,
-}
-
-fn has_pseudonym(catalog: &Catalog) -> Pseudonym {
-    let there = catalog
-        .functions
-        .iter()
-        .any(|function| &*function.schema == PSEUDONYM_SCHEMA && &*function.name == PSEUDONYM_NAME);
-    if there || catalog.server_version == 0 { Pseudonym::Present } else { Pseudonym::Missing }
 }
 
 /// Whether rules of policies are about a relation; the server's own schemas have rules of their own.

@@ -1,20 +1,20 @@
 //! A policy file, read with strict keys.
 
 mod ddl;
+mod policy_test;
+mod who;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use self::who::{OwnWord, audience, exemptions};
 use super::Glob;
 use super::selector::{NamePattern, RelationPattern, Selector};
-use super::who::{Audience, Exemption, Match};
-use super::{Action, Expectation, Mode, OnStar, Policy, PolicyTest, Predicates, Rule, Unmodelled, WriteGrant};
+use super::{Action, Mode, OnStar, Policy, Predicates, Rule, Unmodelled, WriteGrant};
 use crate::model::source::{
-    self, Fields, Node, Problems, Value, boolean, date, integer, list, nearest, networks, non_empty, parse,
-    string_or_list,
+    self, Fields, Node, Problems, Value, integer, list, nearest, non_empty, parse, string_or_list,
 };
 use crate::policy::mask::{self, MaskUse};
-use crate::policy::subject::Subject;
 
 /// What `apiVersion` must say.
 const API_VERSION: &str = "pgcovenant/v1";
@@ -38,7 +38,7 @@ pub fn read(problems: &mut Problems<'_>) -> Option<Policy> {
     );
     let writes = items(fields.optional("writes"), problems, write_grant);
     let ddl = fields.optional("ddl").and_then(|node| ddl::read(node, problems)).unwrap_or_default();
-    let tests = items(fields.optional("tests"), problems, test);
+    let tests = items(fields.optional("tests"), problems, policy_test::test);
     fields.finish(problems);
     let (name, version, owner) = head?;
     let unmodelled = unmodelled.unwrap_or(Unmodelled::Deny);
@@ -221,86 +221,6 @@ fn names(node: &Node, problems: &mut Problems<'_>) -> Vec<NamePattern> {
     patterns
 }
 
-/// What a client gains by choosing its `application_name` freely.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum OwnWord {
-    /// Nothing that something better established does not give it: fine.
-    Narrows,
-    /// It gets away from a protection: never fine.
-    Escapes,
-}
-
-fn audience(node: &Node, own_word: OwnWord, problems: &mut Problems<'_>) -> Option<Audience> {
-    if node.as_str().is_some() {
-        return one_of(Some(node), &[("everyone", ())], "an audience", problems).map(|()| Audience::Everyone);
-    }
-    let items = list(node, problems);
-    if items.is_empty() {
-        problems.error_with(
-            &node.span,
-            "this is about nobody",
-            "Write `to: everyone`, or a list such as [{role: support}].",
-        );
-        return None;
-    }
-    let mut matches = Vec::new();
-    for item in items {
-        let Some(mut fields) = Fields::of(item, "a subject", problems) else { continue };
-        let one = matched(&mut fields, own_word, problems);
-        fields.finish(problems);
-        matches.extend(one);
-    }
-    (matches.len() == items.len()).then_some(Audience::Any(matches))
-}
-
-fn exemptions(node: &Node, own_word: OwnWord, problems: &mut Problems<'_>) -> Vec<Exemption> {
-    let mut exemptions = Vec::new();
-    for item in list(node, problems) {
-        let Some(mut fields) = Fields::of(item, "an exemption", problems) else { continue };
-        let expires = fields.optional("expires").and_then(|node| date(node, problems));
-        let who = matched(&mut fields, own_word, problems);
-        fields.finish(problems);
-        exemptions.extend(who.map(|who| Exemption { who, expires }));
-    }
-    exemptions
-}
-
-fn matched(fields: &mut Fields<'_>, own_word: OwnWord, problems: &mut Problems<'_>) -> Option<Match> {
-    let mut words = |key, problems: &mut Problems<'_>| -> Option<Vec<Glob>> {
-        let found = string_or_list(fields.optional(key)?, problems);
-        Some(found.iter().map(|(word, _)| Glob::new(word)).collect())
-    };
-    let mut one = Match {
-        user: words("user", problems),
-        role: words("role", problems),
-        database: words("database", problems),
-        cert: words("cert", problems),
-        application: words("application", problems),
-        cidr: None,
-    };
-    one.cidr = fields.optional("cidr").map(|node| networks(node, problems));
-    let application = fields.entry("application").map(|entry| &entry.key_span);
-    match (one.is_established(), application) {
-        (true, None) => Some(one),
-        (true, Some(_)) if own_word == OwnWord::Narrows => Some(one),
-        (true, Some(span)) => {
-            let help = "application_name is the client's own word: with another one it would get away.";
-            problems.error_with(span, "`application` cannot limit a protection", help);
-            None
-        }
-        (false, Some(span)) => {
-            let help = "application_name is the client's own word. Add user, role, database, cidr or cert.";
-            problems.error_with(span, "`application` alone identifies nobody", help);
-            None
-        }
-        (false, None) => {
-            let help = "Give user, role, database, cidr or cert.";
-            problems.error_with(fields.span(), "this describes nobody", help);
-            None
-        }
-    }
-}
-
 fn write_grant(node: &Node, problems: &mut Problems<'_>) -> Option<WriteGrant> {
     let mut fields = Fields::of(node, "an entry of writes", problems)?;
     let to = fields.required("to", problems).and_then(|node| audience(node, OwnWord::Narrows, problems));
@@ -321,91 +241,6 @@ fn write_grant(node: &Node, problems: &mut Problems<'_>) -> Option<WriteGrant> {
     }
     fields.finish(problems);
     Some(WriteGrant { to: to?, except, update, insert, delete, span: node.span.clone() })
-}
-
-fn test(node: &Node, problems: &mut Problems<'_>) -> Option<PolicyTest> {
-    let mut fields = Fields::of(node, "a test", problems)?;
-    let name = fields.optional("name").and_then(|node| non_empty(node, problems));
-    let subject = fields.required("as", problems).and_then(|node| subject(node, problems));
-    let sql = fields.required("sql", problems).and_then(|node| non_empty(node, problems));
-    let expect = fields.required("expect", problems).and_then(|node| expectation(node, problems));
-    let span = node.get("sql").map_or_else(|| node.span.clone(), |node| node.span.clone());
-    fields.finish(problems);
-    let (subject, sql, expect) = (subject?, sql?, expect?);
-    Some(PolicyTest { name: name.unwrap_or_else(|| sql.clone()).into(), subject, sql: sql.into(), expect, span })
-}
-
-fn subject(node: &Node, problems: &mut Problems<'_>) -> Option<Subject> {
-    let mut fields = Fields::of(node, "a test's subject", problems)?;
-    let mut word = |key, problems: &mut Problems<'_>| -> Option<String> { non_empty(fields.optional(key)?, problems) };
-    let user = word("user", problems);
-    let database = word("database", problems).unwrap_or_default();
-    let application = word("application", problems).unwrap_or_default();
-    let certificate = word("cert", problems).map(Into::into);
-    let roles = fields.optional("role").map(|node| string_or_list(node, problems)).unwrap_or_default();
-    let mut subject = Subject {
-        roles: roles.into_iter().map(|(role, _)| role.into()).collect(),
-        database: database.into(),
-        application: application.into(),
-        certificate,
-        ..Subject::default()
-    };
-    if let Some(node) = fields.optional("address") {
-        let text = non_empty(node, problems)?;
-        subject.address = text.parse().ok();
-        if subject.address.is_none() {
-            problems.error(&node.span, format!("`{text}` is no address"));
-        }
-    }
-    let span = fields.span().clone();
-    fields.finish(problems);
-    subject.user = match (user, subject.roles.first()) {
-        (Some(user), _) => user.into(),
-        (None, Some(role)) => role.clone(),
-        (None, None) => {
-            problems.error(&span, "a test's subject needs a `user` or a `role`");
-            return None;
-        }
-    };
-    subject.roles.insert(subject.user.clone());
-    Some(subject)
-}
-
-fn expectation(node: &Node, problems: &mut Problems<'_>) -> Option<Expectation> {
-    let mut fields = Fields::of(node, "an expectation", problems)?;
-    let refused = fields.optional("refused");
-    let mut outputs = |key, problems: &mut Problems<'_>| -> Vec<Box<str>> {
-        let found = fields.optional(key).map(|node| string_or_list(node, problems)).unwrap_or_default();
-        found.into_iter().map(|(word, _)| word.into()).collect()
-    };
-    let (masked, clear) = (outputs("masked", problems), outputs("clear", problems));
-    let allowed = fields.optional("allowed");
-    let span = fields.span().clone();
-    fields.finish(problems);
-    if let Some(node) = allowed
-        && !boolean(node, problems)?
-    {
-        problems.error_with(&node.span, "`allowed: false` says too little", "Write `refused: \"42501\"`.");
-    }
-    match refused {
-        Some(node) if allowed.is_none() && masked.is_empty() && clear.is_empty() => {
-            let code = non_empty(node, problems)?;
-            if code.len() != 5 || !code.chars().all(|c| c.is_ascii_digit() || c.is_ascii_uppercase()) {
-                problems.error_with(&node.span, format!("`{code}` is no SQLSTATE"), "42501 is a denial.");
-                return None;
-            }
-            Some(Expectation::Refused(code.into()))
-        }
-        Some(node) => {
-            problems.error(&node.span, "a refused statement has no output");
-            None
-        }
-        None if allowed.is_none() && masked.is_empty() && clear.is_empty() => {
-            problems.error_with(&span, "nothing is expected", "Give `masked`, `clear`, `allowed` or `refused`.");
-            None
-        }
-        None => Some(Expectation::Admitted { masked, clear }),
-    }
 }
 
 #[cfg(test)]

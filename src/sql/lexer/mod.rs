@@ -6,6 +6,7 @@
 
 mod caps;
 mod decode;
+mod fingerprint;
 mod normalise;
 mod scan;
 mod tokens;
@@ -15,6 +16,7 @@ mod tests;
 
 pub use caps::{Cap, CapExceeded, Caps};
 pub use decode::{decode_string, ident};
-pub use normalise::{Shape, fingerprint, shape, shape_text, write_key};
+pub use fingerprint::{fingerprint, shape_text};
+pub use normalise::{Shape, shape, write_key};
 pub use scan::{lex, lex_into};
 pub use tokens::{LexError, LexErrorKind, Token, TokenKind};

@@ -15,6 +15,7 @@
 //!   that may turn a literal into the name of an object, of a setting or into SQL (`'t'::regclass`, `nextval('s')`,
 //!   `set_config`, `query_to_xml`), or with a U& identifier, whose UESCAPE literal decides its name.
 
+use super::fingerprint::fingerprint;
 use super::tokens::{Token, TokenKind};
 
 /// What is known of a normalised text, beside its key.
@@ -267,77 +268,5 @@ impl Places {
     }
 }
 
-/// [`Shape::fingerprint`]: FNV-1a over the tokens, with literals and parameters as one mark, and lists of them as one.
-pub fn fingerprint(text: &str, tokens: &[Token]) -> u64 {
-    let mut hash = Fnv(0xcbf2_9ce4_8422_2325);
-    let mut previous_is_value = false;
-    let mut skip = false;
-    for (index, token) in tokens.iter().enumerate() {
-        let value = is_value(token);
-        if skip {
-            skip = false;
-            previous_is_value = true;
-            continue;
-        }
-        let comma = token.is_symbol(text, ",");
-        if comma && previous_is_value && tokens.get(index + 1).is_some_and(is_value) {
-            skip = true;
-            continue;
-        }
-        if value {
-            hash.byte(b'?');
-        } else {
-            let fold = token.kind == TokenKind::Word;
-            for byte in token.text(text).bytes() {
-                hash.byte(if fold { byte.to_ascii_lowercase() } else { byte });
-            }
-        }
-        hash.byte(0);
-        previous_is_value = value;
-    }
-    hash.0
-}
-
-/// The text of a shape for people: as first written, but with a mark for every literal and parameter, one for lists of them, without
-/// comments, and cut off after about that many bytes.
-pub fn shape_text(text: &str, tokens: &[Token], at_most: usize) -> String {
-    let mut shown = String::new();
-    let mut end = None;
-    let mut previous_is_value = false;
-    let mut skip = false;
-    for (index, token) in tokens.iter().enumerate() {
-        if skip {
-            (skip, previous_is_value) = (false, true);
-            end = Some(token.end);
-            continue;
-        }
-        let value = is_value(token);
-        if token.is_symbol(text, ",") && previous_is_value && tokens.get(index + 1).is_some_and(is_value) {
-            skip = true;
-            continue;
-        }
-        if end.is_some_and(|end| end < token.start) {
-            shown.push(' ');
-        }
-        let written = if value { "?" } else { token.text(text) };
-        if shown.len() + written.len() > at_most {
-            shown.push('…');
-            break;
-        }
-        shown.push_str(written);
-        (end, previous_is_value) = (Some(token.end), value);
-    }
-    shown
-}
-
-fn is_value(token: &Token) -> bool {
-    token.kind.is_literal() || token.kind == TokenKind::Param
-}
-
-struct Fnv(u64);
-
-impl Fnv {
-    fn byte(&mut self, byte: u8) {
-        self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -36,16 +36,6 @@ fn name(text: &str) -> Option<String> {
     ident(text, &tokens[0]).map(|name| name.as_str().to_owned())
 }
 
-fn key(text: &str) -> Vec<u8> {
-    let mut key = Vec::new();
-    shape(text, &lex(text).unwrap(), &mut key);
-    key
-}
-
-fn summary(text: &str) -> Shape {
-    shape(text, &lex(text).unwrap(), &mut Vec::new())
-}
-
 #[test]
 fn comments_nest_and_end_at_either_line_break() {
     assert_eq!(words("a /* x /* y */ z */ b"), ["a", "b"]);
@@ -194,138 +184,6 @@ fn errors_are_worded_as_the_server_words_them() {
     assert_eq!(lex(text).unwrap_err().describe(text), "trailing junk after numeric literal at or near \"123abc\"");
 }
 
-fn exceeded(text: &str) -> Option<Cap> {
-    Caps::default().check(&lex(text).unwrap(), text).err().map(|error| error.cap)
-}
-
-#[test]
-fn inputs_that_exhaust_parsers_are_refused() {
-    let nested = |open: &str, inner: &str, close: &str, times: usize| {
-        format!("SELECT {}{inner}{}", open.repeat(times), close.repeat(times))
-    };
-    assert_eq!(exceeded(&format!("SELECT 1 FROM t {}", "JOIN t ".repeat(300))), Some(Cap::Joins));
-    assert_eq!(exceeded(&nested("(", "1", ")", 60)), Some(Cap::Nesting));
-    assert_eq!(exceeded(&nested("ARRAY[", "1", "]", 60)), Some(Cap::Nesting));
-    assert_eq!(exceeded(&nested("CASE WHEN a THEN ", "1", " END", 60)), Some(Cap::Nesting));
-    assert_eq!(exceeded(&nested("CASE WHEN x.end THEN ", "1", " END", 60)), Some(Cap::Nesting));
-    assert_eq!(exceeded(&nested("POSITION(", "1", "", 18)), Some(Cap::Doubling));
-    assert_eq!(exceeded(&nested("a IN (VALUES (", "1", "))", 18)), Some(Cap::Doubling));
-    assert_eq!(exceeded(&format!("VALUES (a {}", "IN (VALUES (a ".repeat(18))), Some(Cap::Doubling));
-    for link in [" AND a", " OR a", " + 1", " || a", "::int", " COLLATE x", " OPERATOR(+) a", "[1]", " IS NULL"] {
-        assert_eq!(exceeded(&format!("SELECT a{}", link.repeat(1700))), Some(Cap::Chain), "{link}");
-    }
-    assert_eq!(exceeded(&format!("SELECT {}a", "NOT ".repeat(1700))), Some(Cap::Chain));
-    assert_eq!(exceeded(&format!("SELECT 1, 2{}", " UNION SELECT 1, 2".repeat(700))), None);
-    assert_eq!(exceeded(&format!("SELECT 1, 2{}", " UNION VALUES (1, 2)".repeat(1700))), Some(Cap::Chain));
-    assert_eq!(exceeded(&"SELECT 1;".repeat(65)), Some(Cap::Statements));
-    assert_eq!(exceeded(&"SELECT 1;".repeat(64)), None);
-    assert_eq!(exceeded(&";".repeat(5000)), None);
-    assert_eq!(exceeded(&format!("WITH {} SELECT 1", "a AS (SELECT 1),".repeat(20_000))), Some(Cap::Queries));
-    assert_eq!(exceeded(&format!("SELECT 1{}", " ".repeat(2 << 20))), Some(Cap::CodeBytes));
-    assert_eq!(exceeded(&format!("SELECT 1{}", ",1".repeat(100_001))), Some(Cap::Tokens));
-}
-
-#[test]
-fn depth_adds_up_where_brackets_stand_in_chains() {
-    // Each level is short, but they stand in one another.
-    let text = (0..40).fold("1".to_owned(), |inner, _| format!("({inner}){}", " + 1".repeat(40)));
-    assert_eq!(exceeded(&format!("SELECT {text}")), Some(Cap::Chain));
-    // The same amount side by side is flat.
-    let flat = vec![format!("(1{})", " + 1".repeat(40)); 40].join(", ");
-    assert_eq!(exceeded(&format!("SELECT {flat}")), None);
-}
-
-#[test]
-fn long_lists_are_fine() {
-    let list = vec!["-1"; 10_000].join(", ");
-    assert_eq!(exceeded(&format!("SELECT 1 WHERE a IN ({list})")), None);
-    let rows = vec!["(now() - interval '1 day', -5, 'x' || 'y')"; 5000].join(", ");
-    assert_eq!(exceeded(&format!("INSERT INTO t VALUES {rows}")), None);
-    let branches = "WHEN a = 1 AND b = 2 THEN 3 ".repeat(3000);
-    assert_eq!(exceeded(&format!("SELECT CASE {branches} ELSE 4 END")), None);
-    assert_eq!(exceeded(&format!("SELECT '{}'", "x".repeat(8 << 20))), None);
-}
-
-#[test]
-fn texts_that_differ_in_literals_comments_and_blanks_share_a_key() {
-    let first = key("SELECT a FROM t WHERE b = 17 AND c = 'x'");
-    assert_eq!(first, key("select A\n from T where B=18 and C='y''z' -- trace 7"));
-    assert_eq!(first, key("/* app=1 */ SELECT a FROM t WHERE b = 17 AND c = 'x'\n'more'"));
-    for other in [
-        "SELECT a FROM t WHERE b = 17.0 AND c = 'x'",
-        "SELECT a FROM t WHERE b = 17 AND c = E'x'",
-        "SELECT a FROM t WHERE b = 17 AND c = $1",
-        "SELECT a FROM t WHERE b = 17 AND \"c\" = 'x'",
-        "SELECT a FROM t WHERE b = - 17 AND c = 'x'",
-    ] {
-        assert_ne!(first, key(other), "{other}");
-    }
-    assert_ne!(key("SELECT $1"), key("SELECT $2"));
-    assert_ne!(key("SELECT a b"), key("SELECT ab"));
-}
-
-#[test]
-fn positions_of_output_columns_stay_in_the_key() {
-    for (one, two) in [
-        ("SELECT a, b FROM t ORDER BY 1", "SELECT a, b FROM t ORDER BY 2"),
-        ("SELECT a, b FROM t GROUP BY a, 1", "SELECT a, b FROM t GROUP BY a, 2"),
-        ("SELECT a, b FROM t ORDER BY (1)", "SELECT a, b FROM t ORDER BY (2)"),
-        ("SELECT a, b FROM t ORDER BY - - 1", "SELECT a, b FROM t ORDER BY - - 2"),
-        ("SELECT a, b FROM t GROUP BY ROLLUP(1)", "SELECT a, b FROM t GROUP BY ROLLUP(2)"),
-        ("SELECT DISTINCT ON (1) a, b FROM t", "SELECT DISTINCT ON (2) a, b FROM t"),
-        ("SELECT a, b FROM t ORDER BY a IS DISTINCT FROM b, 1", "SELECT a, b FROM t ORDER BY a IS DISTINCT FROM b, 2"),
-        ("SELECT a FROM t ORDER BY (SELECT 1 LIMIT 1), 1", "SELECT a FROM t ORDER BY (SELECT 1 LIMIT 1), 2"),
-        ("SELECT a, b FROM t ORDER BY x.limit, 1", "SELECT a, b FROM t ORDER BY x.limit, 2"),
-    ] {
-        assert_ne!(key(one), key(two), "{one}");
-    }
-    assert_eq!(key("SELECT a FROM t ORDER BY 1 LIMIT 10"), key("SELECT a FROM t ORDER BY 1 LIMIT 20"));
-}
-
-#[test]
-fn literals_that_name_things_stay_in_the_key() {
-    for text in [
-        "SELECT 'a'::regclass",
-        "SELECT CAST('a' AS pg_catalog.\"regclass\")",
-        "SELECT nextval('a')",
-        "SELECT set_config('a', 'b', false)",
-        "SELECT query_to_xml('a', true, true, '')",
-        "SELECT pg_read_file('a')",
-        "SET search_path = 'a'",
-        "EXPLAIN (ANALYZE 'a') SELECT 1",
-        "EXECUTE p('a')",
-        "SELECT 1; SHOW a; SELECT 'a'",
-        "COPY t TO 'a'",
-        "DO 'a'",
-        "SELECT U&\"d!0061\" UESCAPE 'a'",
-        "SELECT interval(3) 'a'",
-    ] {
-        assert!(summary(text).literal_sensitive, "{text}");
-        if text.contains("'a'") {
-            assert_ne!(key(text), key(&text.replace("'a'", "'b'")), "{text}");
-        }
-    }
-    for text in [
-        "SELECT region FROM t WHERE a = 'x'",
-        "WITH x AS (SELECT 1) UPDATE t SET a = 'b'",
-        "SELECT pg_catalog.lower('a')",
-        "(SELECT 'a')",
-        "SELECT interval '1 day'",
-    ] {
-        assert!(!summary(text).literal_sensitive, "{text}");
-    }
-}
-
-#[test]
-fn a_fingerprint_sees_no_values() {
-    let one = summary("SELECT a FROM t WHERE b IN (1, 2, 3) AND c = 'x'").fingerprint;
-    assert_eq!(one, summary("select a from t where b in ($1, $2) and c = $3 -- x").fingerprint);
-    assert_eq!(one, summary("SELECT a FROM t WHERE b IN (7) AND c = 1.5").fingerprint);
-    assert_ne!(one, summary("SELECT a FROM t WHERE b IN (1) AND d = 'x'").fingerprint);
-    // Kept over releases: audit records hold it.
-    assert_eq!(summary("SELECT 1").fingerprint, 0x5795_5f1a_2bad_3868);
-}
-
 /// Bytes that matter to the lexer, in any order.
 fn hostile() -> impl Strategy<Value = String> {
     let pieces = prop::sample::select(vec![
@@ -386,20 +244,6 @@ fn hostile() -> impl Strategy<Value = String> {
 
 fn is_blank(gap: &str) -> bool {
     lex(gap).is_ok_and(|tokens| tokens.is_empty())
-}
-
-#[test]
-fn the_text_of_a_shape_has_no_literal_and_no_comment() {
-    let shown = |text: &str, at_most| shape_text(text, &lex(text).unwrap(), at_most);
-    assert_eq!(
-        shown(
-            "SELECT  a.\"B\" /* x */ FROM t -- y\n WHERE a IN (1, 'two', $3,4.5) AND b=$$six$$ OR c = E'7'::text",
-            4096
-        ),
-        "SELECT a.\"B\" FROM t WHERE a IN (?) AND b=? OR c = ?::text"
-    );
-    assert_eq!(shown("VALUES (U&'one', x'02', b'11', N'four')", 4096), "VALUES (?)");
-    assert_eq!(shown("SELECT aaaaaaaaaa, bbbbbbbbbb", 20), "SELECT aaaaaaaaaa, …");
 }
 
 proptest! {

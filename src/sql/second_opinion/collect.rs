@@ -1,19 +1,18 @@
 //! Collects the outline of a text.
 
+mod collector;
+
 use std::convert::Infallible;
 
 use pg_raw_parse::list::NodeList;
-use pg_raw_parse::nodes::{
-    ColumnRef, FuncCall, IntoClause, LockingClause, RangeSubselect, RangeVar, ResTarget, TypeName,
-};
+use pg_raw_parse::nodes::IntoClause;
 use pg_raw_parse::{Node, ParseResult};
 
-use super::constants::constants;
+use self::collector::Collector;
 use super::ddl::ddl;
 use super::kinds::{StatementKind, kind};
-use super::lookups::lookups;
 use super::offset;
-use super::outline::{Created, Lookup, NamedObject, NamedRelation, Others, Outline, OutlineStatement, Verb};
+use super::outline::{Created, Others, Outline, OutlineStatement, Verb};
 use super::tree::{Role, Tree, Visitor};
 
 /// The outline of a parsed text.
@@ -131,177 +130,6 @@ fn named_by_utility<'a>(tree: &mut Tree<'a, '_, Collector>, node: Node<'a>) -> R
     }
 }
 
-struct Collector {
-    found: OutlineStatement,
-    /// The queries that the walk is in, by number; the statement itself is 0.
-    levels: Vec<u32>,
-    next_level: u32,
-    /// Queries with a join under an alias.
-    aliased: Vec<u32>,
-}
-
-impl Collector {
-    fn new(found: OutlineStatement) -> Self {
-        Self { found, levels: Vec::new(), next_level: 1, aliased: Vec::new() }
-    }
-
-    fn finish(mut self) -> OutlineStatement {
-        self.found.lookups.retain(|lookup| !self.aliased.contains(&lookup.level));
-        self.found
-    }
-
-    fn level(&self) -> u32 {
-        self.levels.last().copied().unwrap_or(0)
-    }
-
-    fn enter(&mut self) {
-        self.levels.push(self.next_level);
-        self.next_level += 1;
-    }
-}
-
 fn parts(names: &NodeList) -> Vec<String> {
     names.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect()
-}
-
-impl<'a> Visitor<'a> for Collector {
-    type Stop = Infallible;
-
-    fn relation(&mut self, relation: &'a RangeVar, role: Role<'a>) -> Result<(), Infallible> {
-        self.found.relations.push(NamedRelation {
-            schema: relation.schemaname().map(str::to_owned),
-            name: relation.relname().unwrap_or_default().to_owned(),
-            start: offset(relation.location).unwrap_or(0),
-            verb: role.verb,
-            level: self.level(),
-        });
-        Ok(())
-    }
-
-    fn column(&mut self, column: &'a ColumnRef) -> Result<(), Infallible> {
-        // TABLE stands for a star that has no place of its own.
-        self.found.columns.extend(offset(column.location));
-        Ok(())
-    }
-
-    fn function(&mut self, call: &'a FuncCall) -> Result<(), Infallible> {
-        self.found.functions.push(NamedObject {
-            parts: parts(call.funcname()),
-            start: offset(call.location),
-            constants: constants(call),
-        });
-        Ok(())
-    }
-
-    fn type_name(&mut self, name: &'a TypeName) -> Result<(), Infallible> {
-        self.found.types.push(NamedObject {
-            parts: name.names().iter().filter_map(|name| name.sval().map(str::to_owned)).collect(),
-            start: offset(name.location),
-            constants: Vec::new(),
-        });
-        Ok(())
-    }
-
-    fn operator(&mut self, _names: &'a NodeList) -> Result<(), Infallible> {
-        Ok(())
-    }
-
-    fn implied_operator(&mut self, _name: &'static str) -> Result<(), Infallible> {
-        Ok(())
-    }
-
-    fn attribute(&mut self, _name: &'a str) -> Result<(), Infallible> {
-        Ok(())
-    }
-
-    fn arbiter(&mut self, _column: &'a str) -> Result<(), Infallible> {
-        Ok(())
-    }
-
-    fn parameter(&mut self, _number: i32) -> Result<(), Infallible> {
-        Ok(())
-    }
-
-    fn into(&mut self, _relation: Option<&'a RangeVar>) -> Result<(), Infallible> {
-        Ok(())
-    }
-
-    fn created(&mut self, _relation: &'a RangeVar) -> Result<(), Infallible> {
-        Ok(())
-    }
-
-    fn changed(&mut self, relation: &'a RangeVar) -> Result<(), Infallible> {
-        self.relation(relation, Role { verb: Verb::Other, cte: false, wrapper: None, sampled_at: None })
-    }
-
-    fn dropped(&mut self, _names: &'a NodeList) -> Result<(), Infallible> {
-        Ok(())
-    }
-
-    fn locking(&mut self, _clause: &'a LockingClause) -> Result<(), Infallible> {
-        Ok(())
-    }
-
-    fn assigned(&mut self, _target: &'a ResTarget) -> Result<(), Infallible> {
-        Ok(())
-    }
-
-    fn enter_change(&mut self, target: &'a RangeVar) -> Result<(), Infallible> {
-        self.enter();
-        let level = self.level();
-        // It was named before.
-        let start = offset(target.location);
-        if let Some(named) = self.found.relations.iter_mut().rev().find(|named| Some(named.start) == start) {
-            named.level = level;
-        }
-        Ok(())
-    }
-
-    fn leave_change(&mut self) {
-        self.levels.pop();
-    }
-
-    fn row_name(&mut self, _name: &'a str) -> Result<(), Infallible> {
-        Ok(())
-    }
-
-    fn enter_query(&mut self) {
-        self.enter();
-    }
-
-    fn leave_query(&mut self) {
-        self.levels.pop();
-    }
-
-    fn condition(&mut self, condition: Node<'a>) -> Result<(), Infallible> {
-        let level = self.level();
-        for lookup in lookups(condition) {
-            let names =
-                |name: &&TypeName| name.names().iter().filter_map(|part| part.sval().map(str::to_owned)).collect();
-            let types = lookup.types.iter().map(names).collect();
-            self.found.lookups.extend(offset(lookup.column.location).map(|column| Lookup { column, level, types }));
-        }
-        Ok(())
-    }
-
-    fn subselect(&mut self, _subselect: &'a RangeSubselect) -> Result<(), Infallible> {
-        Ok(())
-    }
-
-    fn aliased_join(&mut self) -> Result<(), Infallible> {
-        self.aliased.push(self.level());
-        Ok(())
-    }
-
-    fn merged(&mut self, _column: &'a str) -> Result<(), Infallible> {
-        Ok(())
-    }
-
-    fn output(&mut self, _target: &'a ResTarget) -> Result<(), Infallible> {
-        Ok(())
-    }
-
-    fn unknown(&mut self, _what: &'static str) -> Result<(), Infallible> {
-        Ok(())
-    }
 }

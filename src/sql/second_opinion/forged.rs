@@ -1,9 +1,10 @@
 //! What the last check objects to, and what it lets through: each rule with a text that would show something without it.
 
+mod names;
+
 use proptest::prelude::*;
 
 use super::*;
-use crate::sql::lexer;
 
 /// `public.t` is protected: `id` is clear, `secret` is not. `public.open` is clear. Nothing else exists.
 struct Rules;
@@ -271,201 +272,12 @@ fn what_is_protected_of_the_target_of_a_change_stands_only_in_generated_expressi
 }
 
 #[test]
-fn names_mean_what_was_checked() {
-    use ObjectionKind as K;
-    for (template, kind) in [
-        ("SELECT 1 FROM t", K::UnqualifiedRelation),
-        ("SELECT 1 FROM open", K::UnqualifiedRelation),
-        ("UPDATE t SET id = 1", K::UnqualifiedRelation),
-        ("INSERT INTO open DEFAULT VALUES", K::UnqualifiedRelation),
-        ("COPY open FROM STDIN", K::UnqualifiedRelation),
-        ("SELECT 1 FROM other.t", K::UnknownRelation),
-        ("SELECT 1 FROM pg_temp.t", K::UnknownRelation),
-        ("SELECT 1 FROM public.\"T\"", K::UnknownRelation),
-        ("SELECT lower('A')", K::Function),
-        ("SELECT public.lower('A')", K::Function),
-        ("SELECT pg_catalog.query_to_xml('')", K::Function),
-        ("SELECT a.pg_catalog.lower('A')", K::Function),
-        ("SELECT * FROM generate_series(1, 2)", K::Function),
-        ("SELECT * FROM ROWS FROM (pg_catalog.now(), public.f()) x", K::Function),
-        ("SELECT pg_catalog.max(f()) FILTER (WHERE true)", K::Function),
-        ("SELECT pg_catalog.max(1) FILTER (WHERE f())", K::Function),
-        ("SELECT pg_catalog.max(1) OVER (ORDER BY f())", K::Function),
-        ("SELECT 1 FROM public.open WINDOW w AS (PARTITION BY f())", K::Function),
-        ("SELECT 1 LIMIT f()", K::Function),
-        ("SELECT 1 ORDER BY f()", K::Function),
-        ("VALUES (f())", K::Function),
-        ("EXECUTE p(f())", K::Function),
-        ("SELECT 1 #@ 2", K::Operator),
-        ("SELECT 1 OPERATOR(public.+) 2", K::Operator),
-        ("SELECT 1 ORDER BY 1 USING OPERATOR(public.<)", K::Operator),
-        ("SELECT 1 #@ ANY (SELECT 2)", K::Operator),
-        ("EXECUTE p(1 #@ 2)", K::Operator),
-        ("SELECT 1::checked", K::Type),
-        ("SELECT 1::public.anything", K::Type),
-        ("SELECT CAST(1 AS checked[])", K::Type),
-        ("SELECT * FROM pg_catalog.json_to_record('{}') AS x(a checked)", K::Type),
-        ("PREPARE p (checked) AS SELECT $1", K::Type),
-        ("EXECUTE p(1::checked)", K::Type),
-        ("SELECT (ROW(1)).peek", K::Attribute),
-        ("SELECT 1 INTO x", K::PermanentRelation),
-        ("EXPLAIN SELECT 1 INTO TEMP x", K::Construct),
-        ("PREPARE p AS SELECT 1 INTO TEMP x", K::Construct),
-        ("SELECT 1 INTO TEMP x UNION SELECT 2", K::Construct),
-        ("SELECT * FROM public.open TABLESAMPLE mine (1)", K::Construct),
-        ("EXPLAIN EXECUTE p", K::Construct),
-        ("EXPLAIN CREATE TABLE x AS SELECT 1", K::Construct),
-        ("SELECT 1; DO ''", K::Statement),
-        ("LISTEN x", K::Statement),
-        ("SELECT 'a", K::Grammar),
-        ("SELECT 1; FROM", K::Grammar),
-    ] {
-        let found = verify(template, &[], &Rules).map_err(|objection| objection.kind);
-        assert_eq!(found, Err(kind), "{template}");
-    }
-}
-
-#[test]
-fn a_common_table_expression_is_one_only_in_its_scope() {
-    use ObjectionKind::{ProtectedRelation, UnqualifiedRelation};
-    for (template, kind) in [
-        // Without RECURSIVE, a query does not see its own name, nor those behind it.
-        ("WITH t AS (SELECT * FROM t) SELECT * FROM t", UnqualifiedRelation),
-        ("WITH a AS (SELECT * FROM t), t AS (SELECT 1) SELECT 1", UnqualifiedRelation),
-        // The name ends with the query that it belongs to.
-        ("SELECT 1 FROM (WITH t AS (SELECT 1) SELECT 1) x, t", UnqualifiedRelation),
-        ("(WITH t AS (SELECT 1) SELECT * FROM t) UNION ALL SELECT * FROM t", UnqualifiedRelation),
-        ("WITH a AS (WITH t AS (SELECT 1) SELECT * FROM t) SELECT * FROM t", UnqualifiedRelation),
-        ("SELECT (WITH t AS (SELECT 1) SELECT 1), (SELECT 1 FROM t)", UnqualifiedRelation),
-        ("WITH t AS (SELECT 1) SELECT 1; SELECT * FROM t", UnqualifiedRelation),
-        // A schema, or a change, means the relation whatever names there are.
-        ("WITH t AS (SELECT 1) SELECT * FROM public.t", ProtectedRelation),
-        ("WITH t AS (SELECT 1) UPDATE t SET id = 1", UnqualifiedRelation),
-        ("WITH t AS (SELECT 1) DELETE FROM public.t", ProtectedRelation),
-        ("WITH t AS (SELECT 1) INSERT INTO t SELECT 1", UnqualifiedRelation),
-        // What is in a data-modifying one is judged as anywhere.
-        ("WITH w AS (INSERT INTO public.open SELECT id FROM public.t RETURNING n) SELECT * FROM w", ProtectedRelation),
-        ("WITH RECURSIVE w AS (SELECT id FROM public.t UNION SELECT id FROM w) SELECT * FROM w", ProtectedRelation),
-    ] {
-        assert_eq!(judged(template), Err(kind), "{template}");
-    }
-    for template in [
-        "WITH t AS (SELECT 1), u AS (SELECT * FROM t) SELECT * FROM u, t",
-        "WITH RECURSIVE a AS (SELECT * FROM b), b AS (SELECT 1) SELECT * FROM a",
-        "WITH t AS (SELECT 1) SELECT * FROM (SELECT * FROM (SELECT * FROM t) x) y",
-        "WITH t AS (SELECT 1) SELECT * FROM (WITH t AS (SELECT * FROM t) SELECT * FROM t) x",
-        "WITH t AS (SELECT 1) INSERT INTO public.open SELECT * FROM t",
-        "WITH t AS (SELECT 1 AS n) UPDATE public.open SET n = t.n FROM t",
-    ] {
-        assert_eq!(judged(template), Ok(()), "{template}");
-    }
-}
-
-#[test]
 fn an_objection_says_what_and_where() {
     let found = verify("SELECT 1 FROM public.open, public.t", &[], &Rules).unwrap_err();
     assert_eq!((found.name.as_str(), found.position), ("t", Some(27)));
     assert_eq!(found.to_string(), "relation \"t\" is protected");
     let found = verify("SELECT 1 FROM FROM", &[], &Rules).unwrap_err();
     assert_eq!((found.kind, found.to_string().as_str()), (ObjectionKind::Grammar, "syntax error at or near \"FROM\""));
-}
-
-fn named(sql: &str) -> String {
-    use std::fmt::Write;
-    let mut out = String::new();
-    for statement in &outline(sql).unwrap().statements {
-        write!(out, "{}[{}..{}]", statement.kind.as_str(), statement.start, statement.end).unwrap();
-        for relation in &statement.relations {
-            let schema = relation.schema.as_ref().map(|schema| format!("{schema}.")).unwrap_or_default();
-            write!(out, " {:?}:{schema}{}@{}", relation.verb, relation.name, relation.start).unwrap();
-        }
-        for function in &statement.functions {
-            write!(out, " {}()@{}", function.parts.join("."), function.start.unwrap()).unwrap();
-        }
-        for ty in &statement.types {
-            write!(out, " ::{}@{}", ty.parts.join("."), ty.start.unwrap()).unwrap();
-        }
-        for column in &statement.columns {
-            write!(out, " @{column}").unwrap();
-        }
-        out.push(';');
-    }
-    out
-}
-
-#[test]
-fn an_outline_names_everything_with_its_place() {
-    for (sql, expected) in [
-        ("SELECT a, f(b) FROM s.t", "SELECT[0..23] Read:s.t@20 f()@10 @7 @12;"),
-        ("SELECT * FROM t x JOIN u USING (a)", "SELECT[0..34] Read:t@14 Read:u@23 @7;"),
-        ("WITH w AS (SELECT 1) SELECT * FROM w", "SELECT[0..36] Read:w@35 @28;"),
-        ("VALUES (a::s.ty)", "SELECT[0..16] ::s.ty@11 @8;"),
-        ("SELECT a INTO b FROM c", "SELECT INTO[0..22] Read:c@21 @7;"),
-        ("INSERT INTO t (a) SELECT b FROM u", "INSERT[0..33] Insert:t@12 Read:u@32 @25;"),
-        ("UPDATE t SET a = b FROM u WHERE c", "UPDATE[0..33] Update:t@7 Read:u@24 @17 @32;"),
-        ("DELETE FROM t USING u RETURNING *", "DELETE[0..33] Delete:t@12 Read:u@20 @32;"),
-        ("MERGE INTO t USING u ON a WHEN MATCHED THEN DELETE", "MERGE[0..50] Merge:t@11 Read:u@19 @24;"),
-        ("COPY s.t (a) TO STDOUT", "COPY[0..22] Read:s.t@5;"),
-        ("COPY t FROM STDIN", "COPY[0..17] Insert:t@5;"),
-        ("COPY (SELECT a FROM t) TO STDOUT", "COPY[0..32] Read:t@20 @13;"),
-        ("EXPLAIN SELECT a FROM t", "EXPLAIN[0..23] Read:t@22 @15;"),
-        ("PREPARE p (ty) AS SELECT $1 FROM t", "PREPARE[0..34] Read:t@33 ::ty@11;"),
-        ("EXECUTE p(f(1))", "EXECUTE[0..15] f()@10;"),
-        ("DEALLOCATE p", "DEALLOCATE[0..12];"),
-        ("DECLARE c CURSOR FOR TABLE t", "DECLARE CURSOR[0..28] Read:t@27;"),
-        ("FETCH 1 FROM c", "FETCH[0..14];"),
-        ("CLOSE c", "CLOSE[0..7];"),
-        ("BEGIN; COMMIT", "transaction control[0..5];transaction control[7..13];"),
-        ("SET a.b = 1", "SET[0..11];"),
-        ("RESET a", "RESET[0..7];"),
-        ("RESET ALL", "RESET[0..9];"),
-        ("SHOW a", "SHOW[0..6];"),
-        ("DISCARD ALL", "DISCARD[0..11];"),
-        ("LISTEN a", "LISTEN[0..8];"),
-        ("UNLISTEN *", "UNLISTEN[0..10];"),
-        ("NOTIFY a", "NOTIFY[0..8];"),
-        ("LOCK t", "LOCK TABLE[0..6] Other:t@5;"),
-        ("CALL f()", "CALL[0..8] f()@5;"),
-        ("DO ''", "DO[0..5];"),
-        ("VACUUM t", "VACUUM or ANALYZE[0..8] Other:t@7;"),
-        ("SET CONSTRAINTS ALL DEFERRED", "SET CONSTRAINTS[0..28];"),
-        ("CREATE TABLE x AS SELECT a FROM t", "CREATE TABLE AS[0..33] Read:t@32 @25;"),
-        ("CREATE VIEW v AS SELECT a FROM t", "a change of structure[0..32] Read:t@31 @24;"),
-        ("ALTER TABLE t DROP COLUMN a", "ALTER TABLE[0..27] Other:t@12;"),
-        ("CREATE INDEX ON t (a)", "CREATE INDEX[0..21] Other:t@16;"),
-        ("DROP TABLE t", "DROP TABLE[0..12];"),
-        ("CHECKPOINT", "this kind of statement[0..10];"),
-        ("", ""),
-        (" ; ;", ""),
-        // Places are those of bytes.
-        ("SELECT 'é', a FROM t", "SELECT[0..21] Read:t@20 @13;"),
-    ] {
-        assert_eq!(named(sql), expected, "{sql}");
-    }
-}
-
-#[test]
-fn settings_and_transactions_are_told_apart() {
-    let kind = |sql: &str| outline(sql).unwrap().statements.remove(0).kind;
-    let set = |name: &str| StatementKind::Set { name: name.to_owned() };
-    for (sql, name) in [
-        ("SET Role = x", "role"),
-        ("SET LOCAL ROLE x", "role"),
-        ("SET SESSION AUTHORIZATION x", "session_authorization"),
-        ("SET NAMES 'x'", "client_encoding"),
-        ("SET TIME ZONE 'x'", "timezone"),
-        ("SET TRANSACTION READ ONLY", "default_transaction_isolation"),
-        ("SET TRANSACTION SNAPSHOT 'x'", "transaction snapshot"),
-        ("SET a FROM CURRENT", "a"),
-    ] {
-        assert_eq!(kind(sql), set(name), "{sql}");
-    }
-    assert_eq!(kind("SET ROLE TO DEFAULT"), StatementKind::Reset { name: "role".to_owned() });
-    assert_eq!(kind("RESET SESSION AUTHORIZATION"), StatementKind::Reset { name: "session_authorization".to_owned() });
-    assert_eq!(kind("PREPARE TRANSACTION 'x'"), StatementKind::Transaction(TransactionKind::TwoPhase));
-    assert_eq!(kind("ROLLBACK TO s"), StatementKind::Transaction(TransactionKind::RollbackTo));
-    assert_eq!(kind("COPY t TO PROGRAM 'x'"), StatementKind::Copy { file: false, program: true, filtered: false });
-    assert_eq!(kind("COPY t FROM '/x' WHERE a"), StatementKind::Copy { file: true, program: false, filtered: true });
 }
 
 proptest! {
@@ -475,20 +287,5 @@ proptest! {
         let outlined = outline(&sql);
         let verified = verify(&sql, &[], &Rules);
         prop_assert!(outlined.is_ok() || verified.is_err());
-    }
-
-    /// Places of names are places of tokens.
-    #[test]
-    fn places_are_those_of_tokens(words in proptest::collection::vec("(SELECT|FROM|,|a|\"b\"|s\\.t|f\\(1\\)|::text|WHERE|'é'|/\\* x \\*/|\\*)", 1..12)) {
-        let sql = words.join(" ");
-        if let Ok(outline) = outline(&sql) {
-            let starts: Vec<u32> = lexer::lex(&sql).unwrap().iter().map(|token| token.start).collect();
-            for statement in &outline.statements {
-                let relations = statement.relations.iter().map(|relation| relation.start);
-                for place in relations.chain(statement.columns.iter().copied()) {
-                    prop_assert!(starts.contains(&place), "{} in {}", place, sql);
-                }
-            }
-        }
     }
 }

@@ -32,6 +32,8 @@ mod forged;
 #[cfg(test)]
 mod forged_raw;
 #[cfg(test)]
+mod outline_tests;
+#[cfg(test)]
 mod tests;
 
 pub use admission::{Admission, ColumnAdmission, Fragment, Objection, ObjectionKind, RelationAdmission, WrapperEnd};

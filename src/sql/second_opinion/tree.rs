@@ -1,15 +1,16 @@
-//! The walk over PostgreSQL's tree: statements, queries and FROM items.
+//! The walk over PostgreSQL's tree: statements and queries.
 //!
 //! Typed and explicit: each node kind that a query may hold is listed with its children, and any other goes to
 //! [`Visitor::unknown`]. The walk also keeps which common table expressions are in scope, since a name without a
 //! schema means one of those before it means a relation.
 
+mod changes;
+mod sources;
+
 use pg_raw_parse::Node;
 use pg_raw_parse::list::NodeList;
 use pg_raw_parse::nodes::{
-    Alias, ColumnRef, DeleteStmt, FuncCall, InsertStmt, JoinExpr, LockingClause, MergeStmt, OnConflictClause,
-    RangeFunction, RangeSubselect, RangeTableFunc, RangeTableSample, RangeVar, ResTarget, ReturningClause, SelectStmt,
-    TypeName, UpdateStmt, WithClause,
+    Alias, ColumnRef, FuncCall, LockingClause, RangeSubselect, RangeVar, ResTarget, SelectStmt, TypeName, WithClause,
 };
 
 use super::outline::Verb;
@@ -208,232 +209,9 @@ impl<'a, 'v, V: Visitor<'a>> Tree<'a, 'v, V> {
         self.expression(target.val())
     }
 
-    fn source(&mut self, item: Node<'a>, wrapper: Option<&'a SelectStmt>) -> Result<(), V::Stop> {
-        self.deeper(|tree| match item {
-            Node::RangeVar(relation) => tree.read(relation, wrapper, None),
-            Node::RangeSubselect(subselect) => tree.subselect(subselect),
-            Node::RangeFunction(function) => tree.range_function(function),
-            Node::RangeTableFunc(table) => tree.xml_table(table),
-            Node::RangeTableSample(sample) => tree.sample(sample, wrapper),
-            Node::JoinExpr(join) => tree.join(join),
-            Node::JsonTable(table) => tree.json_table(table),
-            _ => tree.visitor.unknown("FROM item"),
-        })
-    }
-
-    fn read(
-        &mut self,
-        relation: &'a RangeVar,
-        wrapper: Option<&'a SelectStmt>,
-        sampled_at: Option<i32>,
-    ) -> Result<(), V::Stop> {
-        let qualified = relation.schemaname().is_some() || relation.catalogname().is_some();
-        let cte = !qualified && relation.relname().is_some_and(|name| self.scopes.contains(&name));
-        self.visitor.relation(relation, Role { verb: Verb::Read, cte, wrapper, sampled_at })
-    }
-
-    fn subselect(&mut self, subselect: &'a RangeSubselect) -> Result<(), V::Stop> {
-        match subselect.subquery() {
-            Node::SelectStmt(select) => {
-                self.select(select, !subselect.lateral)?;
-                self.visitor.subselect(subselect)
-            }
-            _ => self.visitor.unknown("sub-query"),
-        }
-    }
-
-    fn range_function(&mut self, function: &'a RangeFunction) -> Result<(), V::Stop> {
-        for pair in function.functions() {
-            // Each is a list of the call and of its own column definitions.
-            let Some(pair) = pair.as_node_list() else { return self.visitor.unknown("function in FROM") };
-            for part in pair {
-                match part {
-                    Node::NodeList(definitions) => self.column_definitions(definitions)?,
-                    call => self.expression(call)?,
-                }
-            }
-        }
-        for definition in function.coldeflist() {
-            self.optional_type(definition.type_name())?;
-        }
-        Ok(())
-    }
-
-    fn column_definitions(&mut self, definitions: &'a NodeList) -> Result<(), V::Stop> {
-        for definition in definitions {
-            match definition {
-                Node::ColumnDef(column) => self.optional_type(column.type_name())?,
-                _ => return self.visitor.unknown("column definition"),
-            }
-        }
-        Ok(())
-    }
-
-    fn xml_table(&mut self, table: &'a RangeTableFunc) -> Result<(), V::Stop> {
-        self.expression(table.docexpr())?;
-        self.expression(table.rowexpr())?;
-        for namespace in table.namespaces() {
-            match namespace {
-                Node::ResTarget(target) => self.target(target)?,
-                _ => return self.visitor.unknown("XML namespace"),
-            }
-        }
-        for column in table.columns() {
-            self.optional_type(column.type_name())?;
-            self.expression(column.colexpr())?;
-            self.expression(column.coldefexpr())?;
-        }
-        Ok(())
-    }
-
-    fn sample(&mut self, sample: &'a RangeTableSample, wrapper: Option<&'a SelectStmt>) -> Result<(), V::Stop> {
-        let built_in =
-            sample.method().iter().all(|name| matches!(name.as_str(), Some("bernoulli" | "system" | "pg_catalog")));
-        if !built_in {
-            return self.visitor.unknown("TABLESAMPLE method");
-        }
-        match sample.relation() {
-            Node::RangeVar(relation) => self.read(relation, wrapper, Some(sample.location))?,
-            _ => return self.visitor.unknown("TABLESAMPLE"),
-        }
-        self.expressions(sample.args())?;
-        self.expression(sample.repeatable())
-    }
-
-    fn join(&mut self, join: &'a JoinExpr) -> Result<(), V::Stop> {
-        self.source(join.larg(), None)?;
-        self.source(join.rarg(), None)?;
-        if join.is_natural || !join.using_clause().is_empty() {
-            self.visitor.implied_operator("=")?;
-        }
-        for column in join.using_clause().iter().filter_map(|name| name.sval()) {
-            self.visitor.merged(column)?;
-        }
-        if join.alias().is_some() {
-            self.visitor.aliased_join()?;
-        }
-        self.condition(join.quals())
-    }
-
     fn condition(&mut self, condition: Node<'a>) -> Result<(), V::Stop> {
         self.visitor.condition(condition)?;
         self.expression(condition)
-    }
-
-    /// A change of rows, between its begin and its end. Its target is a relation whatever WITH names there are. The rows
-    /// that INSERT takes from a query are made without the target in sight.
-    fn change(
-        &mut self,
-        target: Option<&'a RangeVar>,
-        verb: Verb,
-        source: Option<Node<'a>>,
-        walk: impl FnOnce(&mut Self) -> Result<(), V::Stop>,
-    ) -> Result<(), V::Stop> {
-        let Some(target) = target else { return self.visitor.unknown("change without a target") };
-        self.visitor.relation(target, Role::alone(verb))?;
-        if let Some(source) = source {
-            self.query(source)?;
-        }
-        self.visitor.enter_change(target)?;
-        let outcome = walk(self);
-        self.visitor.leave_change();
-        outcome
-    }
-
-    fn insert(&mut self, insert: &'a InsertStmt) -> Result<(), V::Stop> {
-        self.change(insert.relation(), Verb::Insert, Some(insert.select_stmt()), |tree| {
-            tree.assignments(insert.cols())?;
-            if let Some(conflict) = insert.on_conflict_clause() {
-                tree.on_conflict(conflict)?;
-            }
-            tree.returning(insert.returning_clause())
-        })
-    }
-
-    fn update(&mut self, update: &'a UpdateStmt) -> Result<(), V::Stop> {
-        self.change(update.relation(), Verb::Update, None, |tree| {
-            for target in update.target_list() {
-                tree.visitor.assigned(target)?;
-                tree.target(target)?;
-            }
-            for item in update.from_clause() {
-                tree.source(item, None)?;
-            }
-            tree.condition(update.where_clause())?;
-            tree.returning(update.returning_clause())
-        })
-    }
-
-    fn delete(&mut self, delete: &'a DeleteStmt) -> Result<(), V::Stop> {
-        self.change(delete.relation(), Verb::Delete, None, |tree| {
-            for item in delete.using_clause() {
-                tree.source(item, None)?;
-            }
-            tree.condition(delete.where_clause())?;
-            tree.returning(delete.returning_clause())
-        })
-    }
-
-    fn merge(&mut self, merge: &'a MergeStmt) -> Result<(), V::Stop> {
-        self.change(merge.relation(), Verb::Merge, None, |tree| {
-            tree.source(merge.source_relation(), None)?;
-            tree.expression(merge.join_condition())?;
-            for when in merge.merge_when_clauses() {
-                tree.expression(when.condition())?;
-                tree.assignments(when.target_list())?;
-                tree.expressions(when.values())?;
-            }
-            tree.returning(merge.returning_clause())
-        })
-    }
-
-    fn assignments(&mut self, targets: &'a NodeList) -> Result<(), V::Stop> {
-        for target in targets {
-            match target {
-                Node::ResTarget(target) => {
-                    self.visitor.assigned(target)?;
-                    self.target(target)?;
-                }
-                _ => return self.visitor.unknown("assignment"),
-            }
-        }
-        Ok(())
-    }
-
-    fn on_conflict(&mut self, conflict: &'a OnConflictClause) -> Result<(), V::Stop> {
-        if let Some(infer) = conflict.infer() {
-            for element in infer.index_elems() {
-                match element {
-                    Node::IndexElem(element) => {
-                        if let Some(column) = element.name() {
-                            self.visitor.arbiter(column)?;
-                        }
-                        self.expression(element.expr())?;
-                    }
-                    _ => return self.visitor.unknown("conflict target"),
-                }
-            }
-            self.expression(infer.where_clause())?;
-        }
-        for target in conflict.target_list() {
-            self.visitor.assigned(target)?;
-            self.target(target)?;
-        }
-        self.expression(conflict.where_clause())
-    }
-
-    fn returning(&mut self, returning: Option<&'a ReturningClause>) -> Result<(), V::Stop> {
-        let Some(returning) = returning else { return Ok(()) };
-        for option in returning.options() {
-            self.visitor.row_name(option.value().unwrap_or_default())?;
-        }
-        for expression in returning.exprs() {
-            match expression {
-                Node::ResTarget(target) => self.target(target)?,
-                _ => return self.visitor.unknown("RETURNING item"),
-            }
-        }
-        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 //! The server counts for all clients, those that do not come through the proxy included: an index that looks unused here is
 //! unused by everybody. The first look only sets the baseline, so that a restart of the proxy adds nothing twice.
 
+mod counters;
 mod memory;
 
 use std::collections::{HashMap, HashSet};
@@ -16,6 +17,7 @@ use super::keeper::CatalogKeeper;
 use super::rows::{get, oid, text};
 use crate::model::activity::{Activity, IndexActivity, IndexKind, TableActivity};
 use crate::model::catalog::Oid;
+use counters::Counters;
 use memory::{Memory, Moment, Names, Seen};
 
 /// How often the statistics are read where the configuration does not say: more often than Prometheus looks.
@@ -242,68 +244,5 @@ fn tell(activity: &Activity) {
             scans_of_the_last_day = gone.scans,
             "an index was dropped"
         );
-    }
-}
-
-/// What was read last, by object; objects that were not read in this round are forgotten at its end.
-#[derive(Default)]
-struct Counters {
-    last: HashMap<Oid, [i64; 4]>,
-    next: HashMap<Oid, [i64; 4]>,
-    has_baseline: bool,
-}
-
-impl Counters {
-    /// The growth since the last round. A value that shrank was reset in between, so all of it is new. An object that the last
-    /// round did not have was made since, so all of its counts are new as well; in the first round nothing is.
-    fn since_last(&mut self, oid: Oid, now: [i64; 4]) -> [u64; 4] {
-        let before = match self.last.get(&oid) {
-            Some(before) => *before,
-            None if self.has_baseline => [0; 4],
-            None => now,
-        };
-        self.next.insert(oid, now);
-        let mut grown = [0; 4];
-        for ((grown, now), before) in grown.iter_mut().zip(now).zip(before) {
-            let difference = if now >= before { now.saturating_sub(before) } else { now };
-            *grown = u64::try_from(difference).unwrap_or(0);
-        }
-        grown
-    }
-
-    fn forget_unseen(&mut self) {
-        self.last = std::mem::take(&mut self.next);
-        self.has_baseline = true;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_round_is_the_baseline_and_later_ones_count_what_was_added() {
-        let mut counters = Counters::default();
-        assert_eq!(counters.since_last(Oid(1), [10, 5, 0, 0]), [0; 4]);
-        counters.forget_unseen();
-        assert_eq!(counters.since_last(Oid(1), [12, 5, 1, 0]), [2, 0, 1, 0]);
-        assert_eq!(counters.since_last(Oid(2), [3, 0, 0, 0]), [3, 0, 0, 0], "made after the baseline");
-    }
-
-    #[test]
-    fn a_reset_counts_from_zero() {
-        let mut counters = Counters::default();
-        counters.since_last(Oid(1), [100, 100, 100, 100]);
-        counters.forget_unseen();
-        assert_eq!(counters.since_last(Oid(1), [4, 100, 0, 101]), [4, 0, 0, 1]);
-    }
-
-    #[test]
-    fn dropped_objects_are_forgotten() {
-        let mut counters = Counters::default();
-        counters.since_last(Oid(1), [1; 4]);
-        counters.forget_unseen();
-        counters.forget_unseen();
-        assert!(counters.last.is_empty());
     }
 }

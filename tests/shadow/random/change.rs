@@ -1,8 +1,9 @@
 //! INSERT, UPDATE and DELETE with RETURNING, alone or inside WITH.
 
 use super::query::{Made, Maker, Scope};
+use super::tables::{Field, TABLES};
 use super::tree::{Node, Role, node};
-use super::types::{Field, TABLES, Ty};
+use super::types::Ty;
 
 /// A table that may be changed: the columns that may be set, and those that RETURNING may show.
 struct Target {

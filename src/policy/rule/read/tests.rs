@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::source::SourceFile;
-use crate::policy::rule::{InUse, LockTimeout};
+use crate::policy::rule::{Expectation, InUse, LockTimeout};
 
 const HEAD: &str = "apiVersion: pgcovenant/v1\nkind: Policy\nmetadata: {name: p, version: 1}\n";
 
