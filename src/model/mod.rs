@@ -10,6 +10,7 @@ pub mod catalog;
 pub mod consumers;
 pub mod contract;
 pub mod diff;
+pub mod data_checks;
 pub mod divergence;
 pub mod draft;
 pub mod drift;
