@@ -143,9 +143,7 @@ fn column<'n>(
     let objects = document.get("schema").map_or(&[][..], Node::items);
     let (table, column) = element.rsplit_once('.').unwrap_or((element, ""));
     let (message, near) = match objects.iter().find(|object| is_called(object, table)) {
-        None if objects.iter().any(|object| is_called(object, element)) => {
-            (format!("`{element}` names no column"), None)
-        }
+        _ if objects.iter().any(|object| is_called(object, element)) => (format!("`{element}` names no column"), None),
         None => {
             let near = nearest(table, objects.iter().filter_map(|object| word(object, "name")));
             (format!("the contract has no object `{table}`"), near)
