@@ -131,6 +131,71 @@ fn values_are_compared_as_a_foreign_key_compares_them() {
     becomes(&proxy, "pgcovenant_orphan_rows", &[("relationship", "mail -> people.mail")], 1.0);
 }
 
+/// A type whose values are compared in a thousandth of a second.
+const TARDY: &str = "
+CREATE TYPE tardy AS (n bigint);
+CREATE FUNCTION tardy_eq(tardy, tardy) RETURNS boolean LANGUAGE plpgsql AS
+    $$ BEGIN PERFORM pg_sleep(0.001); RETURN ($1).n = ($2).n; END $$;
+CREATE FUNCTION tardy_cmp(tardy, tardy) RETURNS integer LANGUAGE sql AS $$ SELECT sign(($1).n - ($2).n)::integer $$;
+CREATE OPERATOR = (LEFTARG = tardy, RIGHTARG = tardy, FUNCTION = tardy_eq);
+CREATE OPERATOR CLASS tardy_ops DEFAULT FOR TYPE tardy USING btree AS OPERATOR 3 =, FUNCTION 1 tardy_cmp(tardy, tardy);
+CREATE TABLE snails (t tardy); CREATE TABLE trails (t tardy, ballast text);
+ALTER TABLE trails ALTER ballast SET STORAGE PLAIN;
+GRANT SELECT ON snails, trails TO pgcovenant;
+INSERT INTO snails VALUES (ROW(1));
+INSERT INTO trails SELECT ROW(2)::tardy, repeat('x', 7000) FROM generate_series(1, 9000)";
+
+#[test]
+fn a_question_that_takes_too_long_is_asked_of_a_smaller_sample() {
+    let objects = "  - name: trails
+    properties: [{name: t, physicalType: text, relationships: [{to: snails.t}]}]
+  - name: snails
+    properties: [{name: t, physicalType: text}]
+";
+    let Some((shop, policies)) = promising("orphans_slow", "", objects) else { return };
+    shop.sql(TARDY);
+    let proxy = proxy(&shop, &policies);
+    let trails = [("relationship", "t -> snails.t")];
+    // Whole samples of 64 MB take nine seconds; nothing is known until a smaller one is read.
+    until("a sample is read", || proxy.metric_if_any("pgcovenant_orphan_sampled_ratio", &trails).is_some());
+    let share = proxy.metric("pgcovenant_orphan_sampled_ratio", &trails);
+    assert!((0.0..0.26).contains(&share), "{share}");
+    assert!(proxy.metric("pgcovenant_orphan_rows", &trails) > 0.0);
+    assert!(!proxy.log().contains("cannot be counted"), "{}", proxy.log());
+}
+
+#[test]
+fn partitions_are_parts_of_their_table() {
+    let objects = "  - name: visits
+    properties: [{name: at, physicalType: date}, {name: page, physicalType: bigint, relationships: [{to: pages.id}]}]
+  - name: pages
+    properties: [{name: id, physicalType: bigint}]
+";
+    let promise = "slaProperties: [{property: latency, value: 1, unit: d, element: visits.at}]\n";
+    let Some((shop, policies)) = promising("partitions", promise, objects) else { return };
+    shop.sql(
+        "CREATE TABLE pages (id bigint PRIMARY KEY); INSERT INTO pages VALUES (1);
+         CREATE TABLE visits (at date, page bigint) PARTITION BY RANGE (at);
+         CREATE TABLE visits_old PARTITION OF visits FOR VALUES FROM ('2001-01-01') TO ('2002-01-01');
+         CREATE TABLE visits_older PARTITION OF visits FOR VALUES FROM ('2000-01-01') TO ('2001-01-01');
+         INSERT INTO visits VALUES ('2000-06-01', 1), ('2000-07-01', 2), ('2001-01-01', 3), ('2001-02-01', NULL);
+         GRANT SELECT ON visits, pages TO pgcovenant",
+    );
+    let proxy = proxy(&shop, &policies);
+    let visits = [("relname", "visits")];
+    becomes(&proxy, "pgcovenant_orphan_rows", &visits, 2.0);
+    until("the age of the newest partition's newest row", || {
+        let age = proxy.metric_if_any("pgcovenant_data_freshness_seconds", &visits);
+        let since = shop.sql("SELECT extract(epoch FROM now() - '2001-02-02 00:00+00')").parse::<f64>().unwrap();
+        age.is_some_and(|age| (age - since).abs() < 600.0)
+    });
+    shop.sql(
+        "DELETE FROM visits WHERE page > 1;
+         ALTER TABLE visits ADD FOREIGN KEY (page) REFERENCES pages; REVOKE SELECT ON pages FROM pgcovenant",
+    );
+    becomes(&proxy, "pgcovenant_orphan_rows", &visits, 0.0);
+}
+
 #[test]
 fn a_relationship_to_a_table_that_is_not_there_is_told() {
     let objects = "  - name: strays

@@ -73,8 +73,13 @@ impl<'n> Freshnesses<'n> {
             let Some((object, property)) = find(document, element).filter(|(_, property)| is_time(property)) else {
                 continue;
             };
-            if let Some(at_most) = duration(node, unit, problems) {
-                self.add(object, property, at_most, node, problems);
+            match seconds(node, unit) {
+                Some(at_most) => self.add(object, property, at_most, node, problems),
+                // Other tools may know what to make of it.
+                None => {
+                    let help = "Write a number above zero to have it measured.";
+                    problems.warn(&span(node, "value"), "this latency is not measured: it is no age", help);
+                }
             }
         }
     }
@@ -184,19 +189,22 @@ fn unit_of(word: &str) -> Option<f64> {
 }
 
 fn duration(node: &Node, unit: f64, problems: &mut Problems<'_>) -> Option<Duration> {
-    let value = node.get("value")?;
-    let number = match &value.value {
+    let found = seconds(node, unit);
+    if found.is_none() {
+        let help = "Write a number above zero, of a hundred years at most.";
+        problems.error_with(&span(node, "value"), "this is no age that a row may have", help);
+    }
+    found
+}
+
+fn seconds(node: &Node, unit: f64) -> Option<Duration> {
+    let number = match &node.get("value")?.value {
         Value::Integer(number) => Some(*number as f64),
         Value::Float(_, text) | Value::String(text) => text.trim().parse().ok(),
         Value::Null | Value::Boolean(_) | Value::List(_) | Value::Map(_) => None,
     };
     let seconds = number.map(|number| number * unit).filter(|seconds| *seconds > 0.0 && *seconds <= LONGEST);
-    let found = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    if found.is_none() {
-        let help = "Write a number above zero, of a hundred years at most.";
-        problems.error_with(&value.span, "this is no age that a row may have", help);
-    }
-    found
+    seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
 }
 
 #[cfg(test)]
@@ -276,6 +284,9 @@ servers: [{server: s, type: postgresql, host: db, port: 5432, database: shop, sc
         ] {
             assert_eq!(found(other), [], "{other}");
         }
+        let (no_age, told) = contract("{property: latency, value: '2-4', unit: d, element: orders.placed}");
+        assert_eq!(no_age.unwrap().entities[0].freshness, None);
+        assert!(told[0].contains("warning: this latency is not measured: it is no age"), "{told:#?}");
         let (contract, _) = contract("{property: latency, value: 4, unit: s, element: orders.placed}");
         assert_eq!(contract.unwrap().entities[0].latency_target, Some(Duration::from_secs(4)), "as before");
     }

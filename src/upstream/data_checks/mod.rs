@@ -239,9 +239,9 @@ impl<Q: Question> State<Q> {
     fn take(&mut self, database: &str, target: &Target, outcome: Result<Found<Q::Answer>, UpstreamError>) {
         if let Err(UpstreamError::Server(error)) = &outcome
             && error.code() == Some(&SqlState::QUERY_CANCELED)
-            && self.most_bytes > LEAST_BYTES
+            && let Some(most_bytes) = smaller(self.most_bytes)
         {
-            self.most_bytes = (self.most_bytes / 4).max(LEAST_BYTES);
+            self.most_bytes = most_bytes;
             return;
         }
         self.tell(database, target, &outcome);
@@ -281,6 +281,11 @@ impl<Q: Question> State<Q> {
     }
 }
 
+/// What to read at once after a question that has taken too long; none if that is as little as it may be.
+fn smaller(most_bytes: i64) -> Option<i64> {
+    (most_bytes > LEAST_BYTES).then(|| (most_bytes / 4).max(LEAST_BYTES))
+}
+
 /// How much of a table of that size is read.
 fn share(bytes: i64, most_bytes: i64) -> f64 {
     if bytes <= most_bytes { 1.0 } else { most_bytes as f64 / bytes as f64 }
@@ -295,5 +300,11 @@ mod tests {
         assert_eq!(share(0, 100), 1.0);
         assert_eq!(share(100, 100), 1.0);
         assert_eq!(share(400, 100), 0.25);
+    }
+
+    #[test]
+    fn a_question_that_takes_too_long_reads_less_until_there_is_no_less() {
+        let budgets: Vec<i64> = std::iter::successors(Some(MOST_BYTES), |bytes| smaller(*bytes)).collect();
+        assert_eq!(budgets, [64 << 20, 16 << 20, 4 << 20, 1 << 20, 256 << 10, 64 << 10]);
     }
 }

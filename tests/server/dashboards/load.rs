@@ -48,7 +48,8 @@ const OBJECT: &str = "
       - {from: orders.order_id, to: payments.order_id}";
 
 /// A promise that nobody keeps.
-const FRESHNESS: &str = "slaProperties: [{property: freshness, value: 1, unit: s, element: orders.created_at}]\nschema:\n";
+const FRESHNESS: &str =
+    "slaProperties: [{property: freshness, value: 1, unit: s, element: orders.created_at}]\nschema:\n";
 
 const MORE: &str = "drift: {interval: 1s}
 data_checks: {orphans: 1s, freshness: 1s, slots: 1s}
