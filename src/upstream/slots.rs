@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::connect::{ServiceAccount, UpstreamError};
+use super::divergence::SETTINGS;
 use super::rows::{get, text};
 use crate::model::data_checks::Slot;
 use crate::policy::store::SnapshotStore;
@@ -67,9 +68,11 @@ async fn look(account: &ServiceAccount, databases: &[Box<str>]) -> Result<Option
 }
 
 async fn slots(account: &ServiceAccount, database: &str) -> Result<Vec<Slot>, UpstreamError> {
-    let client = account.connect(database).await?;
+    let mut client = account.connect(database).await?;
+    let transaction = client.build_transaction().read_only(true).start().await?;
+    transaction.batch_execute(SETTINGS).await?;
     let mut slots = Vec::new();
-    for row in client.query(SLOTS, &[]).await? {
+    for row in transaction.query(SLOTS, &[]).await? {
         slots.push(Slot {
             name: text(&row, "name")?,
             database: text(&row, "database")?,
@@ -78,5 +81,6 @@ async fn slots(account: &ServiceAccount, database: &str) -> Result<Vec<Slot>, Up
             lag: get::<Option<i64>>(&row, "lag")?.map(|bytes| u64::try_from(bytes).unwrap_or(0)),
         });
     }
+    transaction.commit().await?;
     Ok(slots)
 }

@@ -137,7 +137,12 @@ impl super::Question for Question {
         let is_kept = answer.seconds <= self.at_most.as_secs_f64();
         let words =
             if is_kept { "the newest row is as fresh as promised" } else { "the newest row is older than promised" };
-        Verdict { is_kept, words, number: answer.seconds.round() }
+        Verdict {
+            is_kept,
+            words,
+            rows: None,
+            age_seconds: Some(Duration::try_from_secs_f64(answer.seconds).map_or(0, |age| age.as_secs())),
+        }
     }
 
     fn what(&self) -> String {

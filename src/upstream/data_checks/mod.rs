@@ -75,7 +75,7 @@ trait Question: Clone + Send + Sync {
         most_bytes: i64,
     ) -> impl Future<Output = Result<Found<Self::Answer>, UpstreamError>> + Send;
 
-    /// Whether the promise is kept, and how that is told. Numbers are told apart, since they always change.
+    /// Whether the promise is kept, and how that is told; numbers apart, since they always change.
     fn verdict(&self, answer: &Self::Answer) -> Verdict;
 
     /// What is told of the question itself.
@@ -91,7 +91,8 @@ enum Found<A> {
 struct Verdict {
     is_kept: bool,
     words: &'static str,
-    number: f64,
+    rows: Option<u64>,
+    age_seconds: Option<u64>,
 }
 
 /// Schema, relation, and what tells several questions about it apart.
@@ -268,14 +269,15 @@ impl<Q: Question> State<Q> {
             return;
         }
         let (schema, relation, detail) = target;
+        let relationship = (!detail.is_empty()).then(|| tracing::field::display(detail));
         match verdict {
-            Ok(Verdict { is_kept: true, number, .. }) => {
-                tracing::info!(%database, %schema, %relation, %detail, number, "{words}");
+            Ok(Verdict { is_kept: true, rows, age_seconds, .. }) => {
+                tracing::info!(%database, %schema, %relation, relationship, rows, age_seconds, "{words}");
             }
-            Ok(Verdict { is_kept: false, number, .. }) => {
-                tracing::warn!(%database, %schema, %relation, %detail, number, "{words}");
+            Ok(Verdict { is_kept: false, rows, age_seconds, .. }) => {
+                tracing::warn!(%database, %schema, %relation, relationship, rows, age_seconds, "{words}");
             }
-            Err(_) => tracing::warn!(%database, %schema, %relation, %detail, "{words}"),
+            Err(_) => tracing::warn!(%database, %schema, %relation, relationship, "{words}"),
         }
         self.told = Some(words);
     }

@@ -135,8 +135,7 @@ impl super::Question for Question {
     fn verdict(&self, answer: &OrphanCount) -> Verdict {
         let is_kept = answer.rows == 0;
         let words = if is_kept { "every row that was read has its partner" } else { "rows have no partner" };
-        // Exact up to 2^53 rows.
-        Verdict { is_kept, words, number: answer.rows as f64 }
+        Verdict { is_kept, words, rows: Some(answer.rows), age_seconds: None }
     }
 
     fn what(&self) -> String {
