@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod auth;
+pub mod data_checks;
 pub mod drift;
 pub mod file;
 pub mod labels;
@@ -52,6 +53,8 @@ pub struct Config {
     pub state: Option<state::State>,
     /// Comparing databases with their contracts.
     pub drift: drift::Drift,
+    /// Measuring the data that contracts are about.
+    pub data_checks: data_checks::DataChecks,
     /// Spans of statements; none unless they have somewhere to go.
     pub tracing: Option<tracing::Tracing>,
     /// What is logged, and how.

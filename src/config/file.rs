@@ -52,6 +52,7 @@ impl Reader<'_, '_> {
         let log = fields.optional("log").and_then(|node| self.log(node)).unwrap_or_default();
         let state = fields.optional("state").and_then(|node| self.state(node));
         let drift = fields.optional("drift").and_then(|node| self.drift(node)).unwrap_or_default();
+        let checks = fields.optional("data_checks").and_then(|node| self.data_checks(node, service.is_some()));
         let plans = fields.optional("plans").map_or_else(|| Some(Plans::default()), |node| self.plans(node));
         let labels = fields.optional("labels").and_then(|node| self.labels(node)).unwrap_or_default();
         if reuse_port && listen.iter().flatten().any(|listen| matches!(listen, Listen::Abstract(_))) {
@@ -86,6 +87,7 @@ impl Reader<'_, '_> {
             audit,
             state,
             drift,
+            data_checks: checks.unwrap_or_default(),
             tracing,
             log,
             plans,

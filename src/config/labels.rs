@@ -16,6 +16,7 @@ impl Reader<'_, '_> {
             ("consumers", &mut labels.consumers),
             ("indexes", &mut labels.indexes),
             ("rules", &mut labels.rules),
+            ("slots", &mut labels.slots),
         ] {
             let given = fields.optional(key).and_then(|node| integer(node, 1..=100_000, self.problems));
             *limit = given.and_then(|given| usize::try_from(given).ok()).unwrap_or(*limit);

@@ -17,6 +17,8 @@ pub struct Caps {
     pub indexes: usize,
     /// Rules.
     pub rules: usize,
+    /// Replication slots.
+    pub slots: usize,
 }
 
 impl Default for Caps {
@@ -29,6 +31,7 @@ impl Default for Caps {
             consumers: 5000,
             indexes: 1000,
             rules: 300,
+            slots: 100,
         }
     }
 }

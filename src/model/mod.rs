@@ -11,6 +11,7 @@ pub mod change;
 pub mod consumers;
 pub mod contract;
 pub mod diff;
+pub mod data_checks;
 pub mod divergence;
 pub mod draft;
 pub mod drift;

@@ -1,5 +1,6 @@
 //! The recorder of the running proxy: turns events into series and audit records.
 
+mod data_checks;
 mod files;
 mod journal;
 mod structure;

@@ -202,6 +202,22 @@ metrics! {
     DIVERGENCE_SHARE = Gauge "pgcovenant_divergence_sampled_ratio" ["datname", "schemaname", "relname", "column", "replacement"] "Share of the table that was read to compare a redirected column with its replacement; 1 is all of it.";
     /// When the columns were compared.
     DIVERGENCE_LAST_CHECK = Gauge "pgcovenant_divergence_last_check_timestamp_seconds" ["datname", "schemaname", "relname", "column", "replacement"] "Unix time at which a redirected column was last compared with its replacement.";
+    /// Rows without a partner.
+    ORPHAN_ROWS = Gauge "pgcovenant_orphan_rows" ["datname", "schemaname", "relname", "relationship"] "Rows read that refer to a row which is not there, by relationship of the contract; 0 where a foreign key rules that out.";
+    /// How much of the table was read.
+    ORPHAN_SHARE = Gauge "pgcovenant_orphan_sampled_ratio" ["datname", "schemaname", "relname", "relationship"] "Share of the table that was read to find rows without a partner; 1 is all of it, or that a foreign key rules them out.";
+    /// When they were counted.
+    ORPHAN_LAST_CHECK = Gauge "pgcovenant_orphan_last_check_timestamp_seconds" ["datname", "schemaname", "relname", "relationship"] "Unix time at which rows without a partner were last counted.";
+    /// Age of the newest row.
+    DATA_FRESHNESS = Gauge "pgcovenant_data_freshness_seconds" ["datname", "schemaname", "relname"] "Age of the newest row when it was last looked at, by the column that the contract names.";
+    /// How old it may be.
+    DATA_FRESHNESS_TARGET = Gauge "pgcovenant_data_freshness_target_seconds" ["datname", "schemaname", "relname"] "How old the newest row may be, as the contract says.";
+    /// When it was looked at.
+    DATA_FRESHNESS_LAST_CHECK = Gauge "pgcovenant_data_freshness_last_check_timestamp_seconds" ["datname", "schemaname", "relname"] "Unix time at which the age of the newest row was last looked at.";
+    /// How far consumers of changes are behind.
+    SLOT_LAG = Gauge "pgcovenant_replication_slot_lag_bytes" ["datname", "slot"] "Bytes of WAL that the consumer of a replication slot has not confirmed; datname is empty for a physical slot. Absent where the server does not know.";
+    /// Whether they are there.
+    SLOT_ACTIVE = Gauge "pgcovenant_replication_slot_active" ["datname", "slot"] "1 if somebody streams from the replication slot, 0 if not; datname is empty for a physical slot.";
     /// Statement shapes.
     SHAPES = Gauge "pgcovenant_shapes" ["datname"] "Statement shapes that are remembered.";
     /// Statement shapes that nobody had seen before.

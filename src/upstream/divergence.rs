@@ -22,17 +22,18 @@ use crate::policy::store::SnapshotStore;
 pub const INTERVAL: Duration = Duration::from_secs(60);
 
 /// How much of a table is read at once.
-const MOST_BYTES: i64 = 64 << 20;
+pub(super) const MOST_BYTES: i64 = 64 << 20;
 
 /// How long all pairs of a database may take, connecting included.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// A role that row security applies to would count some rows only: it is told instead. Locks are not waited for, since others
 /// would wait behind us.
-const SETTINGS: &str = "SET LOCAL search_path = ''; SET LOCAL statement_timeout = '5s'; SET LOCAL lock_timeout = '500ms'; \
+pub(super) const SETTINGS: &str = "SET LOCAL search_path = ''; SET LOCAL statement_timeout = '5s'; SET LOCAL lock_timeout = '500ms'; \
                         SET LOCAL row_security = off; SET LOCAL jit = off; SET LOCAL max_parallel_workers_per_gather = 0";
 
-const SIZE: &str = "
+/// What a table takes, its partitions included.
+pub(super) const SIZE: &str = "
 SELECT greatest(pg_catalog.pg_relation_size($1::oid),
                 (SELECT coalesce(sum(pg_catalog.pg_relation_size(relid)), 0)::int8
                    FROM pg_catalog.pg_partition_tree($1::oid::regclass))) AS bytes";

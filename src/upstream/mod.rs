@@ -4,12 +4,14 @@
 
 pub mod catalog;
 pub mod connect;
+pub mod data_checks;
 pub mod dependents;
 pub mod divergence;
 pub mod end_point;
 pub mod index_stats;
 pub mod keeper;
 pub mod plans;
+pub mod slots;
 pub mod structure;
 pub mod tls;
 pub mod usage_store;

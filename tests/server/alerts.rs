@@ -172,6 +172,30 @@ async fn drift_names_its_table_and_the_worse_alert_holds_back_the_other() {
 }
 
 #[tokio::test]
+async fn data_that_is_not_as_promised_is_told_to_the_team_of_its_table() {
+    let Some(shop) = shop("data_alerts") else { return };
+    let policies = owned(&shop);
+    let contract = "contract.odcs.yaml";
+    let fresh = "slaProperties: [{property: freshness, value: 1, unit: h, element: orders.created_at}]\nschema:\n";
+    policies.replace(contract, "schema:\n", fresh);
+    let paid = "  - name: orders\n    relationships: [{from: orders.order_id, to: payments.order_id}]\n";
+    policies.replace(contract, "  - name: orders\n", paid);
+    shop.sql("GRANT SELECT (order_id, created_at) ON orders, payments TO pgcovenant");
+    let proxy = shop.proxy_with(&policies, "data_checks: {orphans: 1s, freshness: 1s}");
+    let Some((prometheus, _rules)) = watching(&proxy) else { return };
+    let orders = [("datname", &*shop.database), ("relname", "orders"), ("team", "checkout")];
+    let alert = firing(&prometheus, "PgcovenantOrphanRows", &orders).await;
+    assert_eq!(alert["labels"]["severity"], "critical");
+    let unpaid = shop
+        .sql("SELECT count(*) FROM orders o WHERE NOT EXISTS (SELECT FROM payments p WHERE p.order_id = o.order_id)");
+    let summary = format!("{unpaid} rows of public.orders have no partner: order_id -> payments.order_id");
+    assert_eq!(alert["annotations"]["summary"], summary);
+    let alert = firing(&prometheus, "PgcovenantFreshnessBreached", &orders).await;
+    let description = format!("In database {}. Its contract promises 1h 0m 0s at most.", shop.database);
+    assert_eq!(alert["annotations"]["description"], description);
+}
+
+#[tokio::test]
 async fn an_index_that_was_dropped_is_named_with_its_table_and_team() {
     let Some(shop) = shop("index_alerts") else { return };
     let policies = owned(&shop);

@@ -48,6 +48,7 @@ mod drift;
 mod init;
 mod sunset;
 mod dashboards;
+mod data_checks;
 mod ddl;
 mod random_retired;
 mod redirect;

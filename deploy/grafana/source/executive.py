@@ -7,6 +7,11 @@ WITHIN_TARGET = (
     f" <= on ({RELATION}) max by ({RELATION}) (pgcovenant_table_latency_target_seconds{{{DATABASE}}})"
 )
 MEASURED = f"{gained('table_statement_duration_seconds_count', RELATION)} > 0"
+STALE = (
+    f"max by ({RELATION}) (pgcovenant_data_freshness_seconds{{{DATABASE}}})"
+    f" > min by ({RELATION}) (pgcovenant_data_freshness_target_seconds{{{DATABASE}}})"
+)
+ORPHANED = f"pgcovenant_orphan_rows{{{DATABASE}}} > 0"
 
 PAGE = dashboard(
     "pgcovenant-executive",
@@ -52,6 +57,14 @@ PAGE = dashboard(
                     f"(count({WITHIN_TARGET}) or vector(0)) / count({MEASURED})",
                     "percentunit",
                     good=0.95,
+                    decimals=0,
+                ),
+                number(
+                    "Tables beyond their promise",
+                    "Tables whose newest row is older than promised, or whose rows refer to what is not there. The page for "
+                    "those on call names them.",
+                    f"count(group by ({RELATION}) ({STALE}) or group by ({RELATION}) ({ORPHANED})) or vector(0)",
+                    bad=1,
                     decimals=0,
                 ),
                 number(

@@ -4,6 +4,8 @@ SOURCE = {"type": "prometheus", "uid": "pgcovenant-prometheus"}
 DATABASE = 'datname=~"$datname"'
 TABLE = 'datname=~"$datname",schemaname=~"$schemaname",relname=~"$relname"'
 RELATION = "datname, schemaname, relname"
+# Slots of standbys are of no database.
+SLOTS = 'datname=~"$datname|"'
 DENIED = DATABASE + ',decision="deny"'
 UNEXPECTED = 'outcome="clear_unexpected"'
 WIDTH = 24

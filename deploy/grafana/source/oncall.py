@@ -6,6 +6,7 @@ from .kit import (
     DATNAME,
     DENIED,
     RELATION,
+    SLOTS,
     dashboard,
     gained,
     graph,
@@ -129,6 +130,43 @@ PAGE = dashboard(
                     (total("lock_waiters", RELATION), "{{schemaname}}.{{relname}}"),
                     width=6,
                     links=to_table(),
+                ),
+            ],
+        ),
+        (
+            "Is the data as promised?",
+            [
+                table(
+                    "Older than promised",
+                    "Age of the newest row, beside what the contract promises. Nothing arrives: look at who writes the table.",
+                    f"max by ({RELATION}) (pgcovenant_data_freshness_seconds{{{DATABASE}}})"
+                    f" > min by ({RELATION}) (pgcovenant_data_freshness_target_seconds{{{DATABASE}}})",
+                    names=["age"],
+                    units=["s"],
+                    width=8,
+                    height=6,
+                    links=row_to_table(),
+                ),
+                table(
+                    "Rows without a partner",
+                    "What they refer to is not there. Joins lose them; the runbook says how to find them.",
+                    f"max by ({RELATION}, relationship) (pgcovenant_orphan_rows{{{DATABASE}}}) > 0",
+                    names=["rows"],
+                    width=8,
+                    height=6,
+                    links=row_to_table(),
+                ),
+                table(
+                    "Consumers of changes that are gone or behind",
+                    "Replication slots that nobody streams from, or that are further behind than their objective. The server keeps "
+                    "all WAL for them: watch its disk.",
+                    f"max by (datname, slot) (pgcovenant_replication_slot_lag_bytes{{{SLOTS}}}) > scalar(pgcovenant:cdc_lag_bytes:objective)"
+                    f" or max by (datname, slot) (pgcovenant_replication_slot_lag_bytes{{{SLOTS}}})"
+                    f" and on (datname, slot) max by (datname, slot) (pgcovenant_replication_slot_active{{{SLOTS}}}) == 0",
+                    names=["behind"],
+                    units=["bytes"],
+                    width=8,
+                    height=6,
                 ),
             ],
         ),

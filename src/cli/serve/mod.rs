@@ -3,6 +3,8 @@
 mod audit;
 pub(super) use audit::key as audit_key;
 mod certificates;
+
+mod data_checks;
 mod differences;
 mod drift;
 mod logging;
@@ -112,6 +114,7 @@ async fn serve(config: Config, bundle: Arc<Bundle>, file: &Path, logging: Arc<Lo
         }
     }
     plans::start(&config, &store, &observer, account.clone())?;
+    data_checks::measure(&config, &store, &observer, account.clone());
     compare_redirected(&config, &store, &observer, account);
     let (phase, phases) = tokio::sync::watch::channel(Phase::Serving);
     let proxy = Proxy::bind(Collaborators {

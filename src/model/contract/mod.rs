@@ -7,6 +7,7 @@
 //! `pgcovenantCriticality` of the contract or an object.
 
 mod catalog;
+mod freshness;
 mod lifecycle;
 mod promises;
 pub mod queries;
@@ -16,6 +17,7 @@ mod service;
 pub mod types;
 
 pub use catalog::to_catalog;
+pub use freshness::Freshness;
 pub use read::read;
 
 use std::ops::Range;
@@ -106,6 +108,8 @@ pub struct Entity {
     pub criticality: Option<Box<str>>,
     /// What the 95th percentile of a statement's time is to be (`slaProperties`).
     pub latency_target: Option<Duration>,
+    /// How old its newest row may be (`slaProperties`).
+    pub freshness: Option<Freshness>,
     /// Queries that its users rely on (`pgcovenantQueries`).
     pub queries: Vec<queries::PromisedQuery>,
 }
@@ -121,6 +125,20 @@ pub struct Relationship {
     pub table: Box<str>,
     /// Its columns, in the same order.
     pub to_columns: Vec<Box<str>>,
+}
+
+impl Relationship {
+    /// What it is called where there is room for one word: `customer_id -> customers.id`.
+    pub fn label(&self) -> String {
+        let table = match &self.schema {
+            Some(schema) => format!("{schema}.{}", self.table),
+            None => self.table.to_string(),
+        };
+        match (self.columns.as_slice(), self.to_columns.as_slice()) {
+            ([from], [to]) => format!("{from} -> {table}.{to}"),
+            (from, to) => format!("({}) -> {table} ({})", from.join(", "), to.join(", ")),
+        }
+    }
 }
 
 /// A column as promised.

@@ -2,6 +2,7 @@
 //! of the schema that it describes.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use super::{ExpectedVersion, Relationship};
 use crate::model::migrations::Tool;
@@ -31,22 +32,37 @@ impl<'n> Names<'n> {
         Self { objects: objects.collect() }
     }
 
-    /// `orders.id`, or `schema/orders/properties/id`, as table and column; none where it names something elsewhere.
-    fn resolve(&self, reference: &str) -> Option<(String, Box<str>)> {
+    /// `orders.id`, or `schema/orders/properties/id`, as table and column; none where it names something in another file.
+    ///
+    /// A table that the contract does not describe may be described by another contract of the same database, unless its
+    /// name looks like a slip of the pen.
+    fn resolve(&self, written: &(String, Range<usize>), problems: &mut Problems<'_>) -> Option<(String, Box<str>)> {
+        let (reference, at) = written;
         let parts: Vec<&str> = reference.trim_start_matches('/').split('/').collect();
         let (table, column) = match parts.as_slice() {
             ["schema", object, "properties", property, ..] => (*object, *property),
             [one] => one.rsplit_once('.')?,
             _ => return None,
         };
-        match self.objects.iter().find(|object| object.words.contains(&table)) {
-            Some(object) => {
-                let column = object.properties.get(column).copied().unwrap_or(column);
-                Some((object.physical.to_owned(), column.into()))
-            }
-            None if parts.len() == 1 => Some((table.to_owned(), column.into())),
-            None => None,
+        let Some(object) = self.objects.iter().find(|object| object.words.contains(&table)) else {
+            let help = match nearest(table, self.objects.iter().flat_map(|object| object.words.iter().copied())) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None if parts.len() == 1 => return Some((table.to_owned(), column.into())),
+                None => "Name an object of the contract by its `id`.".to_owned(),
+            };
+            problems.error_with(at, format!("the contract has no object `{table}`"), help);
+            return None;
+        };
+        let known = object.properties.get(column).copied();
+        if known.is_none() && !object.properties.is_empty() {
+            let help = match nearest(column, object.properties.keys().copied()) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => "Name a property of that object.".to_owned(),
+            };
+            problems.error_with(at, format!("the object `{table}` has no property `{column}`"), help);
+            return None;
         }
+        Some((object.physical.to_owned(), known.unwrap_or(column).into()))
     }
 
     /// What columns refer to, of an object and of its properties.
@@ -54,7 +70,7 @@ impl<'n> Names<'n> {
         let mut found = Vec::new();
         for node in object.get("relationships").map_or(&[][..], Node::items) {
             let from = node.get("from").map(|from| string_or_list(from, problems)).unwrap_or_default();
-            let columns: Option<Vec<_>> = from.iter().map(|(text, _)| Some(self.resolve(text)?.1)).collect();
+            let columns: Option<Vec<_>> = from.iter().map(|from| self.own_column(object, from, problems)).collect();
             found.extend(columns.and_then(|columns| self.relationship(columns, node, problems)));
         }
         for property in object.get("properties").map_or(&[][..], Node::items) {
@@ -66,11 +82,31 @@ impl<'n> Names<'n> {
         found
     }
 
+    /// A column that refers: it must be one of the object at which the relationship stands.
+    fn own_column(
+        &self,
+        object: &Node,
+        written: &(String, Range<usize>),
+        problems: &mut Problems<'_>,
+    ) -> Option<Box<str>> {
+        let (table, column) = self.resolve(written, problems)?;
+        if physical(object) != Some(&*table) {
+            let message = format!("`{}` is no property of this object", written.0);
+            problems.error_with(&written.1, message, "`from` names what refers, `to` what is referred to.");
+            return None;
+        }
+        Some(column)
+    }
+
     fn relationship(&self, columns: Vec<Box<str>>, node: &Node, problems: &mut Problems<'_>) -> Option<Relationship> {
         let to = string_or_list(node.get("to")?, problems);
-        let resolved: Option<Vec<_>> = to.iter().map(|(text, _)| self.resolve(text)).collect();
+        let resolved: Option<Vec<_>> = to.iter().map(|to| self.resolve(to, problems)).collect();
         let resolved = resolved?;
         let (table, _) = resolved.first()?;
+        if resolved.iter().any(|(other, _)| other != table) {
+            problems.error(&node.span, "all columns of a key that is referred to belong to one object");
+            return None;
+        }
         let (schema, table) = match table.split_once('.') {
             Some((schema, table)) => (Some(schema.into()), table.into()),
             None => (None, table.as_str().into()),

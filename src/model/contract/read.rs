@@ -3,6 +3,7 @@
 //! Only what decides something here is read; the rest of the standard is the business of other tools. Our own
 //! extension is read with strict keys, since the standard's schema lets any value pass there.
 
+use super::freshness::Freshnesses;
 use super::lifecycle::{self, Of};
 use super::promises::{self, Names};
 use super::queries;
@@ -72,6 +73,7 @@ fn places(document: &Node, problems: &mut Problems<'_>) -> Vec<Place> {
 fn entities(document: &Node, general: Option<&str>, problems: &mut Problems<'_>) -> Vec<Entity> {
     let mut entities: Vec<Entity> = Vec::new();
     let targets = Targets::of(document, problems);
+    let freshness = Freshnesses::of(document, problems);
     let names = Names::of(document);
     for node in document.get("schema").map_or(&[][..], Node::items) {
         let Some(written) = text(node, "physicalName").or_else(|| text(node, "name")) else { continue };
@@ -107,6 +109,7 @@ fn entities(document: &Node, general: Option<&str>, problems: &mut Problems<'_>)
             view_digest,
             criticality: service::criticality(own.get(CRITICALITY), problems).or_else(|| general.map(Into::into)),
             latency_target: targets.target(node),
+            freshness: freshness.of_object(node),
             queries,
         });
     }

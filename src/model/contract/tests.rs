@@ -270,7 +270,7 @@ fn relationships_are_read_in_every_notation_of_the_standard() {
          relationships: [{to: schema/people/properties/p_id}, {to: elsewhere.id}]}\n  relationships:\n  \
          - {from: [t.id, t.owner], to: [people.id, people.other]}\n\
          - name: people\n  physicalName: other.people_v2\n  properties:\n  \
-         - {id: p_id, name: id, physicalName: person_id, physicalType: bigint}",
+         - {id: p_id, name: id, physicalName: person_id, physicalType: bigint}\n  - {name: other, physicalType: bigint}",
     );
     let (contract, found) = read_text(&text);
     assert!(found.is_empty(), "{found:#?}");
@@ -288,6 +288,58 @@ fn relationships_are_read_in_every_notation_of_the_standard() {
             "[\"owner_id\"] None.elsewhere [\"id\"]",
         ]
     );
+}
+
+#[test]
+fn a_relationship_to_what_is_not_there_is_told_where_it_stands() {
+    for (relationship, message) in [
+        ("{to: peple.id}", "the contract has no object `peple` (did you mean `people`?)"),
+        ("{to: people.idd}", "the object `people` has no property `idd` (did you mean `id`?)"),
+        (
+            "{to: schema/nobody/properties/x}",
+            "the contract has no object `nobody` (Name an object of the contract by its `id`.)",
+        ),
+    ] {
+        let text = with(
+            "v3.1.0",
+            &format!(
+                "  - name: owner\n    relationships:\n    - {relationship}\n\
+                 - name: people\n  properties:\n  - {{name: id, physicalType: bigint}}"
+            ),
+        );
+        let found = read_text(&text).1;
+        let line = text.lines().position(|line| line.contains(relationship)).unwrap() + 1;
+        assert!(
+            found.iter().any(|found| found.contains(message) && found.contains(&format!(":{line}:12: error"))),
+            "{relationship}: {found:#?}"
+        );
+    }
+    let text = with(
+        "v3.1.0",
+        "  - {name: a}\n  relationships: [{from: u.a, to: u.b}]\n- name: u\n  properties: [{name: a}, {name: b}]",
+    );
+    let found = read_text(&text).1;
+    assert!(found.iter().any(|found| found.contains("`u.a` is no property of this object")), "{found:#?}");
+    let text = with(
+        "v3.1.0",
+        "  - {name: a}\n  - {name: b}\n  relationships: [{from: [t.a, t.b], to: [t.a, u.b]}]\n- name: u\n  properties: [{name: a}, {name: b}]",
+    );
+    let found = read_text(&text).1;
+    assert!(found.iter().any(|found| found.contains("belong to one object")), "{found:#?}");
+}
+
+#[test]
+fn a_relationship_has_a_name_of_its_columns() {
+    let own = |name: &str| Box::<str>::from(name);
+    let one = Relationship { columns: vec![own("a")], schema: None, table: own("t"), to_columns: vec![own("b")] };
+    assert_eq!(one.label(), "a -> t.b");
+    let two = Relationship {
+        columns: vec![own("a"), own("b")],
+        schema: Some(own("s")),
+        table: own("t"),
+        to_columns: vec![own("c"), own("d")],
+    };
+    assert_eq!(two.label(), "(a, b) -> s.t (c, d)");
 }
 
 #[test]

@@ -32,6 +32,8 @@ pub enum Guarded {
     SqlState,
     /// `classification`.
     Classification,
+    /// `slot`.
+    Slot,
 }
 
 impl Guarded {
@@ -47,13 +49,14 @@ impl Guarded {
             Self::Rule => "rule",
             Self::SqlState => "sqlstate",
             Self::Classification => "classification",
+            Self::Slot => "slot",
         }
     }
 }
 
 /// The limits of all labels.
 #[derive(Debug)]
-pub(super) struct Limits([Guard; 10]);
+pub(super) struct Limits([Guard; 11]);
 
 #[derive(Debug)]
 struct Guard {
@@ -76,6 +79,7 @@ impl Limits {
             (Guarded::Rule, Limit::new(caps.rules)),
             (Guarded::SqlState, Limit::new(100)),
             (Guarded::Classification, Limit::new(50)),
+            (Guarded::Slot, Limit::new(caps.slots)),
         ];
         Self(limits.map(|(label, limit)| Guard { label, limit, overflow: OnceLock::new() }))
     }

@@ -240,3 +240,44 @@ fn a_pair_of_columns_that_is_no_more_leaves_no_series() {
     observer.divergence(&Divergence { database: "shop".into(), pairs: Vec::new() });
     assert!(!observer.render().contains("pgcovenant_divergent_rows"));
 }
+
+#[test]
+fn what_is_measured_of_the_data_goes_when_its_promise_or_its_slot_is_gone() {
+    let (observer, _folder) = observer(Caps::default());
+    report_everything(&observer);
+    let table = r#"datname="shop",schemaname="public",relname="customers""#;
+    let key = format!(r#"{table},relationship="agent -> agents.id""#);
+    let text = observer.render();
+    let before = series(&text);
+    for (name, value) in [
+        (format!("pgcovenant_orphan_rows{{{key}}}"), "7"),
+        (format!("pgcovenant_orphan_sampled_ratio{{{key}}}"), "0.5"),
+        (format!("pgcovenant_orphan_last_check_timestamp_seconds{{{key}}}"), "0"),
+        (format!("pgcovenant_data_freshness_seconds{{{table}}}"), "12.5"),
+        (format!("pgcovenant_data_freshness_target_seconds{{{table}}}"), "60"),
+        (r#"pgcovenant_replication_slot_lag_bytes{datname="shop",slot="cdc"}"#.to_owned(), "4096"),
+        (r#"pgcovenant_replication_slot_active{datname="shop",slot="cdc"}"#.to_owned(), "1"),
+        (r#"pgcovenant_replication_slot_active{datname="",slot="standby"}"#.to_owned(), "0"),
+    ] {
+        assert_eq!(before.get(&*name), Some(&value), "{name}\n{text}");
+    }
+    assert_eq!(text.matches("pgcovenant_orphan_rows{").count(), 1, "what was never counted is not 0");
+    assert_eq!(text.matches("pgcovenant_replication_slot_lag_bytes{").count(), 1, "nor is what is not known");
+    observer.data_measured(&Measured { database: "shop".into(), ..Measured::default() });
+    observer.replication_slots(&[]);
+    let text = observer.render();
+    for name in ["pgcovenant_orphan", "pgcovenant_data_freshness", "pgcovenant_replication_slot"] {
+        assert!(!text.contains(name), "{name}\n{text}");
+    }
+}
+
+#[test]
+fn names_of_slots_are_bounded() {
+    let (observer, _folder) = observer(Caps { slots: 2, ..Caps::default() });
+    let slots: Vec<_> = (0..50).map(|number| slot(&format!("pg_1_sync_{number}"), "shop", Some(number))).collect();
+    observer.replication_slots(&slots);
+    let text = observer.render();
+    assert_eq!(text.matches("pgcovenant_replication_slot_lag_bytes{").count(), 3, "{text}");
+    let other = r#"pgcovenant_replication_slot_lag_bytes{datname="shop",slot="__other__"}"#;
+    assert_eq!(series(&text).get(other), Some(&"49"), "the one that is behind most");
+}

@@ -17,6 +17,7 @@ use crate::engine::stages::Stage;
 use crate::model::activity::{Activity, DroppedIndex, IndexActivity, IndexKind, TableActivity};
 use crate::model::caps::Caps;
 use crate::model::catalog::{ColumnId, Oid};
+use crate::model::data_checks::{Age, Measured, OrphanCount, Orphans, Slot, TableFreshness};
 use crate::model::divergence::{ColumnPair, Compared, Divergence};
 use crate::model::drift::{Finding, Kind, Severity};
 use crate::model::migrations::{History, HistoryTable, Tool, summarise};
@@ -178,6 +179,34 @@ fn report_everything(observer: &Observer) {
         ],
     });
     observer.activity(&activity());
+    observer.data_measured(&measured());
+    observer.replication_slots(&[slot("cdc", "shop", Some(4096)), slot("standby", "", None)]);
+}
+
+fn measured() -> Measured {
+    let at = jiff::Timestamp::UNIX_EPOCH;
+    let orphans = |relationship: &str, counted| Orphans {
+        schema: "public".into(),
+        relation: "customers".into(),
+        relationship: relationship.into(),
+        counted,
+    };
+    let freshness = TableFreshness {
+        schema: "public".into(),
+        relation: "customers".into(),
+        at_most: Duration::from_secs(60),
+        newest: Some(Age { at, seconds: 12.5 }),
+    };
+    let count = OrphanCount { at, rows: 7, share: 0.5 };
+    Measured {
+        database: "shop".into(),
+        orphans: vec![orphans("agent -> agents.id", Some(count)), orphans("never -> counted.id", None)],
+        freshness: vec![freshness],
+    }
+}
+
+fn slot(name: &str, database: &str, lag: Option<u64>) -> Slot {
+    Slot { name: name.into(), database: database.into(), active: lag.is_some(), lag }
 }
 
 fn activity() -> Activity {

@@ -35,6 +35,7 @@ fn contract(policies: &Policies) {
     let customer = "{name: customer_id, logicalType: integer, physicalType: bigint, required: true}";
     let classified = customer.replace("required: true", "required: true, classification: confidential");
     policies.replace(file, customer, &classified);
+    policies.replace(file, "schema:\n", FRESHNESS);
 }
 
 /// More than the contract of the demo: a query that is to use an index.
@@ -42,9 +43,16 @@ const OBJECT: &str = "
     customProperties:
       - property: pgcovenantQueries
         value:
-          - {name: order_by_number, sql: 'SELECT status, total_amount FROM orders WHERE order_id = $1', access: index}";
+          - {name: order_by_number, sql: 'SELECT status, total_amount FROM orders WHERE order_id = $1', access: index}
+    relationships:
+      - {from: orders.order_id, to: payments.order_id}";
+
+/// A promise that nobody keeps.
+const FRESHNESS: &str =
+    "slaProperties: [{property: freshness, value: 1, unit: s, element: orders.created_at}]\nschema:\n";
 
 const MORE: &str = "drift: {interval: 1s}
+data_checks: {orphans: 1s, freshness: 1s, slots: 1s}
 state: {path: state.sqlite, flush: 1s}
 plans: {every: 1s, per_second: 50, timeout: 5s}
 ";
@@ -57,7 +65,8 @@ CREATE INDEX orders_gone_idx ON orders (total_amount);
 CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY);
 INSERT INTO alembic_version VALUES ('ae1');
 GRANT SELECT ON alembic_version TO pgcovenant;
-GRANT SELECT ON orders TO pgcovenant;
+GRANT SELECT ON orders, payments TO pgcovenant;
+SELECT pg_create_physical_replication_slot('standby', true);
 GRANT UPDATE (total_amount) ON orders TO support;
 ANALYZE orders";
 
@@ -67,8 +76,9 @@ fn own_shop() -> Option<Shop> {
     if !installed() {
         return None;
     }
+    let settings = ["wal_level = replica", "max_wal_senders = 2"].map(str::to_owned).into();
     let cluster = CLUSTER.get_or_init(|| {
-        let cluster = Cluster::start(ClusterOptions::default());
+        let cluster = Cluster::start(ClusterOptions { settings, ..ClusterOptions::default() });
         load(&cluster, DATABASE);
         cluster.sql("postgres", "GRANT shop_app TO pgcovenant");
         cluster
