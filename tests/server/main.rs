@@ -27,6 +27,7 @@ mod hostile;
 mod tls;
 mod tools;
 mod audit;
+mod audit_by_name;
 mod top;
 mod auth;
 mod drivers;

@@ -8,6 +8,7 @@ use pg_raw_parse::nodes::{
 };
 use pg_raw_parse::{Node, ParseResult};
 
+use super::by_name::by_name;
 use super::constants::constants;
 use super::ddl::ddl;
 use super::kinds::{StatementKind, kind};
@@ -40,6 +41,7 @@ fn statement(start: u32, end: u32, node: Node<'_>) -> OutlineStatement {
         kind: kind(node),
         relations: Vec::new(),
         ddl: ddl(node),
+        by_name: by_name(node),
         created: created(node),
         columns: Vec::new(),
         functions: Vec::new(),
