@@ -40,9 +40,12 @@ struct Candidate {
 
 type Key = (Nameable, Box<[u8]>);
 
-/// What SQL has made in one session.
+/// What SQL has made in one session: most make nothing, and stay small.
 #[derive(Debug, Default)]
-pub struct InSql {
+pub struct InSql(Option<Box<Made>>);
+
+#[derive(Debug, Default)]
+struct Made {
     names: HashMap<Key, Vec<Candidate>, foldhash::fast::RandomState>,
     /// What is beyond the bounds.
     rest: Option<Source>,
@@ -108,6 +111,72 @@ fn key(what: Nameable, name: &[u8]) -> Key {
 impl InSql {
     /// A text is on its way to the server: names may stand for what it makes from now on.
     pub fn forwarded(&mut self, report: &Arc<Report>) {
+        if report.by_name.iter().any(|(_, by_name)| matches!(by_name.deed, Deed::Makes { .. })) {
+            self.0.get_or_insert_default().forwarded(report);
+        }
+    }
+
+    /// A text is over. Where it has run to its end, what it has made is what the names stand for; `alone` says that nothing
+    /// behind it is on its way.
+    pub fn over(&mut self, report: &Arc<Report>, succeeded: bool, alone: bool) {
+        // What it has made before it failed is there; DISCARD ALL in it has made us forget it.
+        self.forwarded(report);
+        if let Some(made) = self.0.as_mut().filter(|_| succeeded) {
+            made.succeeded(report, alone);
+        }
+    }
+
+    /// All of a kind are gone.
+    pub fn forget(&mut self, what: Nameable) {
+        self.retain(|(kind, _), _| *kind != what);
+    }
+
+    /// No transaction is open, and nothing is on its way: cursors are gone but for those WITH HOLD.
+    pub fn transaction_is_over(&mut self) {
+        let is_held = |candidates: &[Candidate]| candidates.iter().any(|candidate| candidate.holds);
+        self.retain(|(what, _), candidates| *what == Nameable::Statement || is_held(candidates));
+    }
+
+    fn retain(&mut self, stays: impl Fn(&Key, &[Candidate]) -> bool) {
+        let Some(made) = &mut self.0 else { return };
+        let before = made.names.len();
+        made.names.retain(|key, candidates| stays(key, candidates));
+        if made.names.len() < before {
+            made.last = None;
+        }
+        if made.names.is_empty() && made.rest.is_none() {
+            self.0 = None;
+        }
+    }
+
+    /// Bind of what SQL has prepared: the portal stands for the same.
+    pub fn bound(&mut self, statement: &[u8], portal: &[u8]) {
+        if let Some(made) = &mut self.0 {
+            made.bound(statement, portal);
+        }
+    }
+
+    /// The report of an Execute of a portal that SQL has opened, or that was bound to what SQL has prepared.
+    pub fn portal(&self, name: &[u8], governed: bool) -> Option<Arc<Report>> {
+        self.0.as_ref()?.portal(name, governed)
+    }
+
+    /// The report of a text that is about to run, with what EXECUTE and FETCH in it touch by a name; none where there is
+    /// nothing of the kind in it.
+    pub fn completed(&mut self, report: &Arc<Report>, dialogue: &Dialogue) -> Option<Arc<Report>> {
+        if !report.by_name.iter().any(|(_, by_name)| by_name.deed == Deed::Runs) {
+            return None;
+        }
+        match &mut self.0 {
+            Some(made) => Some(made.completed(report, dialogue)),
+            // The protocol, or the text itself, may have made it.
+            None => Some(Made::default().completed(report, dialogue)),
+        }
+    }
+}
+
+impl Made {
+    fn forwarded(&mut self, report: &Arc<Report>) {
         for (number, by_name) in &report.by_name {
             if let Deed::Makes { holds } = by_name.deed {
                 let candidate = Candidate { report: Arc::clone(report), number: *number, holds };
@@ -131,15 +200,8 @@ impl InSql {
         }
     }
 
-    /// A text is over. Where it has run to its end, what it has made is what the names stand for; `alone` says that nothing
-    /// behind it is on its way.
-    pub fn over(&mut self, report: &Arc<Report>, succeeded: bool, alone: bool) {
-        if report.by_name.is_empty() {
-            return;
-        }
-        // What it has made before it failed is there; DISCARD ALL in it has made us forget it.
-        self.forwarded(report);
-        for (number, by_name) in report.by_name.iter().filter(|_| succeeded) {
+    fn succeeded(&mut self, report: &Arc<Report>, alone: bool) {
+        for (number, by_name) in &report.by_name {
             let key = key(by_name.what, by_name.name.as_bytes());
             match by_name.deed {
                 Deed::Makes { .. } => {
@@ -153,23 +215,7 @@ impl InSql {
         }
     }
 
-    /// All of a kind are gone.
-    pub fn forget(&mut self, what: Nameable) {
-        self.last = None;
-        self.names.retain(|(kind, _), _| *kind != what);
-        if self.names.is_empty() {
-            self.rest = None;
-        }
-    }
-
-    /// No transaction is open, and nothing is on its way: cursors are gone but for those WITH HOLD.
-    pub fn transaction_is_over(&mut self) {
-        let is_held = |candidates: &[Candidate]| candidates.iter().any(|candidate| candidate.holds);
-        self.names.retain(|(what, _), candidates| *what == Nameable::Statement || is_held(candidates));
-    }
-
-    /// Bind of what SQL has prepared: the portal stands for the same.
-    pub fn bound(&mut self, statement: &[u8], portal: &[u8]) {
+    fn bound(&mut self, statement: &[u8], portal: &[u8]) {
         let Some(candidates) = self.names.get(&key(Nameable::Statement, statement)).cloned() else { return };
         let key = key(Nameable::Cursor, portal);
         // Only the unnamed portal can be bound while there is one.
@@ -179,25 +225,16 @@ impl InSql {
         }
     }
 
-    /// The report of an Execute of a portal that SQL has opened, or that was bound to what SQL has prepared.
-    pub fn portal(&self, name: &[u8], governed: bool) -> Option<Arc<Report>> {
-        if self.names.is_empty() {
-            return None;
-        }
+    fn portal(&self, name: &[u8], governed: bool) -> Option<Arc<Report>> {
         let key = key(Nameable::Cursor, name);
         let made = self.names.get(&key)?.first()?.statement()?;
         let statements = vec![self.known(&key)?.complete(made)];
         Some(Arc::new(Report { statements, governed, ..Report::default() }))
     }
 
-    /// The report of a text that is about to run, with what EXECUTE and FETCH in it touch by a name; none where there is
-    /// nothing of the kind in it.
-    pub fn completed(&mut self, report: &Arc<Report>, dialogue: &Dialogue) -> Option<Arc<Report>> {
-        if !report.by_name.iter().any(|(_, by_name)| by_name.deed == Deed::Runs) {
-            return None;
-        }
+    fn completed(&mut self, report: &Arc<Report>, dialogue: &Dialogue) -> Arc<Report> {
         if let Some((_, completed)) = self.last.as_ref().filter(|(of, _)| Arc::ptr_eq(of, report)) {
-            return Some(Arc::clone(completed));
+            return Arc::clone(completed);
         }
         let mut completed = Report::clone(report);
         let mut lasts = true;
@@ -217,7 +254,7 @@ impl InSql {
         }
         let completed = Arc::new(completed);
         self.last = lasts.then(|| (Arc::clone(report), Arc::clone(&completed)));
-        Some(completed)
+        completed
     }
 
     fn known(&self, key: &Key) -> Option<Source> {
