@@ -1,7 +1,5 @@
 //! What questions to `/api/v1` have in common: parameters that are understood or refused in words, and answers in JSON.
 
-use std::time::Duration;
-
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -10,7 +8,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use crate::model::source::measured;
+use crate::model::source::time_span;
 
 /// The parameters of an address, in their order.
 pub(super) type Given = Result<Query<Vec<(String, String)>>, QueryRejection>;
@@ -75,8 +73,7 @@ pub(super) fn number(value: &str, highest: usize) -> Result<usize, Unfit> {
 
 /// A moment: a time, the beginning of a day, or so long ago.
 pub(super) fn moment(value: &str) -> Result<Timestamp, Unfit> {
-    let units = [("min", 60), ("s", 1), ("h", 3600), ("d", 86_400)];
-    let ago = || Timestamp::now().checked_sub(Duration::from_secs(measured(value, &units)?)).ok();
+    let ago = || Timestamp::now().checked_sub(time_span(value)?).ok();
     let midnight = |day: Date| day.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp());
     let found = value.parse().ok().or_else(|| value.parse::<Date>().ok().and_then(midnight)).or_else(ago);
     let expected =

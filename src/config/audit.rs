@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::file::Reader;
-use crate::model::audit::{AuditSettings, Rotation, Sync, WhenUnwritable};
+use crate::model::audit::{AuditSettings, Compress, Rotation, Sync, WhenUnwritable};
 use crate::model::source::{Fields, Node, Value, boolean, integer, non_empty, one_of};
 
 /// How often records are brought to the disk where only `interval` is said.
@@ -57,15 +57,16 @@ impl Reader<'_, '_> {
             .optional("keep")
             .and_then(|node| integer(node, 1..=1_000_000, self.problems))
             .and_then(|count| usize::try_from(count).ok());
-        if let Some(node) = fields.optional("compress")
-            && boolean(node, self.problems) == Some(true)
-        {
-            let help = "Compress files that have been rotated with a tool of your own; verify them unpacked.";
-            self.problems.error_with(&node.span, "rotated files of the audit are not compressed", help);
+        if let Some(node) = fields.optional("compress") {
+            let words = [("none", Compress::None), ("gzip", Compress::Gzip)];
+            rotation.compress = one_of(node, &words, "is no way to compress files", self.problems).unwrap_or_default();
         }
-        if rotation.keep.is_some() && rotation.bytes.is_none() && rotation.every.is_none() {
+        let useless = [("keep", rotation.keep.is_some()), ("compress", rotation.compress != Compress::None)];
+        for (key, _) in useless.iter().filter(|(_, said)| *said && rotation.bytes.is_none() && rotation.every.is_none())
+        {
             let help = "Say when a new file begins: `bytes: 100MB`, `every: 24h`, or both.";
-            self.problems.error_with(fields.span(), "`keep` has no meaning where files are never rotated", help);
+            let message = format!("`{key}` has no meaning where files are never rotated");
+            self.problems.error_with(fields.span(), message, help);
         }
         fields.finish(self.problems);
         Some(rotation)
@@ -105,7 +106,7 @@ mod tests {
     fn every_key_is_read() {
         let (settings, found) = audit(
             "{path: a, sessions: true, key_env: AUDIT_KEY, fsync: interval(50ms), when_unwritable: refuse, \
-             rotate: {bytes: 100MB, every: 24h, keep: 30, compress: false}}",
+             rotate: {bytes: 100MB, every: 24h, keep: 30, compress: gzip}}",
         );
         assert!(found.is_empty(), "{found:?}");
         let settings = settings.unwrap();
@@ -114,7 +115,12 @@ mod tests {
         assert_eq!(settings.sync, Sync::Interval(Duration::from_millis(50)));
         assert_eq!(settings.when_unwritable, WhenUnwritable::Refuse);
         let every = Some(Duration::from_secs(86_400));
-        assert_eq!(settings.rotation, Rotation { bytes: Some(100_000_000), every, keep: Some(30) });
+        let compress = Compress::Gzip;
+        assert_eq!(settings.rotation, Rotation { bytes: Some(100_000_000), every, keep: Some(30), compress });
+        assert_eq!(
+            audit("{path: a, rotate: {every: 1h, compress: none}}").0.unwrap().rotation.compress,
+            Compress::None
+        );
         for (word, expected) in
             [("never", Sync::Never), ("always", Sync::Always), ("interval", Sync::Interval(DEFAULT_INTERVAL))]
         {
@@ -132,10 +138,9 @@ mod tests {
             ("{path: a, when_unwritable: refus}", "p.yaml:2:35: error: `refus` is no way to go on without an audit"),
             ("{path: a, rotate: {keep: 3}}", "p.yaml:2:26: error: `keep` has no meaning"),
             ("{path: a, rotate: {bytes: 1kB}}", "p.yaml:2:34: error: a file of the audit has at least 4096 bytes"),
-            (
-                "{path: a, rotate: {compress: true}}",
-                "p.yaml:2:37: error: rotated files of the audit are not compressed",
-            ),
+            ("{path: a, rotate: {compress: gzip}}", "p.yaml:2:26: error: `compress` has no meaning"),
+            ("{path: a, rotate: {every: 1h, compress: zip}}", "p.yaml:2:48: error: `zip` is no way to compress files"),
+            ("{path: a, rotate: {every: 1h, compress: true}}", "p.yaml:2:48: error: "),
             ("{path: a, rotate: {evry: 1h}}", "p.yaml:2:27: error: audit.rotate has no key `evry`"),
         ] {
             let (settings, found) = audit(text);

@@ -8,7 +8,7 @@ use super::plans::Plans;
 use super::{ClientIdentity, Config, Limits, Listen, ServerTls, Service, TlsMode, Upstream, auth};
 use crate::model::source::{
     Diagnostic, Fields, Node, Problems, SourceFile, Value, boolean, integer, measured, non_empty, one_of, parse,
-    string_or_list,
+    string_or_list, time_span,
 };
 
 /// Where clients connect if nothing else is said.
@@ -245,14 +245,9 @@ impl Reader<'_, '_> {
     }
 
     fn time(&mut self, node: &Node, at_least: Duration) -> Option<Duration> {
-        let units = [("ms", 1), ("s", 1000), ("min", 60_000), ("m", 60_000), ("h", 3_600_000)];
-        let found = node
-            .as_str()
-            .and_then(|text| measured(text.trim(), &units))
-            .map(Duration::from_millis)
-            .filter(|time| *time >= at_least);
+        let found = node.as_str().and_then(time_span).filter(|time| *time >= at_least);
         if found.is_none() {
-            self.problems.error_with(&node.span, "this is no time span", "Write it as 500ms, 30s, 5min or 1h.");
+            self.problems.error_with(&node.span, "this is no time span", "Write it as 500ms, 30s, 5min, 1h or 7d.");
         }
         found
     }
@@ -364,9 +359,9 @@ mod tests {
                 "etc/pgcovenant.yaml:2:27: error: `verify_full` is no way to use TLS (did you mean `verify-full`?)",
                 "etc/pgcovenant.yaml:3:20: error: a password does not belong into this file (Put it into an environment variable, and name that in `password_env`.)",
                 "etc/pgcovenant.yaml:4:17: error: `nowhere` is no address to listen on (Write it as 127.0.0.1:9930.)",
-                "etc/pgcovenant.yaml:5:25: error: this is no time span (Write it as 500ms, 30s, 5min or 1h.)",
+                "etc/pgcovenant.yaml:5:25: error: this is no time span (Write it as 500ms, 30s, 5min, 1h or 7d.)",
                 "etc/pgcovenant.yaml:5:42: error: 0 is not between 1 and 1000000",
-                "etc/pgcovenant.yaml:5:60: error: this is no time span (Write it as 500ms, 30s, 5min or 1h.)",
+                "etc/pgcovenant.yaml:5:60: error: this is no time span (Write it as 500ms, 30s, 5min, 1h or 7d.)",
             ]
         );
         assert_eq!(

@@ -106,7 +106,7 @@ mod tests {
             [
                 "p.yaml:2:15: error: `xml` is no format of a log (possible: text, json)",
                 "p.yaml:2:27: error: `verbose` is no log level (Write info, debug … or, for a part of the program, info,pgcovenant::proxy=debug.)",
-                "p.yaml:2:42: error: this is no time span (Write it as 500ms, 30s, 5min or 1h.)",
+                "p.yaml:2:42: error: this is no time span (Write it as 500ms, 30s, 5min, 1h or 7d.)",
                 "p.yaml:2:46: error: log has no key `levle` (did you mean `level`?)",
             ]
         );

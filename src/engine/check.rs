@@ -175,6 +175,7 @@ pub(super) fn plan(
         let is_own = facts.view.governed && objection.is_none();
         let shut = if is_own { None } else { gate.pass(&case, statement, &mut report).err() };
         own.follow(&found, shared, searched);
+        report.by_name.extend(statement.by_name.clone().map(|by_name| (report.statements.len(), by_name)));
         report.notices.extend(found.notices);
         report.statements.push(found.report);
         failure = failure.or(objection).or(shut);

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::stages::Stages;
 use crate::model::catalog::{ColumnId, Oid, Relation};
+pub use crate::sql::second_opinion::{ByName, Deed, Nameable};
 
 /// What was understood of one text.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +20,8 @@ pub struct Report {
     pub cautions: Vec<Notice>,
     /// What the statements change of the structure, in order; of temporary tables nothing is told.
     pub ddl: Vec<DdlReport>,
+    /// The prepared statements and cursors that they make, run or drop, each with the number of its statement, in order.
+    pub by_name: Vec<(usize, ByName)>,
     /// A policy protects something from whoever sent it.
     pub governed: bool,
     /// Where the time for judging it went.

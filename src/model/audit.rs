@@ -43,6 +43,18 @@ pub struct Rotation {
     pub every: Option<Duration>,
     /// So many old files stay; all if nothing is said.
     pub keep: Option<usize>,
+    /// What becomes of files that are complete.
+    pub compress: Compress,
+}
+
+/// How files are kept that were rotated away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Compress {
+    /// As they were written.
+    #[default]
+    None,
+    /// By gzip, a moment after.
+    Gzip,
 }
 
 /// When records are brought to the disk.

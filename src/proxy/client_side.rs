@@ -286,7 +286,7 @@ impl<J: Judge> Conversation<J> {
     }
 
     pub(super) fn judge_text(&mut self, text: Option<&[u8]>, protocol: Protocol) -> (Verdict, Duration, Instant) {
-        let timed = timed(|| match text.map(std::str::from_utf8) {
+        let mut timed = timed(|| match text.map(std::str::from_utf8) {
             None => self.judge.unreadable(Unreadable::TooLarge { limit: self.judge.statement_limit() }),
             Some(Err(_)) => self.judge.unreadable(Unreadable::NotUtf8),
             Some(Ok(sql)) => match self.judge_along_path(sql, protocol) {
@@ -297,9 +297,22 @@ impl<J: Judge> Conversation<J> {
                 refused @ Verdict::Refuse(_) => refused,
             },
         });
+        self.completed(&mut timed.0, protocol);
         self.moment = Some(timed.2);
         self.judged += 1;
         timed
+    }
+
+    /// What a text runs by a name is as if it said that itself. In the extended protocol that is found out when it runs: until
+    /// then the name may come to stand for something else.
+    fn completed(&mut self, verdict: &mut Verdict, protocol: Protocol) {
+        let Verdict::Admit(admitted) = verdict else { return };
+        let Some(completed) = self.in_sql.completed(&admitted.report, &self.dialogue) else { return };
+        if let Some(refusal) = self.judge.unaudited(&completed) {
+            *verdict = Verdict::Refuse(refusal);
+        } else if protocol == Protocol::Simple {
+            admitted.report = completed;
+        }
     }
 
     /// The path holds for the whole text, unless a statement in the middle of it ends the transaction that had set it.

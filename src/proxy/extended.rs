@@ -207,6 +207,11 @@ impl Dialogue {
         self.queue.is_empty() && !self.skipping && !self.copy_in && !self.batch_open
     }
 
+    /// Nothing that is due makes, runs or drops anything.
+    pub fn nothing_runs(&self) -> bool {
+        self.queue.iter().all(|expected| matches!(expected.kind, Kind::Sync | Kind::Describe | Kind::CopyEnd))
+    }
+
     /// How many replies are due.
     #[inline]
     pub fn due(&self) -> usize {

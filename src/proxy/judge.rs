@@ -119,6 +119,17 @@ impl Judged {
         }
     }
 
+    /// The same, of a text that touches more than it says itself.
+    #[must_use]
+    pub fn touching(self, report: Arc<Report>) -> Self {
+        Self { decision: decision(&report), report, ..self }
+    }
+
+    /// Of what SQL has opened, and the protocol runs.
+    pub fn opened_in_sql(report: Arc<Report>, epoch: u64) -> Self {
+        Self { decision: decision(&report), report, epoch, sent: None, checked_in: Duration::ZERO, parent: None }
+    }
+
     /// The same, belonging to this span.
     #[must_use]
     pub fn within(self, parent: Option<Arc<TraceParent>>) -> Self {

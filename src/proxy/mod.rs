@@ -27,6 +27,7 @@ pub mod extended;
 pub mod splice;
 pub mod outbox;
 pub mod again;
+mod in_sql;
 pub mod client_side;
 mod statements;
 pub mod server_side;

@@ -2,12 +2,13 @@
 
 use bytes::BytesMut;
 
-use super::extended::Kind;
+use super::extended::{Expected, Kind};
 use super::judge::Judge;
 use super::outbox;
 use super::session::{Conversation, Fatal, Known, put_cautions, put_refusal};
 use super::splice::Splice;
 use crate::engine::refusal::{Refusal, SqlState};
+use crate::engine::report::Nameable;
 use crate::model::catalog::{Oid, SearchPath};
 use crate::model::temporary::{SCHEMA, TemporaryColumn, TemporaryRelation};
 use crate::wire::backend::{self, Fields};
@@ -235,7 +236,15 @@ impl<J: Judge> Conversation<J> {
             if let Some(mut expected) = self.dialogue.pop() {
                 expected.rows = rows;
                 expected.report(&self.judge);
+                self.made_in_sql(&expected);
             }
+        }
+    }
+
+    /// What a text has made in SQL is known once it is over.
+    fn made_in_sql(&mut self, expected: &Expected) {
+        if let Some(judged) = &expected.judged {
+            self.in_sql.over(&judged.report, expected.sqlstate.is_none(), self.dialogue.nothing_runs());
         }
     }
 
@@ -357,9 +366,11 @@ impl<J: Judge> Conversation<J> {
         if tag.starts_with(b"D") && matches!(tag, b"DEALLOCATE ALL" | b"DISCARD ALL") {
             self.dialogue.forget_statements();
             self.prepared_in_sql = None;
+            self.in_sql.forget(Nameable::Statement);
         }
         if matches!(tag, b"CLOSE CURSOR ALL" | b"DISCARD ALL") {
             self.cursor_in_sql = None;
+            self.in_sql.forget(Nameable::Cursor);
         }
         splice.pass(frame.bytes.len());
     }
@@ -436,6 +447,7 @@ impl<J: Judge> Conversation<J> {
         }
         if let Some(expected) = ended {
             expected.report(&self.judge);
+            self.made_in_sql(&expected);
         }
         Ok(())
     }

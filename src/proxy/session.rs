@@ -3,12 +3,14 @@
 
 use std::collections::HashSet;
 use std::hash::BuildHasher;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::BytesMut;
 
 use super::client_side::Stop;
 use super::extended::Dialogue;
+use super::in_sql::InSql;
 use super::judge::{Judge, Learning};
 use crate::engine::refusal::Refusal;
 use crate::engine::report::{Operation, Report, StatementReport};
@@ -133,6 +135,8 @@ pub struct Conversation<J> {
     pub prepared_in_sql: Option<u64>,
     /// Epoch of the oldest admitted text that can have opened a cursor.
     pub cursor_in_sql: Option<u64>,
+    /// What of that touches what.
+    pub(super) in_sql: InSql,
     warned: HashSet<(u64, u64)>,
     /// When the bytes at hand came, once somebody has asked.
     pub(super) moment: Option<Instant>,
@@ -167,6 +171,7 @@ impl<J: Judge> Conversation<J> {
             ddl_ran: false,
             prepared_in_sql: None,
             cursor_in_sql: None,
+            in_sql: InSql::default(),
             warned: HashSet::new(),
             moment: None,
             judged: 0,
@@ -231,12 +236,13 @@ impl<J: Judge> Conversation<J> {
     }
 
     /// The server is about to run this.
-    pub fn will_run(&mut self, report: &Report) {
+    pub fn will_run(&mut self, report: &Arc<Report>) {
         if self.dialogue.skipping {
             // It is not: the server discards everything up to the next Sync.
             return;
         }
         self.forget_known();
+        self.in_sql.forwarded(report);
         // Rolling back to a savepoint changes the path only if the transaction had changed it.
         let other = |statement: &StatementReport| statement.operation != Operation::Transaction;
         let sets = report.statements.is_empty() || report.statements.iter().any(other);
@@ -291,6 +297,9 @@ impl<J: Judge> Conversation<J> {
         }
         // What else is in flight can have touched it too, and has yet to settle.
         let all = self.dialogue.quiet();
+        if all {
+            self.in_sql.transaction_is_over();
+        }
         if self.path_touched {
             self.path_touched = !all;
             if self.judge.governed() {

@@ -125,6 +125,9 @@ impl<J: Judge> Conversation<J> {
             Some(statement) => Expected::judged(Kind::Bind, statement.judged.clone(), self.now()),
             None => Expected::plain(Kind::Bind),
         };
+        if statement.is_none() {
+            self.in_sql.bound(names.statement, names.portal);
+        }
         self.dialogue.bind(names.portal, statement.map(|statement| Portal { statement }), expected);
         let there = header.total().min(outbox.rest().len());
         outbox.pass(Harmless::Bind, there);
@@ -170,7 +173,12 @@ impl<J: Judge> Conversation<J> {
         }
         let portal = self.dialogue.portal(name).cloned();
         let stale = self.portal_is_stale(portal.as_ref());
-        let unaudited = || self.judge.unaudited(&portal.as_ref()?.statement.judged.report);
+        let by_name = match &portal {
+            Some(Portal { statement }) => self.in_sql.completed(&statement.judged.report, &self.dialogue),
+            None => self.in_sql.portal(name, self.judge.governed()),
+        };
+        let own = portal.as_ref().map(|portal| &portal.statement.judged.report);
+        let unaudited = || self.judge.unaudited(by_name.as_ref().or(own)?);
         if let Some(refusal) = stale.or_else(unaudited) {
             self.judge.refused(&refusal, Duration::ZERO, None);
             self.dialogue.batch_open = true;
@@ -187,9 +195,18 @@ impl<J: Judge> Conversation<J> {
                     // The text came once: what it says belongs to its first run.
                     judged.parent = None;
                 }
+                if let Some(by_name) = by_name {
+                    judged = judged.touching(by_name);
+                }
                 Expected::judged(Kind::Execute, judged, self.now())
             }
-            None => Expected::plain(Kind::Execute),
+            None => match by_name {
+                Some(by_name) => {
+                    let judged = Judged::opened_in_sql(by_name, self.judge.epoch());
+                    Expected::judged(Kind::Execute, judged, self.now())
+                }
+                None => Expected::plain(Kind::Execute),
+            },
         };
         self.dialogue.expect(expected);
         self.dialogue.batch_executes = true;

@@ -15,7 +15,7 @@ use crate::support::{Proxy, ProxyOptions, Shop, project, shop, until};
 /// What no line may hold, as a literal, a value or a name of somebody's own.
 const SECRET: &str = "tell_tale_heart";
 
-fn proxy(shop: &Shop, policies: &Policies, audit: String) -> Proxy {
+pub fn proxy(shop: &Shop, policies: &Policies, audit: String) -> Proxy {
     let options = ProxyOptions {
         policies: Some(policies.path().to_owned()),
         service: Some("pgcovenant"),
@@ -26,7 +26,7 @@ fn proxy(shop: &Shop, policies: &Policies, audit: String) -> Proxy {
     Proxy::start(shop.cluster, options)
 }
 
-fn lines(path: &Path) -> Vec<Value> {
+pub fn lines(path: &Path) -> Vec<Value> {
     let text = fs::read_to_string(path).unwrap_or_default();
     text.split_inclusive('\n')
         .filter(|line| line.ends_with('\n'))
@@ -34,25 +34,25 @@ fn lines(path: &Path) -> Vec<Value> {
         .collect()
 }
 
-fn of_kind(path: &Path, kind: &str) -> Vec<Value> {
+pub fn of_kind(path: &Path, kind: &str) -> Vec<Value> {
     lines(path).into_iter().filter(|line| line["type"] == kind).collect()
 }
 
 /// Every file with lines in a folder.
-fn files(folder: &Path) -> Vec<PathBuf> {
+pub fn files(folder: &Path) -> Vec<PathBuf> {
     let all = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     all.filter(|path| path.extension().is_some_and(|extension| extension == "jsonl")).collect()
 }
 
 /// Runs `audit verify`: exit code and report.
-fn verify(paths: &[PathBuf], more: &[&str]) -> (Option<i32>, String) {
+pub fn verify(paths: &[PathBuf], more: &[&str]) -> (Option<i32>, String) {
     let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
     let paths: Vec<_> = paths.iter().map(String::as_str).collect();
     let (code, said, problems) = Proxy::run(&[&["audit", "verify"], &paths[..], more].concat());
     (code, said + &problems)
 }
 
-fn stop(mut proxy: Proxy) -> Proxy {
+pub fn stop(mut proxy: Proxy) -> Proxy {
     proxy.signal("TERM");
     assert!(proxy.wait(Duration::from_secs(60)).is_some(), "{}", proxy.log());
     proxy
@@ -326,7 +326,7 @@ async fn a_proxy_that_was_killed_goes_on_with_its_chain() {
 }
 
 /// What the readiness page gives as reasons.
-fn reasons(proxy: &Proxy) -> String {
+pub fn reasons(proxy: &Proxy) -> String {
     proxy.get("/readyz").map(|(_, body)| body).unwrap_or_default()
 }
 

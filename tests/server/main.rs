@@ -28,6 +28,8 @@ mod hostile;
 mod tls;
 mod tools;
 mod audit;
+mod audit_by_name;
+mod audit_gzip;
 mod top;
 mod auth;
 mod drivers;

@@ -1,7 +1,6 @@
 //! `pgcovenant audit show`: the records of statements, for people.
 
-use std::fs::File;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -12,6 +11,7 @@ use serde_json::Value;
 
 use crate::cli::Format;
 use crate::cli::usage::Lookback;
+use crate::observe::audit::files::lines;
 
 /// Arguments of `audit show`.
 #[derive(Debug, Args)]
@@ -44,16 +44,16 @@ pub(super) fn run(arguments: &Show) -> anyhow::Result<ExitCode> {
     let since = arguments.since.map(|back| Timestamp::now() - back.0);
     let mut out = std::io::stdout().lock();
     for path in &arguments.files {
-        let file = File::open(path).with_context(|| path.display().to_string())?;
-        for line in BufReader::new(file).split(b'\n') {
-            let line = line.with_context(|| path.display().to_string())?;
-            let Ok(record) = serde_json::from_slice::<Value>(&line) else { continue };
+        for (number, line) in (1..).zip(lines(path).with_context(|| path.display().to_string())?) {
+            let line = line.with_context(|| format!("{}:{number}", path.display()))?;
+            let line = line.strip_suffix(b"\n").unwrap_or(&line);
+            let Ok(record) = serde_json::from_slice::<Value>(line) else { continue };
             if !fits(arguments, since, &record) {
                 continue;
             }
             match arguments.format {
                 Format::Text => writeln!(out, "{}", shown(&record))?,
-                Format::Json => writeln!(out, "{}", String::from_utf8_lossy(&line))?,
+                Format::Json => writeln!(out, "{}", String::from_utf8_lossy(line))?,
             }
         }
     }

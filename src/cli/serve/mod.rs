@@ -3,7 +3,6 @@
 mod audit;
 pub(super) use audit::key as audit_key;
 mod certificates;
-
 mod data_checks;
 mod differences;
 mod drift;

@@ -24,7 +24,7 @@ use clap::Args;
 use super::Format;
 use super::admin::Listener;
 use crate::admin::shapes::query::Order;
-use crate::model::source::measured;
+use crate::model::source::time_span;
 use app::App;
 use client::Client;
 use rates::{History, Window};
@@ -67,10 +67,10 @@ impl FromStr for Interval {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let units = [("ms", 1), ("min", 60_000), ("s", 1000)];
-        let within = measured(text, &units).filter(|millis| (100..=3_600_000).contains(millis));
-        within
-            .map(|millis| Self(Duration::from_millis(millis)))
+        let within = Duration::from_millis(100)..=Duration::from_secs(3600);
+        time_span(text)
+            .filter(|span| within.contains(span))
+            .map(Self)
             .ok_or_else(|| "write it as 2s, 500ms or 1min, from 100ms to 60min".to_owned())
     }
 }

@@ -17,6 +17,7 @@ use anyhow::bail;
 use serde_json::Value;
 
 use super::{CANNOT_RUN, PROBLEMS, Usage, UsageFormat};
+use crate::model::source::time_span;
 use crate::model::usage::RETENTION_DAYS;
 use evidence::Verdict;
 use print::Block;
@@ -30,14 +31,10 @@ impl FromStr for Lookback {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let units = [("min", 60), ("d", 86_400), ("h", 3600), ("s", 1)];
-        let found = units.iter().find_map(|(unit, seconds)| {
-            let digits = text.trim().strip_suffix(unit)?.trim_end();
-            digits.parse::<u32>().ok().map(|number| u64::from(number) * seconds)
-        });
-        let within = found.filter(|seconds| *seconds <= RETENTION_DAYS.unsigned_abs() * 86_400);
-        within
-            .map(|seconds| Self(Duration::from_secs(seconds)))
+        let kept = Duration::from_secs(RETENTION_DAYS.unsigned_abs() * 86_400);
+        time_span(text)
+            .filter(|span| *span <= kept)
+            .map(Self)
             .ok_or_else(|| format!("write it as 92d, 12h, 30min or 10s; usage is kept for {RETENTION_DAYS} days"))
     }
 }
@@ -76,4 +73,19 @@ pub fn run(arguments: &Usage) -> anyhow::Result<ExitCode> {
         Some(Verdict::InUse | Verdict::StarOnly) => ExitCode::from(PROBLEMS),
         Some(Verdict::Unknown) => ExitCode::from(CANNOT_RUN),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_back_reaches_as_far_as_usage_is_kept() {
+        for (text, seconds) in [("400d", 400 * 86_400), ("12h", 43_200), ("30min", 1800), ("10s", 10)] {
+            assert_eq!(text.parse(), Ok(Lookback(Duration::from_secs(seconds))), "{text}");
+        }
+        for text in ["401d", "99999999h", "soon", "-1d", ""] {
+            assert!(text.parse::<Lookback>().unwrap_err().contains("usage is kept for 400 days"), "{text}");
+        }
+    }
 }

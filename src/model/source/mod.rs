@@ -7,6 +7,7 @@ mod diagnostic;
 mod folder;
 mod node;
 mod read;
+mod span;
 mod suggest;
 mod yaml;
 
@@ -16,6 +17,7 @@ pub use node::{Entry, Node, Value};
 pub use read::{
     Fields, boolean, date, integer, list, measured, networks, non_empty, number, one_of, string, string_or_list,
 };
+pub use span::time_span;
 pub use suggest::{nearest, suggestion};
 pub use yaml::parse;
 

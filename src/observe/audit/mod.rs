@@ -5,6 +5,8 @@
 
 pub mod chain;
 pub mod checkpoint;
+mod compress;
+pub mod files;
 mod lines;
 mod log;
 pub mod record;

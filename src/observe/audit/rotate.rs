@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::chain::Sealer;
+use super::chain::{self, Sealer, Stated};
+use super::compress::{Removable, compressed};
+use super::files::{Unreadable, lines};
 use super::log::{Log, last_line_of, name_of};
 use super::record::Note;
 use crate::model::audit::Rotation;
@@ -64,32 +66,69 @@ fn is_ours(path: &Path, candidate: &str) -> bool {
         && number.bytes().all(digit)
 }
 
-/// The files that were rotated away, in the order of the chain.
+/// The number of the first line, as the name of an old file has it, compressed or not.
+pub(super) fn first_of(candidate: &Path) -> Option<u64> {
+    let name = name_of(candidate);
+    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    let (stem, _) = name.split_once('.').unwrap_or((name, ""));
+    let (_, number) = stem.rsplit_once('-')?;
+    number.parse().ok().filter(|_| number.len() >= DIGITS)
+}
+
+/// The files that were rotated away, in the order of the chain: by the names that they had before they were compressed.
 pub(super) fn old_files(path: &Path) -> io::Result<Vec<PathBuf>> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| ".".as_ref());
     let mut found: Vec<PathBuf> = fs::read_dir(folder)?
         .filter_map(|entry| Some(entry.ok()?.path()))
+        .map(|candidate| match name_of(&candidate).strip_suffix(".gz") {
+            Some(plain) => candidate.with_file_name(plain),
+            None => candidate,
+        })
         .filter(|candidate| is_ours(path, &name_of(candidate)))
         .collect();
     found.sort();
+    found.dedup();
     Ok(found)
 }
 
-/// Deletes the oldest files beyond those that stay: only such as have a name of ours and end with a line of the chain.
-pub(super) fn remove_old(path: &Path, keep: usize, sealer: &Sealer) -> Vec<Note> {
+/// The oldest files beyond those that stay: only such as have a name of ours and end with a line of the chain.
+pub(super) fn removable(path: &Path, keep: usize, sealer: &Sealer) -> Vec<Removable> {
     let files = old_files(path).unwrap_or_default();
-    let mut notes = Vec::new();
+    let mut found = Vec::new();
     for old in files.iter().take(files.len().saturating_sub(keep)) {
-        match last_line_of(old, sealer) {
-            Ok(Some(last)) if last.is_whole() => match fs::remove_file(old) {
-                Ok(()) => notes.push(Note::Removed { file: name_of(old), last: last.link() }),
-                Err(error) => tracing::warn!(path = %old.display(), %error, "cannot remove an old audit file"),
-            },
+        match last_line(old, sealer) {
+            Ok(Some(last)) if last.is_whole() => found.push(Removable { path: old.clone(), last: last.link() }),
             Ok(_) => tracing::warn!(path = %old.display(), "an old audit file stays: its end does not verify"),
             Err(error) => tracing::warn!(path = %old.display(), %error, "cannot read an old audit file"),
         }
     }
-    notes
+    found
+}
+
+/// The last line of an old file, compressed or not.
+fn last_line(old: &Path, sealer: &Sealer) -> Result<Option<Stated>, Unreadable> {
+    if old.exists() {
+        return Ok(last_line_of(old, sealer)?);
+    }
+    let mut last = Vec::new();
+    for line in lines(&compressed(old))? {
+        last = line?;
+    }
+    Ok(last.strip_suffix(b"\n").and_then(|line| chain::read(line, sealer)))
+}
+
+/// Deletes a file, whether it is compressed, is not, or is both for a moment. None if there was none any more.
+pub(super) fn remove(old: Removable) -> Option<Note> {
+    let Removable { path, last } = old;
+    let mut removed = None;
+    for file in [compressed(&path), path] {
+        match fs::remove_file(&file) {
+            Ok(()) => removed = Some(Note::Removed { file: name_of(&file), last: last.clone() }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => tracing::warn!(path = %file.display(), %error, "cannot remove an old audit file"),
+        }
+    }
+    removed
 }
 
 #[cfg(test)]
@@ -103,6 +142,7 @@ mod tests {
         let named = name(path, 42, now);
         assert_eq!(named, Path::new("/var/log/audit-20261121T171800Z-000000000042.jsonl"));
         assert!(is_ours(path, &name_of(&named)));
+        assert_eq!((first_of(&named), first_of(&compressed(&named)), first_of(path)), (Some(42), Some(42), None));
         for other in [
             "audit.jsonl",
             "audit.jsonl.1",

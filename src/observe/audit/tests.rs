@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::verify::{Fault, Verified, verify};
 use super::*;
 use crate::engine::report::Outcome;
-use crate::model::audit::Rotation;
+use crate::model::audit::{Compress, Rotation};
 use crate::model::caps::Caps;
 use crate::observe::event::Recorder;
 use crate::observe::observer::Observer;
@@ -104,7 +104,7 @@ fn the_chain_goes_on_in_a_new_file_after_the_old_one_was_moved_away() {
 fn files_are_rotated_by_size_and_the_oldest_go() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("audit.jsonl");
-    let rotation = Rotation { bytes: Some(4096), every: None, keep: Some(3) };
+    let rotation = Rotation { bytes: Some(4096), keep: Some(3), ..Rotation::default() };
     let stranger = folder.path().join("audit-20200101T000000Z-000000000001.jsonl");
     fs::write(&stranger, "not ours\n").unwrap();
     let observer = observer(options(&path, |settings| settings.rotation = rotation));
@@ -336,4 +336,31 @@ fn a_key_that_changes_leaves_what_was_there() {
     let kept = kept.filter(|path| path.display().to_string().contains("unverified-"));
     assert_eq!(kept.count(), 3);
     assert_eq!(verify(&[path], None, &Sealer::new(Some(b"two"))).unwrap().findings, []);
+}
+
+#[test]
+fn rotated_files_are_compressed_while_others_are_written_and_the_oldest_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    let rotation = Rotation { bytes: Some(4096), keep: Some(3), compress: Compress::Gzip, ..Rotation::default() };
+    let all = || {
+        let all = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        all.filter(|path| !path.ends_with("audit.jsonl.checkpoint")).collect::<Vec<_>>()
+    };
+    let observer = observer(options(&path, |settings| settings.rotation = rotation));
+    for round in 1..=8 {
+        for _ in 0..10 {
+            observer.statement(&refusal());
+        }
+        until("a round is not written", || count(&observer, "written") == round * 10);
+    }
+    let is_gzip = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "gz");
+    until("they are not compressed, or not removed", || {
+        let files = all();
+        files.len() <= 4 && files.iter().filter(|file| **file != path).all(is_gzip)
+    });
+    observer.shut_down();
+    let found = verified(&all());
+    assert_eq!(found.findings, [], "{found:?}");
+    assert!(found.begins_late && found.first > Some(1), "the first files are gone: {found:?}");
 }

@@ -1,14 +1,14 @@
 //! Walks chains and finds what is not as it was written.
 
 use std::collections::HashSet;
-use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::chain::{self, Link, Sealer, Stated};
-use super::checkpoint;
+use super::files::{Unreadable, lines};
+use super::{checkpoint, rotate};
 
 /// What is wrong with a place in a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -28,6 +28,8 @@ pub enum Fault {
     Reordered,
     /// The last line has no end.
     Torn,
+    /// A compressed file cannot be unpacked from here on.
+    Damaged,
     /// The first line is not the first of its chain, and what came before was not removed by rotation.
     NoBeginning,
     /// Another chain begins.
@@ -47,6 +49,7 @@ impl Fault {
             Self::Duplicated => "the line is there twice",
             Self::Reordered => "the line belongs further up",
             Self::Torn => "the line is cut off",
+            Self::Damaged => "the compressed file is damaged before the end of this line",
             Self::NoBeginning => "the chain begins in the middle",
             Self::SecondBeginning => "another chain begins here",
             Self::Truncated => "lines are missing at the end",
@@ -98,7 +101,10 @@ pub struct Verified {
 /// A file cannot be read.
 pub fn verify(paths: &[PathBuf], checkpoint: Option<&Path>, sealer: &Sealer) -> io::Result<Verified> {
     let mut files = Vec::new();
-    for path in paths {
+    // A file may be there twice while it is being compressed: as long as it is, what was written counts.
+    let is_copy =
+        |path: &Path| path.extension().is_some_and(|end| end == "gz") && paths.contains(&path.with_extension(""));
+    for path in paths.iter().filter(|path| !is_copy(path)) {
         let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
         let first = first_seq(path, sealer).map_err(named)?;
         files.push((first.unwrap_or(u64::MAX), path));
@@ -116,39 +122,21 @@ pub fn verify(paths: &[PathBuf], checkpoint: Option<&Path>, sealer: &Sealer) -> 
     Ok(walk.finish())
 }
 
-/// A file up to where it ends now: the running process goes on writing.
-fn lines(path: &Path) -> io::Result<impl Iterator<Item = io::Result<Vec<u8>>>> {
-    let file = File::open(path)?;
-    let metadata = file.metadata()?;
-    if metadata.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
-    }
-    // The writer holds the lock while it appends: what is there between two of its turns is whole.
-    let locked = file.lock_shared();
-    let length = file.metadata()?.len();
-    if locked.is_ok() {
-        file.unlock()?;
-    }
-    let mut reader = BufReader::new(file.take(length));
-    Ok(std::iter::from_fn(move || {
-        let mut line = Vec::new();
-        match reader.read_until(b'\n', &mut line) {
-            Ok(0) => None,
-            Ok(_) => Some(Ok(line)),
-            Err(error) => Some(Err(error)),
-        }
-    }))
-}
-
+/// Where a file stands in its chain: by its first line, or by its name where none can be read.
 fn first_seq(path: &Path, sealer: &Sealer) -> io::Result<Option<u64>> {
     for line in lines(path)? {
-        let line = line?;
-        let line = line.strip_suffix(b"\n").unwrap_or(&line);
-        if let Some(stated) = chain::read(line, sealer) {
-            return Ok(Some(stated.seq));
+        match line {
+            Ok(line) => {
+                let line = line.strip_suffix(b"\n").unwrap_or(&line);
+                if let Some(stated) = chain::read(line, sealer) {
+                    return Ok(Some(stated.seq));
+                }
+            }
+            Err(Unreadable::File(error)) => return Err(error),
+            Err(Unreadable::Damaged { .. }) => break,
         }
     }
-    Ok(None)
+    Ok(rotate::first_of(path))
 }
 
 /// What the walk wants to know of some records.
@@ -192,8 +180,15 @@ impl<'s> Walk<'s> {
         self.line = 0;
         self.verified.files.push(self.file.clone());
         for line in lines(path)? {
-            let line = line?;
             self.line += 1;
+            let line = match line {
+                Ok(line) => line,
+                Err(Unreadable::File(error)) => return Err(error),
+                Err(damaged @ Unreadable::Damaged { .. }) => {
+                    self.find(Fault::Damaged, None, "the rest of a gzip file", damaged.to_string());
+                    continue;
+                }
+            };
             self.verified.lines += 1;
             let Some(whole) = line.strip_suffix(b"\n") else {
                 self.find(Fault::Torn, None, "a line with its end", format!("{} bytes without one", line.len()));

@@ -11,12 +11,13 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::chain::{Sealer, written};
+use super::compress::{Compressor, Removable};
 use super::lines::{BATCH, batch};
 use super::log::{Log, name_of};
 use super::record::{Continues, Note};
 use super::shared::{Counted, Head, Shared};
 use super::{AuditCounters, Entry, PolicyHistory, checkpoint, rotate};
-use crate::model::audit::{AuditSettings, Sync};
+use crate::model::audit::{AuditSettings, Compress, Sync};
 
 /// How long a record may stay in memory.
 const FLUSH: Duration = Duration::from_millis(200);
@@ -51,6 +52,8 @@ pub(super) struct Writer {
     /// Not before this moment is it tried again.
     retry_at: Instant,
     rotate_at: Instant,
+    /// Where rotated files are compressed.
+    compressor: Option<Compressor>,
     sync_at: Option<Instant>,
     /// The last attempt to bring something to the disk has failed.
     unsynced: bool,
@@ -84,6 +87,7 @@ impl Writer {
             flush_at: now,
             retry_at: now,
             rotate_at: now,
+            compressor: None,
             sync_at: None,
             unsynced: false,
             checkpoint_at: now,
@@ -104,6 +108,11 @@ impl Writer {
     }
 
     pub(super) fn run(mut self, queue: &Receiver<Entry>) {
+        if self.settings.rotation.compress == Compress::Gzip {
+            let started = Compressor::start(&self.settings, &self.sealer);
+            let failed = |error: &io::Error| tracing::error!(%error, "rotated files of the audit are not compressed");
+            self.compressor = started.inspect_err(failed).ok();
+        }
         let period = match self.settings.sync {
             Sync::Interval(time) => time.min(FLUSH),
             Sync::Never | Sync::Always => FLUSH,
@@ -126,6 +135,9 @@ impl Writer {
                 self.turn(now);
                 self.flush_at = now + period;
             }
+        }
+        if let Some(compressor) = self.compressor.take() {
+            compressor.end();
         }
         self.pending.extend(queue.try_iter());
         // Behind everything that waits.
@@ -198,11 +210,20 @@ impl Writer {
         if self.log.as_ref().is_some_and(|log| reopen || !log.is_current()) {
             self.leave();
         }
-        self.open()?;
-        if let Some(log) = &mut self.log {
+        loop {
+            self.open()?;
+            let Some(log) = &mut self.log else { break };
             let found = log.lock(&self.sealer)?;
+            // Another process may have rotated it away while we waited for the lock.
+            let is_current = log.is_current();
             self.note(found);
+            if is_current {
+                break;
+            }
+            self.leave();
         }
+        let old = self.compressor.as_ref().map(|compressor| compressor.removable().collect());
+        self.remove(old.unwrap_or_default());
         if self.unsynced {
             self.sync()?;
         }
@@ -310,15 +331,21 @@ impl Writer {
         // The chain goes on from the last line that could be written, whatever became of the one that says good-bye.
         ended?;
         self.open()?;
-        if let Some(keep) = self.settings.rotation.keep {
-            let removed = rotate::remove_old(&self.settings.path, keep, &self.sealer);
-            self.note(removed);
+        if let Some(compressor) = &self.compressor {
+            compressor.wake();
+        } else if let Some(keep) = self.settings.rotation.keep {
+            let old = rotate::removable(&self.settings.path, keep, &self.sealer);
+            self.remove(old);
         }
         self.checkpoint_at = Instant::now();
         while !self.notes.is_empty() {
             self.write_some()?;
         }
         Ok(())
+    }
+
+    fn remove(&mut self, old: Vec<Removable>) {
+        self.note(old.into_iter().filter_map(rotate::remove).collect());
     }
 
     fn sync(&mut self) -> io::Result<()> {

@@ -9,6 +9,7 @@ use pg_raw_parse::nodes::IntoClause;
 use pg_raw_parse::{Node, ParseResult};
 
 use self::collector::Collector;
+use super::by_name::by_name;
 use super::ddl::ddl;
 use super::kinds::{StatementKind, kind};
 use super::offset;
@@ -39,6 +40,7 @@ fn statement(start: u32, end: u32, node: Node<'_>) -> OutlineStatement {
         kind: kind(node),
         relations: Vec::new(),
         ddl: ddl(node),
+        by_name: by_name(node),
         created: created(node),
         columns: Vec::new(),
         functions: Vec::new(),

@@ -10,6 +10,7 @@
 //! a panic under them is an error, and a tree that is deeper than the caps on tokens allow is not walked.
 
 mod admission;
+mod by_name;
 mod collect;
 mod commands;
 mod constants;
@@ -37,6 +38,7 @@ mod outline_tests;
 mod tests;
 
 pub use admission::{Admission, ColumnAdmission, Fragment, Objection, ObjectionKind, RelationAdmission, WrapperEnd};
+pub use by_name::{ByName, Deed, Nameable};
 pub use ddl::{Action, Change, Ddl, Named, Nature, Thing};
 pub use kinds::{StatementKind, TableChange, TransactionKind};
 pub use outline::{Constant, Created, Lookup, NamedObject, NamedRelation, Others, Outline, OutlineStatement, Verb};

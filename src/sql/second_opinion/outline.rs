@@ -1,5 +1,6 @@
 //! What a text says, by PostgreSQL's grammar: statements, and every name in them with the place where it stands.
 
+use super::by_name::ByName;
 use super::ddl::Ddl;
 use super::kinds::StatementKind;
 
@@ -23,6 +24,8 @@ pub struct OutlineStatement {
     pub relations: Vec<NamedRelation>,
     /// What it changes of the structure.
     pub ddl: Option<Ddl>,
+    /// The prepared statement or cursor that it makes, runs or drops.
+    pub by_name: Option<ByName>,
     /// The table that it makes.
     pub created: Option<Created>,
     /// Places where a column reference stands.

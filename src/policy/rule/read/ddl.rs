@@ -3,11 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{OwnWord, audience, items, one_of};
-use crate::model::source::{Fields, Node, Problems, Value, non_empty};
+use crate::model::source::{Fields, Node, Problems, Value, non_empty, time_span};
 use crate::policy::rule::{DdlRules, Freeze, InUse, LockTimeout};
-
-/// Units of time as PostgreSQL writes them, in milliseconds.
-const UNITS: &[(&str, i64)] = &[("ms", 1), ("s", 1000), ("min", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 
 pub(super) fn read(node: &Node, problems: &mut Problems<'_>) -> Option<DdlRules> {
     let mut fields = Fields::of(node, "ddl", problems)?;
@@ -66,13 +63,8 @@ fn lock_timeout(node: &Node, problems: &mut Problems<'_>) -> Option<LockTimeout>
 
 /// A time span greater than nothing.
 fn span(node: &Node, example: &str, problems: &mut Problems<'_>) -> Option<SignedDuration> {
-    let found = node.as_str().and_then(|text| {
-        let digits = text.find(|c: char| !c.is_ascii_digit())?;
-        let (number, unit) = text.split_at_checked(digits)?;
-        let (_, factor) = UNITS.iter().find(|(known, _)| *known == unit)?;
-        number.parse::<i64>().ok()?.checked_mul(*factor)
-    });
-    let found = found.filter(|milliseconds| *milliseconds > 0).map(SignedDuration::from_millis);
+    let found = node.as_str().and_then(time_span).and_then(|span| SignedDuration::try_from(span).ok());
+    let found = found.filter(SignedDuration::is_positive);
     if found.is_none() {
         problems.error_with(&node.span, "this is no time span", format!("Write it as {example}."));
     }
