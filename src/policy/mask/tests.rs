@@ -1,6 +1,6 @@
 //! The masks as a whole: names, options, types, and the shape of their SQL.
 //!
-//! What the SQL does is tried out on a real server by `tests/masks.rs`.
+//! What the SQL does is tried out on a real server by `tests/masks`.
 
 use super::*;
 use crate::model::contract::types::column_type;
