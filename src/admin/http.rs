@@ -29,6 +29,7 @@ const INDEX: &str = "<!doctype html>
 <li><a href=\"/healthz\">/healthz</a>: the process is alive</li>
 <li><a href=\"/readyz\">/readyz</a>: new sessions are welcome, or why not</li>
 <li><a href=\"/api/v1/shapes\">/api/v1/shapes</a>: statement shapes, the most time first</li>
+<li><a href=\"/api/v1/sessions\">/api/v1/sessions</a>: who is connected, the oldest transaction first</li>
 <li><a href=\"/api/v1/log-level\">/api/v1/log-level</a>: how much is logged</li>
 </ul>
 </body>
@@ -46,6 +47,8 @@ pub struct AdminState {
     pub not_ready: Arc<dyn Fn() -> Vec<NotReady> + Send + Sync>,
     /// What `/api/v1/shapes` tells of.
     pub shapes: super::shapes::Source,
+    /// What `/api/v1/sessions` tells of.
+    pub sessions: super::sessions::Source,
     /// Where the chain of the audit stands.
     pub audit: Arc<dyn Fn() -> serde_json::Value + Send + Sync>,
     /// How much is logged.
@@ -92,6 +95,7 @@ where
 /// The pages.
 pub fn router(state: AdminState) -> Router {
     let shapes = super::shapes::router(Arc::clone(&state.shapes));
+    let sessions = super::sessions::router(Arc::clone(&state.sessions));
     let log_level = log_level::routes(state.log.clone());
     Router::new()
         .route("/", get(index))
@@ -102,6 +106,7 @@ pub fn router(state: AdminState) -> Router {
         .route("/api/v1/audit", get(audit))
         .with_state(state)
         .merge(shapes)
+        .merge(sessions)
         .merge(log_level)
 }
 
@@ -152,6 +157,7 @@ fn page(status: StatusCode, content_type: &'static str, body: String) -> Respons
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::observe::sessions::Sessions;
     use crate::observe::shapes::Shapes;
     use std::sync::atomic::{AtomicBool, Ordering};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -189,6 +195,7 @@ mod tests {
             plans: Arc::new(|| "{}\n".to_owned()),
             not_ready: Arc::new(move || if flag.load(Ordering::Relaxed) { vec![reason()] } else { Vec::new() }),
             shapes: Arc::new(|| Shapes::default().overview()),
+            sessions: Arc::new(|| Sessions::default().overview()),
             log: LogControl { level: Arc::new(Fixed), may_change: false },
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

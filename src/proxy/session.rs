@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::hash::BuildHasher;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::BytesMut;
@@ -10,6 +11,7 @@ use bytes::BytesMut;
 use super::client_side::Stop;
 use super::extended::Dialogue;
 use super::judge::{Judge, Learning};
+use super::pulse::Pulse;
 use crate::engine::refusal::Refusal;
 use crate::engine::report::{Operation, Report, StatementReport};
 use crate::engine::verdict::Verdict;
@@ -139,6 +141,8 @@ pub struct Conversation<J> {
     /// Texts judged since bytes came.
     pub(super) judged: u32,
     hasher: foldhash::fast::RandomState,
+    /// Where it tells what it is doing.
+    pub pulse: Pulse,
     /// Rest of a message of the client that streams by.
     pub(super) client_body: super::client_side::Streaming,
     /// Bytes left of a server message that streams by.
@@ -171,6 +175,7 @@ impl<J: Judge> Conversation<J> {
             moment: None,
             judged: 0,
             hasher: foldhash::fast::RandomState::default(),
+            pulse: Pulse::default(),
             client_body: super::client_side::Streaming::Nothing,
             server_body: 0,
         }
@@ -231,11 +236,12 @@ impl<J: Judge> Conversation<J> {
     }
 
     /// The server is about to run this.
-    pub fn will_run(&mut self, report: &Report) {
+    pub fn will_run(&mut self, report: &Arc<Report>) {
         if self.dialogue.skipping {
             // It is not: the server discards everything up to the next Sync.
             return;
         }
+        self.tells(report);
         self.forget_known();
         // Rolling back to a savepoint changes the path only if the transaction had changed it.
         let other = |statement: &StatementReport| statement.operation != Operation::Transaction;

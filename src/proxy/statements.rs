@@ -62,6 +62,7 @@ impl<J: Judge> Conversation<J> {
             Verdict::Admit(admitted) => {
                 let judged = Judged::new(&admitted, self.judge.epoch(), checked_in).within(parent);
                 let expected = Expected::judged(Kind::Parse, judged.clone(), now);
+                self.tells(&judged.report);
                 let Some(parse) = parse else {
                     // Passed unread: what a later Bind refers to is not known.
                     self.prepared_in_sql.get_or_insert(judged.epoch);
@@ -120,6 +121,7 @@ impl<J: Judge> Conversation<J> {
             let values = whole(header, outbox).and_then(|body| body.get(behind_names..));
             let bound = values.map(|values| (&*statement.types, values));
             self.offer_sample(&statement.judged, &statement.text, bound);
+            self.tells(&statement.judged.report);
         }
         let expected = match &statement {
             Some(statement) => Expected::judged(Kind::Bind, statement.judged.clone(), self.now()),

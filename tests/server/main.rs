@@ -59,6 +59,7 @@ mod story;
 mod commands;
 mod errors;
 mod session_state;
+mod sessions;
 mod shapes;
 mod temporary;
 mod threads;

@@ -31,7 +31,7 @@ pub fn router(source: Source) -> Router {
 }
 
 async fn list(State(source): State<Source>, given: Given) -> Response {
-    match understood(given) {
+    match understood(given).and_then(|parameters| Query::of(&parameters)) {
         Ok(query) => answer(source, query, None).await,
         Err(bad) => json_page(StatusCode::BAD_REQUEST, &bad),
     }
@@ -45,19 +45,20 @@ async fn one(State(source): State<Source>, Path(fingerprint): Path<String>, give
         let bad = BadParameter { error, parameter: "fingerprint".to_owned(), expected };
         return json_page(StatusCode::BAD_REQUEST, &bad);
     };
-    match understood(given) {
+    match understood(given).and_then(|parameters| Query::of(&parameters)) {
         Ok(query) => answer(source, query, Some(number)).await,
         Err(bad) => json_page(StatusCode::BAD_REQUEST, &bad),
     }
 }
 
-fn understood(given: Given) -> Result<Query, BadParameter> {
+/// The parameters, where they can be read.
+pub(super) fn understood(given: Given) -> Result<Vec<(String, String)>, BadParameter> {
     let Parameters(parameters) = given.map_err(|rejection| BadParameter {
         error: rejection.body_text(),
         parameter: String::new(),
         expected: "name=value, separated by &, percent-encoded".to_owned(),
     })?;
-    Query::of(&parameters)
+    Ok(parameters)
 }
 
 /// To look at thousands of shapes takes milliseconds: not on a thread that serves clients.
@@ -74,7 +75,8 @@ async fn answer(source: Source, query: Query, only: Option<u64>) -> Response {
     }
 }
 
-fn json_page(status: StatusCode, body: &impl serde::Serialize) -> Response {
+/// An answer.
+pub(super) fn json_page(status: StatusCode, body: &impl serde::Serialize) -> Response {
     // Nothing in it can fail to be written.
     let body = serde_json::to_string(body).unwrap_or_default();
     let headers = [

@@ -263,12 +263,13 @@ fn admin(
         return Ok(tokio::spawn(std::future::pending()));
     };
     let observer = Arc::clone(observer);
-    let (watched, audit) = (Arc::clone(&observer), Arc::clone(&observer));
+    let (watched, audit, seen) = (Arc::clone(&observer), Arc::clone(&observer), Arc::clone(&observer));
     let state = AdminState {
         plans: plans_page(&observer),
         metrics: Arc::new(move || observer.render()),
         not_ready: Arc::new(move || readiness.reasons()),
         shapes: Arc::new(move || watched.shapes().overview()),
+        sessions: Arc::new(move || seen.sessions().overview()),
         audit: Arc::new(move || audit::answer(&audit)),
         log,
     };

@@ -5,6 +5,7 @@ use std::time::Duration;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::rates::{History, Key, Row, Shown, Window, key};
+use crate::admin::sessions::answer::Answer as Sessions;
 use crate::admin::shapes::answer::Answer;
 use crate::admin::shapes::query::Order;
 
@@ -20,6 +21,8 @@ pub enum Mode {
     Help,
     /// The table, while the filter is typed.
     Filter,
+    /// Who is connected.
+    Sessions,
 }
 
 /// The state of the view.
@@ -45,6 +48,8 @@ pub struct App {
     pub answer: Option<Answer>,
     /// What is shown of it.
     pub shown: Shown,
+    /// The last answer about sessions.
+    pub sessions: Option<Sessions>,
     /// Why there is no later answer.
     pub problem: Option<String>,
     selected: Option<Key>,
@@ -66,6 +71,7 @@ impl App {
             scroll: 0,
             answer: None,
             shown: Shown::default(),
+            sessions: None,
             problem: None,
             selected: None,
             details: None,
@@ -83,6 +89,15 @@ impl App {
                 self.problem = None;
                 self.refresh();
             }
+            Err(problem) => self.problem = Some(problem),
+        }
+    }
+
+    /// Somebody has answered who is connected, or nobody has.
+    pub fn told(&mut self, answer: Result<Sessions, String>) {
+        match answer {
+            Ok(_) if self.paused => {}
+            Ok(answer) => self.sessions = Some(answer),
             Err(problem) => self.problem = Some(problem),
         }
     }
@@ -122,13 +137,19 @@ impl App {
             (Mode::Filter, code) => self.typed(code),
             (_, KeyCode::Char('q')) => return false,
             (Mode::Details | Mode::Help, KeyCode::Esc | KeyCode::Enter) => self.mode = Mode::Table,
+            (Mode::Sessions, KeyCode::Esc | KeyCode::Char('s')) => self.mode = Mode::Table,
+            (Mode::Table, KeyCode::Char('s')) => (self.mode, self.scroll) = (Mode::Sessions, 0),
             (Mode::Help, KeyCode::Char('?')) => self.mode = Mode::Table,
             (_, KeyCode::Char('?')) => self.mode = Mode::Help,
             (_, KeyCode::Char('p')) => self.paused = !self.paused,
-            (Mode::Details, KeyCode::Down | KeyCode::Char('j')) => self.scroll = self.scroll.saturating_add(1),
-            (Mode::Details, KeyCode::Up | KeyCode::Char('k')) => self.scroll = self.scroll.saturating_sub(1),
+            (Mode::Details | Mode::Sessions, KeyCode::Down | KeyCode::Char('j')) => {
+                self.scroll = self.scroll.saturating_add(1);
+            }
+            (Mode::Details | Mode::Sessions, KeyCode::Up | KeyCode::Char('k')) => {
+                self.scroll = self.scroll.saturating_sub(1);
+            }
             (Mode::Table, code) => self.table_key(code),
-            (Mode::Details | Mode::Help, _) => {}
+            (Mode::Details | Mode::Help | Mode::Sessions, _) => {}
         }
         true
     }

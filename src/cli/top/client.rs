@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use ureq::Agent;
 
-use super::format;
+use super::{format, sessions};
+use crate::admin::sessions::answer::Answer as Sessions;
 use crate::admin::shapes::answer::Answer;
 use crate::admin::shapes::query::Order;
 use crate::cli::admin;
@@ -14,6 +15,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Shapes that are asked for: the more there are, the longer each answer takes.
 const SHAPES: &str = "1000";
+
+/// Sessions that are asked for: those with the oldest transactions.
+const SESSIONS: &str = "500";
 
 /// An answer is at most so long.
 const BYTES: u64 = 64 << 20;
@@ -43,9 +47,23 @@ impl Client {
     /// # Errors
     /// Nobody answers, or somebody else does: in words.
     pub fn ask(&self, order: Order) -> Result<Answer, String> {
+        self.asked("shapes", &[("limit", SHAPES), ("order", order.as_str())]).map(format::cleaned)
+    }
+
+    /// Who is connected.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub fn sessions(&self) -> Result<Sessions, String> {
+        self.asked("sessions", &[("limit", SESSIONS)]).map(sessions::cleaned)
+    }
+
+    fn asked<T: serde::de::DeserializeOwned>(&self, page: &str, parameters: &[(&str, &str)]) -> Result<T, String> {
         let url = &self.url;
-        let mut request =
-            self.agent.get(format!("{url}/api/v1/shapes")).query("limit", SHAPES).query("order", order.as_str());
+        let mut request = self.agent.get(format!("{url}/api/v1/{page}"));
+        for (name, value) in parameters {
+            request = request.query(name, value);
+        }
         if let Some(database) = &self.database {
             request = request.query("database", database);
         }
@@ -59,8 +77,7 @@ impl Client {
         if status != 200 {
             return Err(format!("{url} answers with status {status}: it is no pgcovenant, or an older one"));
         }
-        let answer: Answer = serde_json::from_str(&body)
-            .map_err(|error| format!("{url} answers something else than a pgcovenant of this version: {error}"))?;
-        Ok(format::cleaned(answer))
+        serde_json::from_str(&body)
+            .map_err(|error| format!("{url} answers something else than a pgcovenant of this version: {error}"))
     }
 }

@@ -64,7 +64,8 @@ pub fn cleaned(mut answer: Answer) -> Answer {
     answer
 }
 
-fn clean(word: &str) -> String {
+/// A word of somebody else's, fit for a terminal.
+pub fn clean(word: &str) -> String {
     let harmful = |c: char| {
         c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
