@@ -64,6 +64,8 @@ metrics! {
     CLIENT_CONNECTIONS = Gauge "pgcovenant_client_connections" ["datname", "application", "state"] "Client sessions that are logged in, by what they are doing, in the words of pg_stat_activity.";
     /// Their connections to the server.
     SERVER_CONNECTIONS = Gauge "pgcovenant_server_connections" ["datname", "state"] "Connections to the server that are held for client sessions, by what they are doing, in the words of pg_stat_activity.";
+    /// Sessions that came around the proxy.
+    BYPASS_SESSIONS = Gauge "pgcovenant_bypass_sessions" ["datname"] "Sessions at the server in a database of a contract that did not come through this proxy, without those that the configuration expects; absent where the service account may not see the sessions of others.";
     /// Sessions so far.
     SESSIONS = Counter "pgcovenant_sessions_total" ["datname"] "Client sessions that have logged in.";
     /// Connections that never became a session.

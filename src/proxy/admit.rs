@@ -134,10 +134,8 @@ pub(super) async fn admit(
         let session = Session { talk: accepted, number, subject: Arc::new(subject), key, line, places };
         return Ok(Some(Admitted::Raw(Box::new(session))));
     }
-    let begun = begin(shared, accepted, &startup, subject).await?;
-    Ok(begun.map(|(talk, subject, number)| {
-        Admitted::Judged(Box::new(Session { talk, number, subject, key, line, places }))
-    }))
+    let Some((talk, subject, number)) = begin(shared, accepted, &startup, subject).await? else { return Ok(None) };
+    Ok(Some(Admitted::Judged(Box::new(Session { talk, number, subject, key, line, places }))))
 }
 
 /// The server has ended a session before it began. What it said may come from a function that has seen anything, and goes

@@ -10,6 +10,7 @@ pub mod end_point;
 pub mod index_stats;
 pub mod keeper;
 pub mod plans;
+pub mod sessions;
 pub mod structure;
 pub mod tls;
 pub mod usage_store;

@@ -32,6 +32,7 @@ mod auth;
 mod drivers;
 mod alerts;
 mod accuracy;
+mod bypass;
 mod cardinality;
 mod metrics;
 mod runbooks;

@@ -1,6 +1,7 @@
 //! `pgcovenant serve`: the one place where the rooms are wired to each other.
 
 mod audit;
+mod bypass;
 pub(super) use audit::key as audit_key;
 mod certificates;
 mod drift;
@@ -110,6 +111,7 @@ async fn serve(config: Config, bundle: Arc<Bundle>, file: &Path, logging: Arc<Lo
         }
     }
     plans::start(&config, &store, &observer, account.clone())?;
+    bypass::start(&config, &store, &observer, account.clone());
     compare_redirected(&config, &store, &observer, account);
     let (phase, phases) = tokio::sync::watch::channel(Phase::Serving);
     let proxy = Proxy::bind(Collaborators {

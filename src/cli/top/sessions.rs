@@ -6,7 +6,7 @@ use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::Text;
-use ratatui::widgets::{Cell, Row as Line, Table};
+use ratatui::widgets::{Cell, Row as Line, Table, TableState};
 
 use super::app::App;
 use super::format::{age, clean, cut, duration};
@@ -112,7 +112,38 @@ pub fn plain(url: &str, answer: &Answer) -> String {
     text
 }
 
-/// The table, from the line on to which it has been moved.
+/// Names, and what is said of a session.
+pub fn details(session: &Session, is_over: bool) -> Vec<(&'static str, String)> {
+    let since = |at: jiff::Timestamp| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let named = session.statement.as_ref();
+    let transaction = session.transaction_since.map_or_else(
+        || "none is open".to_owned(),
+        |at| format!("open since {}, {}", since(at), passed(session.transaction_seconds)),
+    );
+    let when = if session.state == State::Active.as_str() { "runs" } else { "ran last" };
+    vec![
+        (
+            "session",
+            format!("{}{}", session.session, if is_over { ", not among those that are told any more" } else { "" }),
+        ),
+        ("application", application(session)),
+        ("user", format!("{} in {}", session.user, session.database)),
+        ("client", client(session)),
+        ("backend pid", pid(session)),
+        ("connected", format!("since {}", since(session.connected_since))),
+        ("", String::new()),
+        (
+            "state",
+            format!("{} since {}, {}", session.state, since(session.state_since), passed(Some(session.state_seconds))),
+        ),
+        ("transaction", transaction),
+        ("", String::new()),
+        (when, named.map_or_else(|| "nothing yet".to_owned(), |statement| statement.text.clone())),
+        ("shape", named.map_or_else(|| "-".to_owned(), |statement| statement.fingerprint.clone())),
+    ]
+}
+
+/// The table.
 pub fn draw(frame: &mut Frame<'_>, app: &App, area: Rect) {
     let Some(answer) = &app.sessions else { return };
     let columns = || COLUMNS.iter().filter(|column| column.from <= area.width);
@@ -132,9 +163,10 @@ pub fn draw(frame: &mut Frame<'_>, app: &App, area: Rect) {
     };
     let heads = columns().map(|column| Cell::from(Text::from(column.head).alignment(align(column))));
     let widths = columns().map(|column| Constraint::Length(column.width));
-    let above = usize::from(app.scroll).min(answer.sessions.len().saturating_sub(1));
-    let table = Table::new(answer.sessions.iter().skip(above).map(shown), widths.chain([Constraint::Min(10)]))
+    let table = Table::new(answer.sessions.iter().map(shown), widths.chain([Constraint::Min(10)]))
         .header(Line::new(heads.chain([Cell::from("STATEMENT")])).style(Style::new().add_modifier(Modifier::BOLD)))
-        .column_spacing(1);
-    frame.render_widget(table, area);
+        .column_spacing(1)
+        .row_highlight_style(Style::new().add_modifier(Modifier::REVERSED));
+    let mut state = TableState::default().with_selected(app.session_place());
+    frame.render_stateful_widget(table, area, &mut state);
 }

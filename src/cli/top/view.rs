@@ -15,7 +15,7 @@ use super::rates::Row;
 use super::sessions;
 
 const KEYS: &str = "q quit  ↑↓ select  enter details  o order  w window  / table  s sessions  p pause  ? help";
-const SESSION_KEYS: &str = "q quit  ↑↓ move  s statements  p pause  ? help";
+const SESSION_KEYS: &str = "q quit  ↑↓ select  enter details  s statements  p pause  ? help";
 
 const HELP: &[(&str, &str)] = &[
     ("q, ctrl-c", "quit"),
@@ -44,10 +44,11 @@ pub fn draw(frame: &mut Frame<'_>, app: &App) {
         Mode::Details => shape(frame, app, body),
         Mode::Help => help(frame, body),
         Mode::Sessions => sessions::draw(frame, app, body),
+        Mode::Session => session(frame, app, body),
     }
     let footer = match app.mode {
         Mode::Filter => Line::from(format!("table: {}_   (enter: keep, esc: all)", app.filter)),
-        Mode::Sessions => Line::from(SESSION_KEYS).style(Style::new().add_modifier(Modifier::DIM)),
+        Mode::Sessions | Mode::Session => Line::from(SESSION_KEYS).style(Style::new().add_modifier(Modifier::DIM)),
         Mode::Table | Mode::Details | Mode::Help => Line::from(KEYS).style(Style::new().add_modifier(Modifier::DIM)),
     };
     frame.render_widget(footer, foot);
@@ -62,7 +63,7 @@ fn header(app: &App, width: u16) -> Text<'static> {
             let up = age(answer.at.duration_since(answer.started).as_secs());
             first.push_span(format!("  {}  up {up}  {}", answer.version, answer.at.strftime("%H:%M:%SZ")));
             match &app.sessions {
-                Some(told) if app.mode == Mode::Sessions => {
+                Some(told) if matches!(app.mode, Mode::Sessions | Mode::Session) => {
                     *second = Line::from(sessions::summary(told));
                     *third = Line::from(sessions::what(told));
                 }
@@ -120,6 +121,13 @@ fn rows(frame: &mut Frame<'_>, app: &App, area: Rect) {
 fn shape(frame: &mut Frame<'_>, app: &App, area: Rect) {
     let (Some(row), Some(answer)) = (app.details(), &app.answer) else { return };
     let told = named(details::lines(row, answer));
+    frame.render_widget(Paragraph::new(told).wrap(Wrap { trim: false }).scroll((app.scroll, 0)), area);
+}
+
+fn session(frame: &mut Frame<'_>, app: &App, area: Rect) {
+    let Some(session) = &app.session else { return };
+    let is_over = app.sessions.is_some() && app.session_place().is_none();
+    let told = named(sessions::details(session, is_over));
     frame.render_widget(Paragraph::new(told).wrap(Wrap { trim: false }).scroll((app.scroll, 0)), area);
 }
 

@@ -150,6 +150,7 @@ fn report_everything(observer: &Observer) {
     observer.statement(&event(vec![StatementReport { touched, ..statement(Vec::new(), Vec::new()) }], Decision::Allow));
     super::plans::tests::report_everything(observer);
     observer.session_opened(&subject("billing"));
+    observer.bypass(&[(Box::from("shop"), 1)].into());
     observer.connection_failed("tls");
     observer.policy_loaded(3, vec![PolicyVersion { name: "shop-privacy".into(), version: "4".into() }]);
     observer.policy_refused();
