@@ -5,10 +5,9 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwapOption;
 use dashmap::{DashMap, DashSet};
 use jiff::Timestamp;
 
@@ -84,8 +83,9 @@ pub struct Live {
     state: AtomicU64,
     /// When the transaction began; it says nothing while the session is idle.
     transaction: AtomicU64,
-    /// What runs, or ran last.
-    statement: ArcSwapOption<Report>,
+    /// What runs, or came last. Only who looks waits for the lock, which is cheaper than a pointer that is swapped: that
+    /// would have to ask all threads whether they read it.
+    statement: Mutex<Option<Arc<Report>>>,
     list: Arc<List>,
 }
 
@@ -118,10 +118,19 @@ impl Live {
         self.transaction.store(self.list.nanos(now), Ordering::Relaxed);
     }
 
-    /// This statement is sent to the server.
+    /// This statement is sent to the server, or is refused. Returns whether that could be told: not while somebody looks.
     #[inline]
-    pub fn runs(&self, report: &Arc<Report>) {
-        self.statement.store(Some(Arc::clone(report)));
+    pub fn runs(&self, report: &Arc<Report>) -> bool {
+        let Ok(mut place) = self.statement.try_lock() else { return false };
+        let before = place.replace(Arc::clone(report));
+        drop(place);
+        // It may be the last one to hold it, and whoever looks shall not wait for that.
+        drop(before);
+        true
+    }
+
+    fn statement(&self) -> Option<Arc<Report>> {
+        self.statement.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn look(&self, now: Instant) -> Snapshot {
@@ -140,7 +149,7 @@ impl Live {
             in_state: passed(at),
             in_transaction: is_open.then(|| passed(transaction)),
             connected: now.saturating_duration_since(self.began),
-            statement: self.statement.load().as_deref().and_then(Statement::of),
+            statement: self.statement().as_deref().and_then(Statement::of),
         }
     }
 }
@@ -197,7 +206,7 @@ impl Sessions {
             began,
             state: AtomicU64::new(self.0.nanos(began) << STATE_BITS | State::Idle.number()),
             transaction: AtomicU64::new(NONE),
-            statement: ArcSwapOption::empty(),
+            statement: Mutex::default(),
             list: Arc::clone(&self.0),
         });
         self.0.sessions.insert(number, Arc::downgrade(&live));
@@ -266,7 +275,7 @@ pub struct Snapshot {
     pub in_transaction: Option<Duration>,
     /// For how long it has been logged in.
     pub connected: Duration,
-    /// What runs, or ran last.
+    /// What runs, or came last.
     pub statement: Option<Statement>,
 }
 

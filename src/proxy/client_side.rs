@@ -270,6 +270,7 @@ impl<J: Judge> Conversation<J> {
         (refusal, checked_in, parent): (Refusal, Duration, Option<Arc<TraceParent>>),
     ) -> Step {
         self.judge.refused(&refusal, checked_in, parent);
+        self.tells(&refusal.report);
         self.forget_known();
         let is_query = header.tag == b'Q';
         let server_is_unaffected = !is_query || self.dialogue.statement(b"").is_none();

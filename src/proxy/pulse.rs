@@ -24,15 +24,15 @@ impl Pulse {
         self.live = live;
     }
 
-    /// This statement is sent to the server.
+    /// This statement has come.
     #[inline]
     fn runs(&mut self, report: &Arc<Report>) {
         let place = Arc::as_ptr(report).addr();
         if place != self.told
             && let Some(live) = &self.live
+            && live.runs(report)
         {
             self.told = place;
-            live.runs(report);
         }
     }
 }
@@ -47,7 +47,7 @@ fn at_rest(status: Status) -> State {
 }
 
 impl<J: Judge> Conversation<J> {
-    /// This statement is sent to the server.
+    /// This statement is sent to the server, or is refused.
     #[inline]
     pub(super) fn tells(&mut self, report: &Arc<Report>) {
         self.pulse.runs(report);

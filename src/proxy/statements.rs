@@ -88,6 +88,7 @@ impl<J: Judge> Conversation<J> {
             }
             Verdict::Refuse(refusal) => {
                 self.judge.refused(&refusal, checked_in, parent);
+                self.tells(&refusal.report);
                 self.forget_known();
                 self.dialogue.prepare(name, None, Expected::refused(Kind::Parse, refusal));
                 let poison = if name.is_empty() { Poison::UnnamedParse } else { Poison::NamedParse };
@@ -175,6 +176,7 @@ impl<J: Judge> Conversation<J> {
         let unaudited = || self.judge.unaudited(&portal.as_ref()?.statement.judged.report);
         if let Some(refusal) = stale.or_else(unaudited) {
             self.judge.refused(&refusal, Duration::ZERO, None);
+            self.tells(&refusal.report);
             self.dialogue.batch_open = true;
             self.dialogue.expect(Expected::refused(Kind::Execute, refusal));
             return Ok(self.poison(header, outbox, Poison::NamedParse));

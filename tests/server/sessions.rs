@@ -48,6 +48,7 @@ async fn sessions_are_counted_by_what_they_are_doing() {
     reaches(&proxy, "billing", "idle in transaction").await;
     app.error("SELECT 1 / 0 FROM orders").await;
     reaches(&proxy, "billing", "idle in transaction (aborted)").await;
+    assert_eq!(ask(&proxy, "")["sessions"][0]["statement"]["text"], "SELECT ? / ? FROM orders");
     app.simple("ROLLBACK").await.unwrap();
     reaches(&proxy, "billing", "idle").await;
 

@@ -61,7 +61,8 @@ pub struct Session {
     pub transaction_seconds: Option<f64>,
     /// Since when it has been logged in.
     pub connected_since: Timestamp,
-    /// What runs or, in a session that is not active, ran last; null where nothing has, or it could not be read as SQL.
+    /// What runs or, in a session that is not active, ran or was refused last; null where nothing has, or it could not be
+    /// read as SQL.
     pub statement: Option<Statement>,
 }
 

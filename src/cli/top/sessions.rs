@@ -33,8 +33,8 @@ const COLUMNS: &[Column] = &[
     Column { head: "SINCE", width: 6, from: 0, right: true, cell: |one| passed(Some(one.state_seconds)) },
     Column { head: "APPLICATION", width: 16, from: 0, right: false, cell: application },
     Column { head: "USER", width: 12, from: 90, right: false, cell: |one| one.user.clone() },
-    Column { head: "DATABASE", width: 12, from: 105, right: false, cell: |one| one.database.clone() },
-    Column { head: "CLIENT", width: 15, from: 130, right: false, cell: client },
+    Column { head: "DATABASE", width: 12, from: 150, right: false, cell: |one| one.database.clone() },
+    Column { head: "CLIENT", width: 15, from: 170, right: false, cell: client },
     Column { head: "PID", width: 8, from: 40, right: true, cell: pid },
 ];
 
