@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod auth;
+pub mod bypass;
 pub mod data_checks;
 pub mod drift;
 pub mod file;
@@ -59,6 +60,8 @@ pub struct Config {
     pub tracing: Option<tracing::Tracing>,
     /// What is logged, and how.
     pub log: log::Log,
+    /// Which sessions may come around the proxy; none where nobody looks.
+    pub bypass: Option<bypass::Bypass>,
     /// How plans are asked for; none for not at all.
     pub plans: Option<plans::Plans>,
     /// How many values the labels of metrics may have.

@@ -12,6 +12,8 @@ BEGIN
     END LOOP;
 END
 $$;
+-- Lets pgcovenant see where sessions come from, to tell of those that come around it.
+GRANT pg_read_all_stats TO pgcovenant;
 
 ALTER SCHEMA public OWNER TO shop_app;
 

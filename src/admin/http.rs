@@ -30,6 +30,7 @@ const INDEX: &str = "<!doctype html>
 <li><a href=\"/healthz\">/healthz</a>: the process is alive</li>
 <li><a href=\"/readyz\">/readyz</a>: new sessions are welcome, or why not</li>
 <li><a href=\"/api/v1/shapes\">/api/v1/shapes</a>: statement shapes, the most time first</li>
+<li><a href=\"/api/v1/sessions\">/api/v1/sessions</a>: who is connected, the oldest transaction first</li>
 <li><a href=\"/api/v1/log-level\">/api/v1/log-level</a>: how much is logged</li>
 </ul>
 </body>
@@ -49,6 +50,8 @@ pub struct AdminState {
     pub changes: super::changes::Source,
     /// What `/api/v1/shapes` tells of.
     pub shapes: super::shapes::Source,
+    /// What `/api/v1/sessions` tells of.
+    pub sessions: super::sessions::Source,
     /// Where the chain of the audit stands.
     pub audit: Arc<dyn Fn() -> serde_json::Value + Send + Sync>,
     /// How much is logged.
@@ -96,6 +99,7 @@ where
 pub fn router(state: AdminState) -> Router {
     let shapes = super::shapes::router(Arc::clone(&state.shapes));
     let changes = super::changes::router(Arc::clone(&state.changes));
+    let sessions = super::sessions::router(Arc::clone(&state.sessions));
     let log_level = log_level::routes(state.log.clone());
     Router::new()
         .route("/", get(index))
@@ -107,6 +111,7 @@ pub fn router(state: AdminState) -> Router {
         .with_state(state)
         .merge(shapes)
         .merge(changes)
+        .merge(sessions)
         .merge(log_level)
 }
 
@@ -158,6 +163,7 @@ fn page(status: StatusCode, content_type: &'static str, body: String) -> Respons
 mod tests {
     use super::*;
     use crate::observe::changes::Changes;
+    use crate::observe::sessions::Sessions;
     use crate::observe::shapes::Shapes;
     use std::sync::atomic::{AtomicBool, Ordering};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -196,6 +202,7 @@ mod tests {
             not_ready: Arc::new(move || if flag.load(Ordering::Relaxed) { vec![reason()] } else { Vec::new() }),
             shapes: Arc::new(|| Shapes::default().overview()),
             changes: Arc::new(|query| super::super::changes::Answer::of(&Changes::default(), query)),
+            sessions: Arc::new(|| Sessions::default().overview()),
             log: LogControl { level: Arc::new(Fixed), may_change: false },
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

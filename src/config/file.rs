@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::bypass::Bypass;
 use super::plans::Plans;
 use super::{ClientIdentity, Config, Limits, Listen, ServerTls, Service, TlsMode, Upstream, auth};
 use crate::model::source::{
@@ -54,6 +55,7 @@ impl Reader<'_, '_> {
         let drift = fields.optional("drift").and_then(|node| self.drift(node)).unwrap_or_default();
         let checks = fields.optional("data_checks").and_then(|node| self.data_checks(node, service.is_some()));
         let plans = fields.optional("plans").map_or_else(|| Some(Plans::default()), |node| self.plans(node));
+        let bypass = fields.optional("bypass").map_or_else(|| Some(Bypass::default()), |node| self.bypass(node));
         let labels = fields.optional("labels").and_then(|node| self.labels(node)).unwrap_or_default();
         if reuse_port && listen.iter().flatten().any(|listen| matches!(listen, Listen::Abstract(_))) {
             let at = document.entry("reuse_port").map_or(0..1, |entry| entry.key_span.clone());
@@ -91,6 +93,7 @@ impl Reader<'_, '_> {
             tracing,
             log,
             plans,
+            bypass,
             labels,
             limits,
         })

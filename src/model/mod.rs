@@ -5,6 +5,7 @@
 
 pub mod activity;
 pub mod audit;
+pub mod bypass;
 pub mod caps;
 pub mod catalog;
 pub mod change;

@@ -1,8 +1,10 @@
 //! What the proxy reports about one statement after it is over. Recording can neither delay nor change a verdict.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::sessions::{Line, Live, Opened};
 use crate::engine::report::Report;
 use crate::model::catalog::SearchPath;
 use crate::policy::subject::Subject;
@@ -119,6 +121,14 @@ pub trait Recorder: Send + Sync + 'static {
     /// Whether a statement with this report must not run, because it could not be audited. Asked for every statement.
     fn refuses(&self, _report: &Report) -> bool {
         false
+    }
+    /// A connection to the server is open, with this end of ours; what is returned is dropped when it is closed.
+    fn line(&self, _address: SocketAddr) -> Option<Line> {
+        None
+    }
+    /// Where a session that has logged in tells what it is doing, if anybody wants to know; dropped when it is over.
+    fn follow(&self, _opened: Opened) -> Option<Arc<Live>> {
+        None
     }
     /// A session with this number has begun or ended.
     fn session(&self, _number: u64, _subject: &Arc<Subject>, _began: bool) {}

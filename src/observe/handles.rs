@@ -116,6 +116,22 @@ impl Handles {
         }
         if let Some(sqlstate) = event.sqlstate {
             metrics.error(&application.series, sqlstate, event.decision == Decision::Deny);
+            errors_of_tables(metrics, event, sqlstate);
+        }
+    }
+}
+
+/// An error can be told to belong to relations only where one statement of the request alone names any.
+fn errors_of_tables(metrics: &Metrics, event: &Event, sqlstate: [u8; 5]) {
+    let mut naming = event.report.statements.iter().filter(|statement| !statement.relations.is_empty());
+    let (Some(statement), None) = (naming.next(), naming.next()) else { return };
+    let database = metrics.database(&event.subject.database);
+    for (number, named) in statement.relations.iter().enumerate() {
+        // A relation is named once for each verb.
+        let before = statement.relations.iter().take(number);
+        if before.into_iter().all(|other| other.relation != named.relation) {
+            let series = metrics.table(&database, named);
+            metrics.table_error(&series, sqlstate, event.decision == Decision::Deny);
         }
     }
 }

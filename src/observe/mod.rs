@@ -16,6 +16,7 @@ pub mod metrics;
 pub mod observer;
 pub mod plans;
 pub mod registry;
+pub mod sessions;
 pub mod shapes;
 pub mod slow;
 mod statistics;

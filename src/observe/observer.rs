@@ -8,6 +8,7 @@ mod structure;
 pub use files::DeprecatedColumn;
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,6 +21,7 @@ use super::handles::Handles;
 use super::metrics::{Analysis, Guarded, Metrics};
 use super::plans::{Plans, Waiting};
 use super::registry;
+use super::sessions::{Line, Live, Opened, Sessions};
 use super::shapes::{Bounds, Shapes};
 use super::slow::SlowLog;
 use super::traces::{self, SpanCounters, Traces};
@@ -131,6 +133,11 @@ impl Observer {
     /// What runs how often and how long.
     pub fn shapes(&self) -> &Shapes {
         &self.shapes
+    }
+
+    /// Sessions that are open.
+    pub fn sessions(&self) -> &Sessions {
+        self.metrics.sessions()
     }
 
     /// How what runs is planned.
@@ -315,6 +322,14 @@ impl Recorder for Observer {
         self.shapes.session_opened(&subject.database);
     }
 
+    fn line(&self, address: SocketAddr) -> Option<Line> {
+        Some(self.sessions().line(address))
+    }
+
+    fn follow(&self, opened: Opened) -> Option<Arc<Live>> {
+        Some(self.sessions().open(opened))
+    }
+
     fn session(&self, number: u64, subject: &Arc<Subject>, began: bool) {
         if let Some(audit) = &self.audit {
             audit.session(number, subject, began);
@@ -327,7 +342,6 @@ impl Recorder for Observer {
     }
 
     fn session_closed(&self, subject: &Subject) {
-        self.metrics.session_closed(subject);
         self.shapes.session_closed(&subject.database);
     }
 

@@ -63,9 +63,11 @@ metrics! {
     /// Epoch of the snapshot that judges statements.
     POLICY_EPOCH = Gauge "pgcovenant_policy_epoch" [] "Epoch of the last policy reload; grows with every change of policy or catalog.";
     /// Sessions that are open.
-    CLIENT_CONNECTIONS = Gauge "pgcovenant_client_connections" ["datname", "application"] "Client sessions that are logged in.";
+    CLIENT_CONNECTIONS = Gauge "pgcovenant_client_connections" ["datname", "application", "state"] "Client sessions that are logged in, by what they are doing, in the words of pg_stat_activity.";
     /// Their connections to the server.
-    SERVER_CONNECTIONS = Gauge "pgcovenant_server_connections" ["datname"] "Connections to the server that are held for client sessions.";
+    SERVER_CONNECTIONS = Gauge "pgcovenant_server_connections" ["datname", "state"] "Connections to the server that are held for client sessions, by what they are doing, in the words of pg_stat_activity.";
+    /// Sessions that came around the proxy.
+    BYPASS_SESSIONS = Gauge "pgcovenant_bypass_sessions" ["datname"] "Sessions at the server in a database of a contract that did not come through this proxy, without those that the configuration expects; absent where the service account may not see the sessions of others.";
     /// Sessions so far.
     SESSIONS = Counter "pgcovenant_sessions_total" ["datname"] "Client sessions that have logged in.";
     /// Connections that never became a session.
@@ -84,6 +86,8 @@ metrics! {
     TABLE_ROWS = Counter "pgcovenant_table_rows_total" ["datname", "schemaname", "relname", "operation"] "Rows returned or changed by single statements that name one relation only.";
     /// Errors.
     ERRORS = Counter "pgcovenant_errors_total" ["datname", "application", "sqlstate_class", "origin"] "Statements that ended in an error, by application, class of SQLSTATE and whether server or proxy raised it.";
+    /// Errors by table.
+    TABLE_ERRORS = Counter "pgcovenant_table_errors_total" ["datname", "schemaname", "relname", "sqlstate_class", "origin"] "Statements that ended in an error, counted for every relation that they name, by class of SQLSTATE and whether server or proxy raised it; of requests with several statements, those of which one alone names relations.";
     /// Refusals.
     REFUSALS = Counter "pgcovenant_refusals_total" ["datname", "rule", "sqlstate"] "Statements that the proxy refused; rule is none where no single rule decided.";
     /// Use of deprecated columns.

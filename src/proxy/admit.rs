@@ -18,6 +18,7 @@ use super::shared::{Collaborators, Shared};
 use super::stream::{Messages, Stream};
 use super::tls::Served;
 use super::{proxy_protocol, refuse, replication};
+use crate::observe::sessions::Line;
 use crate::policy::subject::Subject;
 use crate::upstream::end_point::tls_server_end_point;
 use crate::wire::cancel_key::CancelKey;
@@ -36,6 +37,8 @@ pub(super) struct Session<T> {
     pub(super) subject: Arc<Subject>,
     /// What cancels the server's work for it.
     pub(super) key: Option<CancelKey>,
+    /// Its connection to the server is listed as ours.
+    pub(super) line: Option<Line>,
     /// The room that it takes.
     pub(super) places: SessionPlaces,
 }
@@ -103,6 +106,7 @@ pub(super) async fn admit(
             return tell(newcomer.stream, refuse::unreachable(), "upstream_unreachable").await;
         }
     };
+    let line = server.local_address().and_then(|address| shared.collaborators.recorder.line(address));
     let Newcomer { stream, startup, served, .. } = newcomer;
     let login = login(shared, (&startup, &subject), served.as_deref(), attested);
     let accepted = match auth::log_in(Messages::new(stream), Messages::new(server), &login).await {
@@ -127,11 +131,11 @@ pub(super) async fn admit(
         }
         tracing::info!(user = %subject.user, ?address, "replication connection");
         let number = shared.next_session.fetch_add(1, Ordering::Relaxed);
-        let session = Session { talk: accepted, number, subject: Arc::new(subject), key, places };
+        let session = Session { talk: accepted, number, subject: Arc::new(subject), key, line, places };
         return Ok(Some(Admitted::Raw(Box::new(session))));
     }
-    let begun = begin(shared, accepted, &startup, subject).await?;
-    Ok(begun.map(|(talk, subject, number)| Admitted::Judged(Box::new(Session { talk, number, subject, key, places }))))
+    let Some((talk, subject, number)) = begin(shared, accepted, &startup, subject).await? else { return Ok(None) };
+    Ok(Some(Admitted::Judged(Box::new(Session { talk, number, subject, key, line, places }))))
 }
 
 /// The server has ended a session before it began. What it said may come from a function that has seen anything, and goes

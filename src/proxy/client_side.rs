@@ -70,6 +70,12 @@ impl<J: Judge> Conversation<J> {
     pub fn from_client(&mut self, outbox: &mut Outbox<'_, '_>, to_client: &mut BytesMut) -> Result<Stop, Fatal> {
         self.moment = None;
         self.judged = 0;
+        let stop = self.walk(outbox, to_client);
+        self.tells_begin();
+        stop
+    }
+
+    fn walk(&mut self, outbox: &mut Outbox<'_, '_>, to_client: &mut BytesMut) -> Result<Stop, Fatal> {
         loop {
             match self.client_body {
                 Streaming::Nothing => {}
@@ -243,6 +249,7 @@ impl<J: Judge> Conversation<J> {
         match verdict {
             Verdict::Admit(admitted) => {
                 let judged = Judged::new(&admitted, self.judge.epoch(), checked_in);
+                self.tells(&judged.report);
                 self.forget_known();
                 self.dialogue.batch_open = false;
                 self.dialogue.expect(Expected::judged(Kind::FunctionCall, judged, now));
@@ -263,6 +270,7 @@ impl<J: Judge> Conversation<J> {
         (refusal, checked_in, parent): (Refusal, Duration, Option<Arc<TraceParent>>),
     ) -> Step {
         self.judge.refused(&refusal, checked_in, parent);
+        self.tells(&refusal.report);
         self.forget_known();
         let is_query = header.tag == b'Q';
         let server_is_unaffected = !is_query || self.dialogue.statement(b"").is_none();

@@ -150,10 +150,11 @@ impl Expected {
         self.judged.as_ref()?.sent.as_deref()
     }
 
-    /// Reports the end of a judged request.
-    pub fn report(&self, judge: &impl Judge) {
+    /// Reports the end of a judged request, which came at that moment.
+    pub fn report(&self, judge: &impl Judge, now: Instant) {
         if let (Some(judged), Some(sent)) = (&self.judged, self.sent) {
-            judge.over(judged, &Ending { duration: sent.elapsed(), rows: self.rows, sqlstate: self.sqlstate });
+            let duration = now.saturating_duration_since(sent);
+            judge.over(judged, &Ending { duration, rows: self.rows, sqlstate: self.sqlstate });
         }
     }
 }
@@ -319,7 +320,7 @@ impl Dialogue {
 
     /// An error came for the entry in front. In the extended protocol the server skips to the next Sync: what was
     /// entered for the skipped requests is taken back.
-    pub fn fail(&mut self, sqlstate: Option<[u8; 5]>, judge: &impl Judge) {
+    pub fn fail(&mut self, sqlstate: Option<[u8; 5]>, judge: &impl Judge, now: Instant) {
         self.copy_in = false;
         let Some(front) = self.queue.front_mut() else { return };
         front.sqlstate = sqlstate;
@@ -337,7 +338,7 @@ impl Dialogue {
             | Kind::QuestionWithin => {}
         }
         if front.refusal.is_none() {
-            front.report(judge);
+            front.report(judge, now);
         }
         let drops_unnamed = front.kind == Kind::Parse;
         let until = self.queue.iter().position(|expected| expected.kind == Kind::Sync);

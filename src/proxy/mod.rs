@@ -22,6 +22,7 @@ pub mod limits;
 pub mod auth;
 pub mod cancel;
 pub mod session;
+pub mod pulse;
 pub mod judge;
 pub mod extended;
 pub mod splice;

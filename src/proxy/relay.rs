@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -25,6 +26,7 @@ use super::shared::Phase;
 use super::splice::Splice;
 use super::stream::Stream;
 use super::workers::Seat;
+use crate::observe::sessions::Live;
 use crate::wire::backend::Status;
 
 /// Read at once.
@@ -184,6 +186,11 @@ impl<J: Judge> Relay<J> {
             draining: false,
             closing: false,
         }
+    }
+
+    /// Tells there what the session is doing.
+    pub fn follow(&mut self, live: Option<Arc<Live>>) {
+        self.conversation.pulse.follow(live);
     }
 
     /// Moves the sockets to the thread that this is called on.

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
@@ -16,6 +16,8 @@ use super::relay::{End, Relay};
 use super::replication;
 use super::shared::{Collaborators, Phase, Shared};
 use super::stream::Stream;
+use crate::observe::event::Recorder;
+use crate::observe::sessions::{Live, Opened};
 
 /// Why the proxy could not start.
 #[derive(Debug, thiserror::Error)]
@@ -149,14 +151,14 @@ async fn serve_one(
     // What changed before the session began is news to it, too.
     phase.mark_changed();
     match admitted {
-        Ok(Ok(Some(Admitted::Judged(session)))) => {
-            recorder.session_opened(&session.subject);
-            recorder.session(session.number, &session.subject, true);
+        Ok(Ok(Some(Admitted::Judged(mut session)))) => {
+            let live = session.opens(&*recorder);
+            session.talk.follow(live);
             sit_down(shared, *session, (phase, alive));
         }
         Ok(Ok(Some(Admitted::Raw(session)))) => {
-            recorder.session_opened(&session.subject);
-            recorder.session(session.number, &session.subject, true);
+            let live = session.opens(&*recorder);
+            live.iter().for_each(|live| live.begins(false, Instant::now()));
             Box::pin(replicate(&shared, *session, phase)).await;
         }
         Ok(Err(reason)) => recorder.connection_failed(reason),
@@ -185,15 +187,23 @@ fn sit_down(shared: Arc<Shared>, mut session: Session<Relay<EngineJudge>>, (mut 
 
 /// Serves a replication connection to its end.
 async fn replicate(shared: &Shared, session: Session<Accepted>, phase: watch::Receiver<Phase>) {
-    let Session { talk, number, subject, key, places } = session;
+    let Session { talk, number, subject, key, line, places } = session;
     let end = replication::relay(talk, &shared.collaborators, &subject, phase).await;
-    Session { talk: (), number, subject, key, places }.over(shared, end).await;
+    Session { talk: (), number, subject, key, line, places }.over(shared, end).await;
 }
 
 impl<T> Session<T> {
+    /// Tells that it has begun.
+    fn opens(&self, recorder: &dyn Recorder) -> Option<Arc<Live>> {
+        recorder.session_opened(&self.subject);
+        recorder.session(self.number, &self.subject, true);
+        let backend = self.key.as_ref().map(|key| key.process);
+        recorder.follow(Opened { number: self.number, subject: Arc::clone(&self.subject), backend })
+    }
+
     async fn over(self, shared: &Shared, end: End) {
-        let Self { talk, number, subject, key, places } = self;
-        drop(talk);
+        let Self { talk, number, subject, key, line, places } = self;
+        drop((talk, line));
         tracing::debug!(user = %subject.user, database = %subject.database, ?end, "session is over");
         shared.collaborators.recorder.session_closed(&subject);
         shared.collaborators.recorder.session(number, &subject, false);

@@ -110,6 +110,7 @@ impl<J: Judge> Conversation<J> {
     /// # Errors
     /// The session has to end.
     pub fn from_server(&mut self, splice: &mut Splice<'_, '_>) -> Result<(), Fatal> {
+        self.moment = None;
         loop {
             if self.server_body > 0 {
                 let now = self.server_body.min(splice.rest().len());
@@ -235,7 +236,8 @@ impl<J: Judge> Conversation<J> {
             self.dialogue.copy_in = false;
             if let Some(mut expected) = self.dialogue.pop() {
                 expected.rows = rows;
-                expected.report(&self.judge);
+                let now = self.now();
+                expected.report(&self.judge, now);
                 self.made_in_sql(&expected);
             }
         }
@@ -363,6 +365,9 @@ impl<J: Judge> Conversation<J> {
                 self.executed(backend::rows(tag));
             }
         }
+        if tag == b"COMMIT" {
+            self.tells_commit();
+        }
         if tag.starts_with(b"D") && matches!(tag, b"DEALLOCATE ALL" | b"DISCARD ALL") {
             self.dialogue.forget_statements();
             self.prepared_in_sql = None;
@@ -413,7 +418,8 @@ impl<J: Judge> Conversation<J> {
                 }
             },
         }
-        self.dialogue.fail(sqlstate, &self.judge);
+        let now = self.now();
+        self.dialogue.fail(sqlstate, &self.judge, now);
     }
 
     /// An error that is too long to be collected, for a client who may see all of it.
@@ -425,7 +431,8 @@ impl<J: Judge> Conversation<J> {
         let now = header.total().min(splice.rest().len());
         splice.pass(now);
         self.server_body = header.total() - now;
-        self.dialogue.fail(sqlstate, &self.judge);
+        let now = self.now();
+        self.dialogue.fail(sqlstate, &self.judge, now);
     }
 
     fn ready(&mut self, frame: Frame<'_>, splice: &mut Splice<'_, '_>) -> Result<(), Fatal> {
@@ -434,6 +441,7 @@ impl<J: Judge> Conversation<J> {
             self.warn(splice);
         }
         let ended = self.dialogue.ready(status);
+        self.tells_ready(status);
         match ended.as_ref().map(|expected| expected.kind) {
             Some(Kind::Question) => {
                 self.question_failed |= self.is_without_answer();
@@ -446,7 +454,8 @@ impl<J: Judge> Conversation<J> {
             }
         }
         if let Some(expected) = ended {
-            expected.report(&self.judge);
+            let now = self.now();
+            expected.report(&self.judge, now);
             self.made_in_sql(&expected);
         }
         Ok(())

@@ -12,6 +12,7 @@ use super::client_side::Stop;
 use super::extended::Dialogue;
 use super::in_sql::InSql;
 use super::judge::{Judge, Learning};
+use super::pulse::Pulse;
 use crate::engine::refusal::Refusal;
 use crate::engine::report::{Operation, Report, StatementReport};
 use crate::engine::verdict::Verdict;
@@ -143,6 +144,8 @@ pub struct Conversation<J> {
     /// Texts judged since bytes came.
     pub(super) judged: u32,
     hasher: foldhash::fast::RandomState,
+    /// Where it tells what it is doing.
+    pub pulse: Pulse,
     /// Rest of a message of the client that streams by.
     pub(super) client_body: super::client_side::Streaming,
     /// Bytes left of a server message that streams by.
@@ -176,6 +179,7 @@ impl<J: Judge> Conversation<J> {
             moment: None,
             judged: 0,
             hasher: foldhash::fast::RandomState::default(),
+            pulse: Pulse::default(),
             client_body: super::client_side::Streaming::Nothing,
             server_body: 0,
         }
@@ -241,6 +245,7 @@ impl<J: Judge> Conversation<J> {
             // It is not: the server discards everything up to the next Sync.
             return;
         }
+        self.tells(report);
         self.forget_known();
         self.in_sql.forwarded(report);
         // Rolling back to a savepoint changes the path only if the transaction had changed it.

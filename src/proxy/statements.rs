@@ -62,6 +62,7 @@ impl<J: Judge> Conversation<J> {
             Verdict::Admit(admitted) => {
                 let judged = Judged::new(&admitted, self.judge.epoch(), checked_in).within(parent);
                 let expected = Expected::judged(Kind::Parse, judged.clone(), now);
+                self.tells(&judged.report);
                 let Some(parse) = parse else {
                     // Passed unread: what a later Bind refers to is not known.
                     self.prepared_in_sql.get_or_insert(judged.epoch);
@@ -87,6 +88,7 @@ impl<J: Judge> Conversation<J> {
             }
             Verdict::Refuse(refusal) => {
                 self.judge.refused(&refusal, checked_in, parent);
+                self.tells(&refusal.report);
                 self.forget_known();
                 self.dialogue.prepare(name, None, Expected::refused(Kind::Parse, refusal));
                 let poison = if name.is_empty() { Poison::UnnamedParse } else { Poison::NamedParse };
@@ -120,6 +122,7 @@ impl<J: Judge> Conversation<J> {
             let values = whole(header, outbox).and_then(|body| body.get(behind_names..));
             let bound = values.map(|values| (&*statement.types, values));
             self.offer_sample(&statement.judged, &statement.text, bound);
+            self.tells(&statement.judged.report);
         }
         let expected = match &statement {
             Some(statement) => Expected::judged(Kind::Bind, statement.judged.clone(), self.now()),
@@ -181,6 +184,7 @@ impl<J: Judge> Conversation<J> {
         let unaudited = || self.judge.unaudited(by_name.as_ref().or(own)?);
         if let Some(refusal) = stale.or_else(unaudited) {
             self.judge.refused(&refusal, Duration::ZERO, None);
+            self.tells(&refusal.report);
             self.dialogue.batch_open = true;
             self.dialogue.expect(Expected::refused(Kind::Execute, refusal));
             return Ok(self.poison(header, outbox, Poison::NamedParse));

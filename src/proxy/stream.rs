@@ -1,6 +1,7 @@
 //! One end of a connection, with or without TLS, and reading it message by message while a session is set up.
 
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -73,6 +74,15 @@ impl Stream {
                 *stream = UnixStream::from_std(same.into())?;
                 Ok(())
             }
+        }
+    }
+
+    /// Our end of it; none for a unix socket.
+    pub fn local_address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(stream) => stream.local_addr().ok(),
+            Self::Tls(stream) => stream.get_ref().0.local_addr().ok(),
+            Self::Unix(_) => None,
         }
     }
 

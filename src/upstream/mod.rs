@@ -11,6 +11,7 @@ pub mod end_point;
 pub mod index_stats;
 pub mod keeper;
 pub mod plans;
+pub mod sessions;
 pub mod slots;
 pub mod structure;
 pub mod tls;

@@ -145,6 +145,13 @@ async fn the_shape_that_runs_is_on_the_screen_and_q_leaves_the_terminal_as_it_wa
     terminal.press("\x1b");
     terminal.shows("order_id = ?");
 
+    terminal.press("s");
+    let sessions = terminal.shows("TRANS ");
+    assert!(sessions.contains("sessions 1: 0 active, 1 idle") && sessions.contains("billing"), "{sessions}");
+    assert!(sessions.contains("(SELECT status FROM orders WHERE"), "{sessions}");
+    terminal.press("s");
+    terminal.shows("CALLS/S");
+
     terminal.press("q");
     let after = terminal.shows("after");
     assert!(after.contains("before") && after.contains("ended with 0"), "the screen from before: {after}");

@@ -191,6 +191,17 @@ PAGE = dashboard(
                     unit="reqps",
                 ),
                 graph(
+                    "Errors by table and class",
+                    "Tables that the failing statements name. A new class beside a line of the annotations is the change to "
+                    "look at.",
+                    (
+                        f"topk(10, {rate('table_errors_total', RELATION + ', sqlstate_class, origin')})",
+                        "{{schemaname}}.{{relname}} {{sqlstate_class}} ({{origin}})",
+                    ),
+                    unit="reqps",
+                    links=to_table(),
+                ),
+                graph(
                     "Refusals by rule",
                     "none: no single rule decided, as for a table that no contract has. `pgcovenant explain` "
                     "shows why a statement is refused.",
@@ -205,8 +216,15 @@ PAGE = dashboard(
                 ),
                 graph(
                     "Sessions at the server",
-                    "Compare with max_connections.",
-                    (total("server_connections", "datname"), "{{datname}}"),
+                    "By what they are doing; compare with max_connections. Idle in transaction: `pgcovenant top --sessions` says "
+                    "who holds them open.",
+                    (total("server_connections", "datname, state"), "{{datname}} {{state}}"),
+                    stacked=True,
+                ),
+                graph(
+                    "Sessions around the proxy",
+                    "Neither policies nor metrics see them. The proxy's log names user, address and application of each.",
+                    (f"max by (datname) (pgcovenant_bypass_sessions{{{DATABASE}}})", "{{datname}}"),
                 ),
                 graph(
                     "Connections that came to nothing",

@@ -102,6 +102,17 @@ PAGE = dashboard(
                     (own("server_connections"), "{{instance}}"),
                 ),
                 graph(
+                    "What sessions are doing",
+                    "In the words of pg_stat_activity.",
+                    (f"sum by (state) (pgcovenant_server_connections{{{ME}}})", "{{state}}"),
+                    stacked=True,
+                ),
+                graph(
+                    "Sessions around the proxy",
+                    "As each proxy sees them; a replica that is not told of the others counts their sessions.",
+                    (f"sum by (instance, datname) (pgcovenant_bypass_sessions{{{ME}}})", "{{instance}} {{datname}}"),
+                ),
+                graph(
                     "New sessions",
                     "Many short ones: the application has no pool.",
                     (rate("sessions_total", "instance"), "{{instance}}"),

@@ -102,6 +102,13 @@ PAGE = dashboard(
                     unit="rowsps",
                 ),
                 graph(
+                    "Errors",
+                    "SQLSTATE classes: 22 data, 23 constraint, 40 deadlock or serialization, 42 wrong or refused SQL, 57 "
+                    "cancelled. Origin proxy: refused here.",
+                    (rate("table_errors_total", "sqlstate_class, origin", TABLE), "{{sqlstate_class}} ({{origin}})"),
+                    unit="reqps",
+                ),
+                graph(
                     "Writes of governed sessions",
                     "Refused ones name columns that their policy does not open.",
                     (rate("write_checks_total", "result", TABLE), "{{result}}"),

@@ -1,6 +1,7 @@
 //! `pgcovenant serve`: the one place where the rooms are wired to each other.
 
 mod audit;
+mod bypass;
 pub(super) use audit::key as audit_key;
 mod certificates;
 mod data_checks;
@@ -114,6 +115,7 @@ async fn serve(config: Config, bundle: Arc<Bundle>, file: &Path, logging: Arc<Lo
     }
     plans::start(&config, &store, &observer, account.clone())?;
     data_checks::measure(&config, &store, &observer, account.clone());
+    bypass::start(&config, &store, &observer, account.clone());
     compare_redirected(&config, &store, &observer, account);
     let (phase, phases) = tokio::sync::watch::channel(Phase::Serving);
     let proxy = Proxy::bind(Collaborators {
@@ -268,13 +270,14 @@ fn admin(
         return Ok(tokio::spawn(std::future::pending()));
     };
     let observer = Arc::clone(observer);
-    let [watched, changed, audit] = [(); 3].map(|()| Arc::clone(&observer));
+    let [watched, changed, seen, audit] = [(); 4].map(|()| Arc::clone(&observer));
     let state = AdminState {
         plans: plans_page(&observer),
         metrics: Arc::new(move || observer.render()),
         not_ready: Arc::new(move || readiness.reasons()),
         shapes: Arc::new(move || watched.shapes().overview()),
         changes: Arc::new(move |query| Answer::of(changed.changes(), query)),
+        sessions: Arc::new(move || seen.sessions().overview()),
         audit: Arc::new(move || audit::answer(&audit)),
         log,
     };

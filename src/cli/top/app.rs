@@ -5,6 +5,7 @@ use std::time::Duration;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::rates::{History, Key, Row, Shown, Window, key};
+use crate::admin::sessions::answer::{Answer as Sessions, Session};
 use crate::admin::shapes::answer::Answer;
 use crate::admin::shapes::query::Order;
 
@@ -20,6 +21,10 @@ pub enum Mode {
     Help,
     /// The table, while the filter is typed.
     Filter,
+    /// Who is connected.
+    Sessions,
+    /// Everything about the selected session.
+    Session,
 }
 
 /// The state of the view.
@@ -45,6 +50,10 @@ pub struct App {
     pub answer: Option<Answer>,
     /// What is shown of it.
     pub shown: Shown,
+    /// The last answer about sessions.
+    pub sessions: Option<Sessions>,
+    /// The session that is selected, as it was when it was last told of.
+    pub session: Option<Session>,
     /// Why there is no later answer.
     pub problem: Option<String>,
     selected: Option<Key>,
@@ -66,6 +75,8 @@ impl App {
             scroll: 0,
             answer: None,
             shown: Shown::default(),
+            sessions: None,
+            session: None,
             problem: None,
             selected: None,
             details: None,
@@ -84,6 +95,53 @@ impl App {
                 self.refresh();
             }
             Err(problem) => self.problem = Some(problem),
+        }
+    }
+
+    /// Somebody has answered who is connected, or nobody has.
+    pub fn told(&mut self, answer: Result<Sessions, String>) {
+        match answer {
+            Ok(_) if self.paused => {}
+            Ok(answer) => {
+                self.sessions = Some(answer);
+                if let Some(place) = self.session_place() {
+                    self.select_session(place);
+                }
+            }
+            Err(problem) => self.problem = Some(problem),
+        }
+    }
+
+    /// The place of the selected session.
+    pub fn session_place(&self) -> Option<usize> {
+        let selected = self.session.as_ref()?.session;
+        self.sessions.as_ref()?.sessions.iter().position(|one| one.session == selected)
+    }
+
+    fn select_session(&mut self, place: usize) {
+        let list = self.sessions.iter().flat_map(|answer| &answer.sessions);
+        self.session = list.take(place.saturating_add(1)).last().cloned();
+    }
+
+    fn session_key(&mut self, code: KeyCode) {
+        let next = |step: isize| self.session_place().map_or(0, |place| place.saturating_add_signed(step));
+        match code {
+            KeyCode::Esc | KeyCode::Char('s') => self.mode = Mode::Table,
+            KeyCode::Down | KeyCode::Char('j') => self.select_session(next(1)),
+            KeyCode::Up | KeyCode::Char('k') => self.select_session(next(-1)),
+            KeyCode::PageDown => self.select_session(next(10)),
+            KeyCode::PageUp => self.select_session(next(-10)),
+            KeyCode::Home | KeyCode::Char('g') => self.select_session(0),
+            KeyCode::End | KeyCode::Char('G') => self.select_session(usize::MAX),
+            KeyCode::Enter => {
+                if self.session_place().is_none() {
+                    self.select_session(0);
+                }
+                if self.session.is_some() {
+                    (self.mode, self.scroll) = (Mode::Session, 0);
+                }
+            }
+            _ => {}
         }
     }
 
@@ -122,13 +180,20 @@ impl App {
             (Mode::Filter, code) => self.typed(code),
             (_, KeyCode::Char('q')) => return false,
             (Mode::Details | Mode::Help, KeyCode::Esc | KeyCode::Enter) => self.mode = Mode::Table,
+            (Mode::Session, KeyCode::Esc | KeyCode::Enter) => self.mode = Mode::Sessions,
+            (Mode::Table, KeyCode::Char('s')) => self.mode = Mode::Sessions,
             (Mode::Help, KeyCode::Char('?')) => self.mode = Mode::Table,
             (_, KeyCode::Char('?')) => self.mode = Mode::Help,
             (_, KeyCode::Char('p')) => self.paused = !self.paused,
-            (Mode::Details, KeyCode::Down | KeyCode::Char('j')) => self.scroll = self.scroll.saturating_add(1),
-            (Mode::Details, KeyCode::Up | KeyCode::Char('k')) => self.scroll = self.scroll.saturating_sub(1),
+            (Mode::Details | Mode::Session, KeyCode::Down | KeyCode::Char('j')) => {
+                self.scroll = self.scroll.saturating_add(1);
+            }
+            (Mode::Details | Mode::Session, KeyCode::Up | KeyCode::Char('k')) => {
+                self.scroll = self.scroll.saturating_sub(1);
+            }
             (Mode::Table, code) => self.table_key(code),
-            (Mode::Details | Mode::Help, _) => {}
+            (Mode::Sessions, code) => self.session_key(code),
+            (Mode::Details | Mode::Help | Mode::Session, _) => {}
         }
         true
     }

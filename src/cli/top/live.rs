@@ -12,6 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::app::App;
 use super::client::Client;
 use super::view;
+use crate::admin::sessions::answer::Answer as Sessions;
 use crate::admin::shapes::answer::Answer;
 use crate::admin::shapes::query::Order;
 
@@ -20,6 +21,7 @@ enum Happening {
     Key(KeyEvent),
     Resized,
     Answer(Box<Result<Answer, String>>),
+    Sessions(Box<Result<Sessions, String>>),
     End,
 }
 
@@ -52,6 +54,7 @@ fn follow(mut app: App, terminal: &mut DefaultTerminal, mut next: impl FnMut() -
                 }
             }
             Some(Happening::Answer(answer)) => app.answered(*answer),
+            Some(Happening::Sessions(answer)) => app.told(*answer),
             Some(Happening::Resized) => {}
             Some(Happening::End) | None => return Ok(()),
         }
@@ -76,7 +79,9 @@ fn read_keys(sender: &Sender<Happening>) {
 
 /// Those that ran last are asked for: what did nothing has no rate.
 fn ask(client: &Client, interval: Duration, sender: &Sender<Happening>) {
-    while sender.send(Happening::Answer(Box::new(client.ask(Order::LastSeen)))).is_ok() {
+    while sender.send(Happening::Answer(Box::new(client.ask(Order::LastSeen)))).is_ok()
+        && sender.send(Happening::Sessions(Box::new(client.sessions()))).is_ok()
+    {
         thread::sleep(interval);
     }
 }

@@ -8,6 +8,7 @@ mod format;
 mod live;
 mod plain;
 mod rates;
+mod sessions;
 mod view;
 
 #[cfg(test)]
@@ -25,14 +26,14 @@ use super::Format;
 use super::admin::Listener;
 use crate::admin::shapes::query::Order;
 use crate::model::source::time_span;
-use app::App;
+use app::{App, Mode};
 use client::Client;
 use rates::{History, Window};
 
 /// Arguments of `top`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Keys: q quit, up/down or j/k select, enter details, o order, w window, / filter by table, p pause, ? help."
+    after_help = "Keys: q quit, up/down or j/k select, enter details, o order, w window, / filter by table, s sessions, p pause, ? help."
 )]
 pub struct Top {
     /// Which proxy to ask.
@@ -44,6 +45,9 @@ pub struct Top {
     /// Which come first: time, calls, mean, p95, rows, errors, refusals, first_seen, last_seen or seq.
     #[arg(long, value_name = "ORDER", default_value = "time", value_parser = order)]
     pub order: Order,
+    /// Who is connected and has had a transaction open for how long, in place of statement shapes.
+    #[arg(long)]
+    pub sessions: bool,
     /// Only of this database.
     #[arg(long, value_name = "NAME")]
     pub database: Option<String>,
@@ -88,8 +92,11 @@ impl Default for Interval {
 pub fn run(arguments: &Top) -> anyhow::Result<ExitCode> {
     let client = Client::new(arguments.listener.url()?, arguments.database.as_deref());
     if arguments.format == Format::Json {
-        let answer = client.ask(arguments.order).map_err(anyhow::Error::msg)?;
-        writeln!(std::io::stdout(), "{}", serde_json::to_string_pretty(&answer)?)?;
+        let text = match arguments.sessions {
+            true => client.sessions().map(|answer| serde_json::to_string_pretty(&answer)),
+            false => client.ask(arguments.order).map(|answer| serde_json::to_string_pretty(&answer)),
+        };
+        writeln!(std::io::stdout(), "{}", text.map_err(anyhow::Error::msg)??)?;
         return Ok(ExitCode::SUCCESS);
     }
     let dumb = std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
@@ -97,13 +104,21 @@ pub fn run(arguments: &Top) -> anyhow::Result<ExitCode> {
         return once(arguments, &client);
     }
     let Interval(interval) = arguments.interval.unwrap_or_default();
-    let app = App::new(client.url(), arguments.order, interval);
+    let mut app = App::new(client.url(), arguments.order, interval);
+    if arguments.sessions {
+        app.mode = Mode::Sessions;
+    }
     live::run(app, client, interval).context("cannot use the terminal; --once needs none")?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Since the start of the proxy or, with an interval, in that time.
 fn once(arguments: &Top, client: &Client) -> anyhow::Result<ExitCode> {
+    if arguments.sessions {
+        let answer = client.sessions().map_err(anyhow::Error::msg)?;
+        write!(std::io::stdout(), "{}", sessions::plain(client.url(), &answer))?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let mut history = History::default();
     let ask = || client.ask(arguments.order).map_err(anyhow::Error::msg);
     let window = match arguments.interval {

@@ -10,7 +10,9 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use super::app::{App, Mode};
 use super::rates::{History, Window};
 use super::*;
+use crate::admin::sessions::answer::{Answer as Sessions, Count, Session, Statement};
 use crate::admin::shapes::answer::{Answer, Application, LastError, Plan, Relation, Shape, Totals, Under, Version};
+use crate::observe::sessions::State;
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_793_000_000 + second).unwrap()
@@ -144,7 +146,7 @@ CALLS/S TIME%   MEAN    P95 ROWS/S ERRORS REFUSED PLAN       TABLE             T
      10  20.0  2.0ms  9.5ms     20      0       0 index      orders            SELECT status FROM orders WHERE order_id = ?
       0   0.0      -      -      0      0       0 -          -                 VACUUM
 
-q quit  ↑↓ select  enter details  o order  w window  / table  p pause  ? help";
+q quit  ↑↓ select  enter details  o order  w window  / table  s sessions  p pause  ? help";
     assert_eq!(screen(&app(), 132, 10), expected);
 }
 
@@ -357,4 +359,72 @@ fn an_interval_is_a_number_with_a_unit() {
     for wrong in ["2", "50ms", "2h", "", "s", "99999999999999999999s", "-1s"] {
         assert!(wrong.parse::<Interval>().unwrap_err().contains("500ms"), "{wrong}");
     }
+}
+
+fn sessions() -> Sessions {
+    let session =
+        |number, application: &str, state: &str, in_state: f64, transaction: Option<f64>, text: &str| Session {
+            session: number,
+            database: "shop".to_owned(),
+            application: application.to_owned(),
+            user: "shop_app".to_owned(),
+            client_address: Some("10.0.0.7".to_owned()),
+            backend_pid: Some(4000 + u32::try_from(number).unwrap()),
+            state: state.to_owned(),
+            state_since: at(0),
+            state_seconds: in_state,
+            transaction_since: None,
+            transaction_seconds: transaction,
+            connected_since: at(-100),
+            statement: Some(Statement {
+                fingerprint: "00000000000000aa".to_owned(),
+                operation: "update".to_owned(),
+                text: text.to_owned(),
+            }),
+        };
+    let list = vec![
+        session(1, "nightly", "idle in transaction", 655.0, Some(5000.0), "UPDATE orders SET status = ?"),
+        session(2, "evil\u{1b}[2J", "active", 0.25, Some(0.25), "SELECT ?"),
+        session(3, "", "idle", 12.0, None, "COMMIT"),
+    ];
+    let counts = State::ALL.map(|state| Count {
+        state: state.as_str().to_owned(),
+        sessions: list.iter().filter(|session| session.state == state.as_str()).count() as u64,
+    });
+    let (states, version) = (counts.to_vec(), "0.1.0".to_owned());
+    super::sessions::cleaned(Sessions { at: at(0), version, open: 9, matched: 4, states, sessions: list })
+}
+
+#[test]
+fn the_view_of_sessions_has_the_oldest_transaction_first() {
+    let mut app = app();
+    app.told(Ok(sessions()));
+    press(&mut app, KeyCode::Char('s'));
+    let expected = "\
+pgcovenant top  http://127.0.0.1:9930  0.1.0  up 61min  07:34:20Z
+sessions 4: 1 active, 1 idle, 1 idle in transaction, 0 idle in transaction (aborted)
+the oldest transaction first, the first 3; (in parentheses: the last statement, which is over)
+
+ TRANS STATE                          SINCE APPLICATION      USER              PID STATEMENT
+ 83min idle in transaction            10min nightly          shop_app         4001 (UPDATE orders SET st
+ 250ms active                         250ms evil [2J         shop_app         4002 SELECT ?
+     - idle                          12.00s (no name)        shop_app         4003 (COMMIT)
+
+q quit  ↑↓ select  enter details  s statements  p pause  ? help";
+    assert_eq!(screen(&app, 104, 10), expected);
+    press(&mut app, KeyCode::Down);
+    press(&mut app, KeyCode::Up);
+    press(&mut app, KeyCode::Enter);
+    let details = screen(&app, 60, 20);
+    assert!(details.contains("ran last        UPDATE orders SET status = ?") && details.contains("4001"), "{details}");
+    app.told(Ok(Sessions { sessions: Vec::new(), ..sessions() }));
+    let details = screen(&app, 60, 20);
+    assert!(details.contains("session         1, not among those") && details.contains("nightly"), "{details}");
+    press(&mut app, KeyCode::Esc);
+    app.told(Ok(sessions()));
+    for (width, height) in [(1, 1), (5, 3), (20, 6), (300, 100)] {
+        screen(&app, width, height);
+    }
+    press(&mut app, KeyCode::Char('s'));
+    assert!(screen(&app, 104, 10).contains("CALLS/S"));
 }

@@ -12,8 +12,10 @@ use super::details;
 use super::format::{age, cut};
 use super::plain::{summary, what};
 use super::rates::Row;
+use super::sessions;
 
-const KEYS: &str = "q quit  ↑↓ select  enter details  o order  w window  / table  p pause  ? help";
+const KEYS: &str = "q quit  ↑↓ select  enter details  o order  w window  / table  s sessions  p pause  ? help";
+const SESSION_KEYS: &str = "q quit  ↑↓ select  enter details  s statements  p pause  ? help";
 
 const HELP: &[(&str, &str)] = &[
     ("q, ctrl-c", "quit"),
@@ -22,6 +24,7 @@ const HELP: &[(&str, &str)] = &[
     ("o", "the next order: time, calls, mean, p95, rows, errors, refusals, first_seen, last_seen, seq"),
     ("w", "the next window: a minute, five minutes, since the start, since the last answer"),
     ("/", "show shapes only whose tables have this in their names; esc shows all"),
+    ("s", "sessions, the oldest transaction first, and back"),
     ("p", "pause, and go on"),
     ("?", "this page"),
     ("", ""),
@@ -40,9 +43,12 @@ pub fn draw(frame: &mut Frame<'_>, app: &App) {
         Mode::Table | Mode::Filter => rows(frame, app, body),
         Mode::Details => shape(frame, app, body),
         Mode::Help => help(frame, body),
+        Mode::Sessions => sessions::draw(frame, app, body),
+        Mode::Session => session(frame, app, body),
     }
     let footer = match app.mode {
         Mode::Filter => Line::from(format!("table: {}_   (enter: keep, esc: all)", app.filter)),
+        Mode::Sessions | Mode::Session => Line::from(SESSION_KEYS).style(Style::new().add_modifier(Modifier::DIM)),
         Mode::Table | Mode::Details | Mode::Help => Line::from(KEYS).style(Style::new().add_modifier(Modifier::DIM)),
     };
     frame.render_widget(footer, foot);
@@ -56,10 +62,18 @@ fn header(app: &App, width: u16) -> Text<'static> {
         if let Some(answer) = &app.answer {
             let up = age(answer.at.duration_since(answer.started).as_secs());
             first.push_span(format!("  {}  up {up}  {}", answer.version, answer.at.strftime("%H:%M:%SZ")));
-            *second = Line::from(summary(answer, &app.shown, width));
-            *third = Line::from(what(answer, &app.shown, app.window, app.order));
-            if !app.filter.is_empty() {
-                third.push_span(format!(", tables with \"{}\"", app.filter));
+            match &app.sessions {
+                Some(told) if matches!(app.mode, Mode::Sessions | Mode::Session) => {
+                    *second = Line::from(sessions::summary(told));
+                    *third = Line::from(sessions::what(told));
+                }
+                _ => {
+                    *second = Line::from(summary(answer, &app.shown, width));
+                    *third = Line::from(what(answer, &app.shown, app.window, app.order));
+                    if !app.filter.is_empty() {
+                        third.push_span(format!(", tables with \"{}\"", app.filter));
+                    }
+                }
             }
         } else if app.problem.is_none() {
             *second = Line::from("asking …");
@@ -107,6 +121,13 @@ fn rows(frame: &mut Frame<'_>, app: &App, area: Rect) {
 fn shape(frame: &mut Frame<'_>, app: &App, area: Rect) {
     let (Some(row), Some(answer)) = (app.details(), &app.answer) else { return };
     let told = named(details::lines(row, answer));
+    frame.render_widget(Paragraph::new(told).wrap(Wrap { trim: false }).scroll((app.scroll, 0)), area);
+}
+
+fn session(frame: &mut Frame<'_>, app: &App, area: Rect) {
+    let Some(session) = &app.session else { return };
+    let is_over = app.sessions.is_some() && app.session_place().is_none();
+    let told = named(sessions::details(session, is_over));
     frame.render_widget(Paragraph::new(told).wrap(Wrap { trim: false }).scroll((app.scroll, 0)), area);
 }
 

@@ -111,8 +111,7 @@ impl Metrics {
             counter.increment(1);
             return;
         }
-        let class =
-            std::str::from_utf8(&key.0).map_or_else(|_| OTHER.into(), |class| self.guard(Guarded::SqlState, class));
+        let class = self.class(key.0);
         let origin = if by_proxy { "proxy" } else { "server" };
         let counter = self.counter(&registry::ERRORS, &[&application.database, &application.name, &class, origin]);
         counter.increment(1);
@@ -120,6 +119,11 @@ impl Metrics {
         if &*class != OTHER {
             application.errors.insert(key, counter);
         }
+    }
+
+    /// The label of a class of SQLSTATE.
+    pub(super) fn class(&self, letters: [u8; 2]) -> Arc<str> {
+        std::str::from_utf8(&letters).map_or_else(|_| OTHER.into(), |class| self.guard(Guarded::SqlState, class))
     }
 
     /// The times of requests; no operation stands for several statements in one request.

@@ -28,7 +28,7 @@ use crate::engine::stages::{Stage, Stages};
 use crate::model::caps::Caps;
 use guard::Limits;
 use infos::Infos;
-use sessions::Sessions;
+use sessions::Known;
 
 /// Bounds of the histograms that the exporter keeps, in seconds.
 const BACKGROUND_BOUNDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
@@ -49,7 +49,8 @@ pub struct Metrics {
     limits: Limits,
     databases: DashMap<Box<str>, Arc<DatabaseSeries>, foldhash::fast::RandomState>,
     other_databases: Arc<DatabaseSeries>,
-    sessions: Sessions,
+    sessions: super::sessions::Sessions,
+    known_sessions: Known,
     infos: Infos,
     pub(super) pairs: PairSeries,
     pub(super) gauges: super::gauges::Gauges,
@@ -106,7 +107,8 @@ impl Metrics {
             limits: Limits::new(caps),
             databases: DashMap::default(),
             other_databases,
-            sessions: Sessions::default(),
+            sessions: super::sessions::Sessions::default(),
+            known_sessions: Known::default(),
             infos: Infos::default(),
             pairs: PairSeries::default(),
             gauges: super::gauges::Gauges::default(),

@@ -10,6 +10,7 @@ use super::{DatabaseSeries, Metrics};
 use crate::engine::report::{Operation, RelationUse};
 use crate::model::catalog::Oid;
 use crate::observe::histogram::Histogram;
+use crate::observe::labels::OTHER;
 use crate::observe::registry;
 
 /// The handles of the relations of one database.
@@ -30,6 +31,7 @@ pub struct TableSeries {
     /// Times at the server of statements that name only it, and of those that name others, too.
     durations: [OnceLock<Arc<Histogram>>; 2],
     checks: [OnceLock<Counter>; 2],
+    errors: DashMap<([u8; 2], bool), Counter, foldhash::fast::RandomState>,
 }
 
 /// Whether a statement names other relations, too: label `scope`.
@@ -59,6 +61,7 @@ impl Metrics {
             overhead: self.table_overhead.series(&values),
             durations: Default::default(),
             checks: Default::default(),
+            errors: DashMap::default(),
             labels: [Arc::clone(&database.name), schema, relation],
         });
         database.tables.insert(key, Arc::clone(&series));
@@ -74,6 +77,25 @@ impl Metrics {
         };
         let values = [&**datname, schema, relation, table.made_for.operation.as_str(), word];
         Arc::clone(place.get_or_init(|| self.table_duration.series(&values)))
+    }
+
+    /// Counts a statement that names the relation and ended in an error of this SQLSTATE.
+    pub fn table_error(&self, table: &TableSeries, sqlstate: [u8; 5], by_proxy: bool) {
+        let [first, second, ..] = sqlstate;
+        let key = ([first, second], by_proxy);
+        if let Some(counter) = table.errors.get(&key) {
+            counter.increment(1);
+            return;
+        }
+        let [datname, schema, relation] = &table.labels;
+        let class = self.class(key.0);
+        let origin = if by_proxy { "proxy" } else { "server" };
+        let counter = self.counter(&registry::TABLE_ERRORS, &[datname, schema, relation, &class, origin]);
+        counter.increment(1);
+        // Classes are letters that the server has chosen: more than there are places for are not kept.
+        if &*class != OTHER {
+            table.errors.insert(key, counter);
+        }
     }
 
     /// Statements of governed sessions that write to the relation.

@@ -43,6 +43,13 @@ impl Observer {
         self.metrics.gauge(&registry::DRIFT_LAST_CHECK, &[&name]).set(now.as_second() as f64);
     }
 
+    /// Sessions came around the proxy, by database; of databases that are not among them nobody knows.
+    pub fn bypass(&self, counts: &BTreeMap<Box<str>, usize>) {
+        let label = |database: &str| self.metrics.database(database).name.to_string();
+        let series = counts.iter().map(|(database, count)| (vec![label(database)], *count as f64));
+        self.metrics.gauges.set(&registry::BYPASS_SESSIONS, "", series.collect(), |one, other| one + other);
+    }
+
     /// Redirected columns of a database were compared with their replacements.
     pub fn divergence(&self, found: &Divergence) {
         let database = Arc::clone(&self.metrics.database(&found.database).name);

@@ -24,7 +24,7 @@ const OVERHEAD: usize = 640;
 
 /// What makes a shape: a single statement, or all statements of one request.
 #[derive(Debug, Clone)]
-pub(super) struct Form {
+pub(in crate::observe) struct Form {
     pub fingerprint: u64,
     pub text: Arc<str>,
     pub operation: Operation,
@@ -55,7 +55,7 @@ impl Form {
     }
 
     /// All of it.
-    pub(super) fn of(report: &Report) -> Option<Self> {
+    pub(in crate::observe) fn of(report: &Report) -> Option<Self> {
         let fingerprint = Self::fingerprint_of(report)?;
         if let [statement] = report.statements.as_slice() {
             return Some(Self {

@@ -74,8 +74,8 @@ fn counts_say_what_happened() {
             r#"pgcovenant_column_access_total{datname="shop",schemaname="public",relname="customers",column="email",application="billing",access="explicit",outcome="masked"}"#.to_owned(),
             "3",
         ),
-        (r#"pgcovenant_client_connections{datname="shop",application="billing"}"#.to_owned(), "1"),
-        (r#"pgcovenant_server_connections{datname="shop"}"#.to_owned(), "1"),
+        (r#"pgcovenant_client_connections{datname="shop",application="billing",state="idle"}"#.to_owned(), "0"),
+        (r#"pgcovenant_server_connections{datname="shop",state="idle"}"#.to_owned(), "0"),
         (r#"pgcovenant_label_values{label="application"}"#.to_owned(), "1"),
         (
             r#"pgcovenant_deprecated_column_sunset_timestamp_seconds{datname="shop",schemaname="public",relname="customers",column="fax"}"#.to_owned(),
@@ -190,16 +190,49 @@ fn sensitive(text: &str, outcome: &str) -> u32 {
 fn open_sessions_are_as_many_as_there_are() {
     let (observer, _folder) = observer(Caps { applications: 2, ..Caps::default() });
     let subjects: Vec<_> = ["a", "b", "c", "d", "a"].map(subject).into();
-    subjects.iter().for_each(|subject| observer.session_opened(subject));
-    let open = |application: &str| {
+    let sessions = subjects.iter().enumerate().map(|(number, subject)| {
+        observer.session_opened(subject);
+        let opened = Opened { number: number as u64, subject: Arc::clone(subject), backend: None };
+        observer.follow(opened).unwrap()
+    });
+    let mut sessions: Vec<_> = sessions.collect();
+    let open = |application: &str, state: &str| {
         let text = observer.render();
-        let name = format!(r#"pgcovenant_client_connections{{datname="shop",application="{application}"}}"#);
-        series(&text).get(&*name).map(|value| (*value).to_owned())
+        let labels = format!(r#"datname="shop",application="{application}",state="{state}""#);
+        series(&text).get(&*format!("pgcovenant_client_connections{{{labels}}}")).map(|value| value.parse().unwrap())
     };
-    assert_eq!(["a", "b", "__other__"].map(open), ["2", "1", "2"].map(|open| Some(open.to_owned())));
-    assert!(observer.render().contains("pgcovenant_server_connections{datname=\"shop\"} 5\n"));
-    subjects.iter().for_each(|subject| observer.session_closed(subject));
-    assert_eq!(["a", "b", "__other__"].map(open), [Some("0".to_owned()), Some("0".to_owned()), None]);
+    let idle = |application| open(application, "idle");
+    assert_eq!(["a", "b", "__other__"].map(idle), [Some(2), Some(1), Some(2)]);
+    assert!(observer.render().contains("pgcovenant_server_connections{datname=\"shop\",state=\"idle\"} 5\n"));
+    sessions[1].begins(false, Instant::now());
+    assert_eq!((idle("b"), open("b", "active"), open("b", "idle in transaction")), (Some(0), Some(1), Some(0)));
+    sessions[1].rests(State::Aborted, Instant::now());
+    assert_eq!((open("b", "active"), open("b", "idle in transaction (aborted)")), (Some(0), Some(1)));
+    sessions.clear();
+    assert_eq!(["a", "b", "__other__"].map(idle), [Some(0); 3], "what was there once stays");
+}
+
+#[test]
+fn an_error_is_told_of_the_tables_that_one_statement_alone_names() {
+    let (observer, _folder) = observer(Caps::default());
+    let failed = |statements| Event { sqlstate: Some(*b"23505"), ..event(statements, Decision::Allow) };
+    let on = |names: &[&str]| {
+        let relations = names.iter().zip(1..).map(|(name, oid)| relation(oid, name)).collect();
+        statement(relations, Vec::new())
+    };
+    observer.statement(&failed(vec![on(&["orders", "customers"])]));
+    observer.statement(&failed(vec![on(&[]), on(&["orders"]), on(&[])]));
+    observer.statement(&failed(vec![on(&["orders"]), on(&["orders"])]));
+    observer.statement(&event(vec![on(&["orders"])], Decision::Deny));
+    observer.statement(&event(vec![on(&["orders"])], Decision::Allow));
+    let text = observer.render();
+    let errors = |relation: &str, class: &str, origin: &str| {
+        let table = format!(r#"datname="shop",schemaname="public",relname="{relation}""#);
+        let name = format!("pgcovenant_table_errors_total{{{table},sqlstate_class=\"{class}\",origin=\"{origin}\"}}");
+        series(&text).get(&*name).map_or(0, |value| value.parse().unwrap())
+    };
+    assert_eq!((errors("orders", "23", "server"), errors("customers", "23", "server")), (2, 1));
+    assert_eq!((errors("orders", "42", "proxy"), errors("orders", "42", "server")), (1, 0));
 }
 
 #[test]

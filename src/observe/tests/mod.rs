@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::audit::PolicyVersion;
 use super::audit::chain::Sealer;
@@ -10,6 +10,7 @@ use super::audit::verify::verify;
 use super::event::{Decision, Event, Recorder};
 use super::observer::{DeprecatedColumn, Observer};
 use super::registry::{METRICS, Metric};
+use super::sessions::{Opened, State};
 use crate::engine::report::{
     Access, ColumnUse, DdlChange, DdlReport, Operation, Outcome, RelationUse, Report, StatementReport, Touches,
 };
@@ -150,6 +151,7 @@ fn report_everything(observer: &Observer) {
     observer.statement(&event(vec![StatementReport { touched, ..statement(Vec::new(), Vec::new()) }], Decision::Allow));
     super::plans::tests::report_everything(observer);
     observer.session_opened(&subject("billing"));
+    observer.bypass(&[(Box::from("shop"), 1)].into());
     observer.connection_failed("tls");
     observer.policy_loaded(3, vec![PolicyVersion { name: "shop-privacy".into(), version: "4".into() }]);
     observer.policy_refused();

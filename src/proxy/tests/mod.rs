@@ -22,6 +22,7 @@ use crate::wire::frame::{self, put};
 
 mod lock_timeout;
 mod pipeline;
+mod pulse;
 mod refusal;
 mod search_path;
 mod size;
