@@ -3,7 +3,7 @@
 #
 #   docker build -t pgcovenant:0.1.0 --build-arg REVISION="$(git rev-parse HEAD)" .
 
-FROM rust:1.95-bookworm AS build
+FROM docker.io/library/rust:1.95-bookworm AS build
 # The version of libclang is the base image's own; it is for building only.
 # hadolint ignore=DL3008
 RUN apt-get update && apt-get install -y --no-install-recommends libclang-dev && rm -rf /var/lib/apt/lists/*

@@ -172,8 +172,14 @@ impl Listener {
             // of a connection gets no more of them: the client repeats it a second later, when this socket is gone.
             Socketed::Tcp(listener) => match SockRef::from(listener).attach_filter(&NO_NEW_CONNECTIONS) {
                 Ok(()) => LINGER,
+                // Newer kernels want CAP_NET_ADMIN for this, which nobody should give to a proxy.
                 Err(error) => {
-                    tracing::warn!(%error, "connections may be reset while another process takes over");
+                    if !system_hands_over() {
+                        tracing::warn!(
+                            %error,
+                            "connections may be reset while another process takes over (sysctl net.ipv4.tcp_migrate_req=1 prevents it)"
+                        );
+                    }
                     Duration::ZERO
                 }
             },
@@ -199,6 +205,11 @@ const NO_NEW_CONNECTIONS: [SockFilter; 4] = [
     SockFilter::new(0x06, 0, 0, 0),
     SockFilter::new(0x06, 0, 0, u32::MAX),
 ];
+
+/// Whether the system gives what a listener leaves behind to another one of the same address.
+fn system_hands_over() -> bool {
+    std::fs::read_to_string("/proc/sys/net/ipv4/tcp_migrate_req").is_ok_and(|setting| setting.trim() == "1")
+}
 
 /// Device and number of a file.
 fn identity(path: &Path) -> Option<(u64, u64)> {

@@ -118,13 +118,13 @@ fn systemd_is_told() {
     let systemd = Notified::new();
     let environment = vec![systemd.variable()];
     let mut proxy = Proxy::start(shop.cluster, ProxyOptions { environment, ..ProxyOptions::default() });
-    assert!(systemd.next().contains("READY=1"));
+    assert_eq!(systemd.next(), "READY=1\nSTATUS=listening\n");
     proxy.signal("HUP");
     let reloading = systemd.next();
     assert!(reloading.contains("RELOADING=1") && reloading.contains("MONOTONIC_USEC="), "{reloading}");
     assert!(systemd.next().contains("READY=1"));
     proxy.signal("TERM");
-    assert!(systemd.next().contains("STOPPING=1"));
+    assert_eq!(systemd.next(), "STOPPING=1\nSTATUS=draining: open sessions may finish\n");
     assert!(proxy.wait(Duration::from_secs(10)).is_some());
 }
 

@@ -30,7 +30,8 @@ pub(super) async fn obey(phase: Sender<Phase>, draining: Arc<AtomicBool>, reload
             _ = interrupt.recv() => Phase::Stopping,
         };
         draining.store(true, Ordering::Relaxed);
-        tell(&[NotifyState::Stopping]);
+        let doing = if next == Phase::Draining { "draining: open sessions may finish" } else { "ending open sessions" };
+        tell(&[NotifyState::Stopping, NotifyState::Status(doing)]);
         tracing::info!(phase = ?next, "told to stop");
         phase.send_replace(next);
     }
@@ -38,7 +39,7 @@ pub(super) async fn obey(phase: Sender<Phase>, draining: Arc<AtomicBool>, reload
 
 /// The listeners are open.
 pub(super) fn ready() {
-    tell(&[NotifyState::Ready]);
+    tell(&[NotifyState::Ready, NotifyState::Status("listening")]);
 }
 
 /// Tells systemd that the process is alive, for as long as it is polled, where the unit has WatchdogSec. It is polled by
