@@ -74,8 +74,8 @@ mod tests {
             checks("{orphan: 5s, freshness: 0s, slots: 10}").1,
             [
                 "p.yaml:3:15: error: data_checks has no key `orphan` (did you mean `orphans`?)",
-                "p.yaml:3:38: error: this is no time span (Write it as 500ms, 30s, 5min or 1h.)",
-                "p.yaml:3:49: error: this is no time span (Write it as 500ms, 30s, 5min or 1h.)",
+                "p.yaml:3:38: error: this is no time span (Write it as 500ms, 30s, 5min, 1h or 7d.)",
+                "p.yaml:3:49: error: this is no time span (Write it as 500ms, 30s, 5min, 1h or 7d.)",
             ]
         );
         let (config, found) = read_lines("data_checks: {slots: 1s}");
