@@ -26,8 +26,9 @@ pub(super) fn start(
     account: Option<ServiceAccount>,
 ) {
     let (Some(settings), Some(service), Some(account)) = (&config.bypass, &config.service, account) else { return };
-    let planner = config.plans.as_ref().and_then(|plans| plans.user.as_ref()).map(|(user, _)| user);
-    let own = [Some(&service.user), planner].into_iter().flatten().map(|user| Expected::user(user));
+    let planner = config.plans.as_ref().and_then(|plans| plans.user.as_ref()).map(|(user, _)| &**user);
+    let keeper = config.state.as_ref().and_then(|state| state.place.user());
+    let own = [Some(&*service.user), planner, keeper].into_iter().flatten().map(Expected::user);
     let watch = Watch {
         interval: settings.interval,
         expected: own.chain(settings.expected.iter().cloned()).collect(),
