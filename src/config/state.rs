@@ -37,18 +37,32 @@ impl Place {
     pub fn named(text: &str) -> Self {
         if is_url(text) { Self::Postgres { url: text.to_owned(), password_env: None } } else { Self::File(text.into()) }
     }
+
+    /// The role that writes to a database, where the address names it.
+    pub fn user(&self) -> Option<&str> {
+        match self {
+            Self::File(_) => None,
+            Self::Postgres { url, .. } => user_of(url).filter(|user| !user.is_empty()),
+        }
+    }
 }
 
 fn is_url(text: &str) -> bool {
     text.starts_with("postgres://") || text.starts_with("postgresql://")
 }
 
+/// What stands before the host.
+fn user_of(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?']).next()?;
+    authority.rsplit_once('@').map(|(user, _)| user)
+}
+
 /// Whether the address of a database holds a password.
 fn has_password(url: &str) -> bool {
     let rest = url.split_once("://").map_or("", |(_, rest)| rest);
-    let authority = rest.split(['/', '?']).next().unwrap_or_default();
-    let user = authority.rsplit_once('@').map_or("", |(user, _)| user);
-    user.contains(':') || rest.split(['?', '&']).any(|part| part.starts_with("password="))
+    user_of(url).is_some_and(|user| user.contains(':'))
+        || rest.split(['?', '&']).any(|part| part.starts_with("password="))
 }
 
 impl Reader<'_, '_> {
@@ -117,6 +131,8 @@ mod tests {
             Ok(State { place: file, flush: Duration::from_secs(2) })
         );
         let url = "postgres://usage@db:5433/fleet".to_owned();
+        assert_eq!(Place::named(&url).user(), Some("usage"));
+        assert_eq!(Place::named("postgres://db/fleet").user(), None);
         assert_eq!(
             state("postgres://usage@db:5433/fleet").unwrap().place,
             Place::Postgres { url: url.clone(), password_env: None }

@@ -26,8 +26,9 @@ pub(super) fn start(
     account: Option<ServiceAccount>,
 ) {
     let (Some(settings), Some(service), Some(account)) = (&config.bypass, &config.service, account) else { return };
-    let planner = config.plans.as_ref().and_then(|plans| plans.user.as_ref()).map(|(user, _)| user);
-    let own = [Some(&service.user), planner].into_iter().flatten().map(|user| Expected::user(user));
+    let planner = config.plans.as_ref().and_then(|plans| plans.user.as_ref()).map(|(user, _)| &**user);
+    let keeper = config.state.as_ref().and_then(|state| state.place.user());
+    let own = [Some(&*service.user), planner, keeper].into_iter().flatten().map(Expected::user);
     let watch = Watch {
         interval: settings.interval,
         expected: own.chain(settings.expected.iter().cloned()).collect(),
@@ -99,7 +100,6 @@ impl Watch {
         let held = self.observer.sessions().held_at_server();
         let databases = databases.iter().map(|name| Box::from(name.as_str()));
         let Look { counts, new } = self.memory.look(sessions, &held, &self.expected, databases);
-        self.observer.bypass(&counts);
         for session in new.iter().take(NAMED) {
             let address = session.client.map_or_else(|| "local".to_owned(), |client| client.ip().to_string());
             tracing::warn!(
@@ -114,6 +114,8 @@ impl Watch {
         if let Some(more @ 1..) = new.len().checked_sub(NAMED) {
             tracing::warn!(more, "more sessions came around the proxy");
         }
+        // Whoever sees the number finds the lines.
+        self.observer.bypass(&counts);
     }
 
     fn is_not_allowed(&mut self) {

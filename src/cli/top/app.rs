@@ -108,7 +108,9 @@ impl App {
                     self.select_session(place);
                 }
             }
-            Err(problem) => self.problem = Some(problem),
+            // Whoever looks at statements need not hear that an older proxy cannot tell of sessions.
+            Err(problem) if matches!(self.mode, Mode::Sessions | Mode::Session) => self.problem = Some(problem),
+            Err(_) => {}
         }
     }
 
