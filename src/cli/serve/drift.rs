@@ -12,7 +12,7 @@ use crate::cli::drift::findings;
 use crate::config::drift::Drift;
 use crate::model::catalog::Catalog;
 use crate::model::drift::{Bypass, Finding, Kind, Memory, Observed, Severity, sort};
-use crate::model::migrations::Unread;
+use crate::model::migrations::{Unread, Watch};
 use crate::model::structure::Structure;
 use crate::observe::observer::Observer;
 use crate::policy::bypass::bypasses;
@@ -60,6 +60,7 @@ struct Watched {
     fresh: bool,
     bypasses: Bypasses,
     memory: Memory,
+    migrations: Watch,
     first_seen: HashMap<Identity, Instant>,
     failure: Option<String>,
     unread: Vec<Unread>,
@@ -168,6 +169,8 @@ impl DriftWatch {
     fn take_over(&self, name: &str, found: &[Finding], structure: &Structure, database: &mut Watched) {
         let now = Instant::now();
         self.observer.drift(name, found, &structure.histories, Timestamp::now());
+        let events = database.migrations.look(&structure.histories, &structure.unread);
+        self.observer.migrations(name, structure.histories.iter().map(|history| history.tool), &events);
         if database.unread != structure.unread {
             for Unread { tool, table, why } in &structure.unread {
                 let tool = tool.as_str();
@@ -242,6 +245,7 @@ impl Watched {
             fresh: true,
             bypasses: Bypasses::default(),
             memory: Memory::default(),
+            migrations: Watch::default(),
             first_seen: HashMap::new(),
             failure: None,
             unread: Vec::new(),

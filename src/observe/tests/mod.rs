@@ -19,7 +19,9 @@ use crate::model::caps::Caps;
 use crate::model::catalog::{ColumnId, Oid};
 use crate::model::divergence::{ColumnPair, Compared, Divergence};
 use crate::model::drift::{Finding, Kind, Severity};
-use crate::model::migrations::{History, HistoryTable, Tool, summarise};
+use crate::model::migrations::{
+    Event as MigrationEvent, History, HistoryTable, Outcome as MigrationOutcome, Tool, summarise,
+};
 use crate::model::source::SourceFile;
 use crate::policy::compile::Bundle;
 use crate::policy::subject::Subject;
@@ -160,15 +162,15 @@ fn report_everything(observer: &Observer) {
     observer.upstream_reached();
     observer.upstream_lost();
     observer.usage_flushed(Ok(()));
-    observer.deprecated_columns(&[DeprecatedColumn {
-        database: "shop".into(),
-        schema: "public".into(),
-        relation: "customers".into(),
-        column: "fax".into(),
-        phase: "deprecated",
-        sunset: "2026-05-15".into(),
-    }]);
+    observer.deprecated_columns(&[fax()]);
     observer.drift("shop", &drift(), &histories(), jiff::Timestamp::UNIX_EPOCH);
+    let took = Some(Duration::from_secs(3));
+    observer.migrations(
+        "shop",
+        [Tool::Flyway],
+        &[MigrationEvent { tool: Tool::Flyway, outcome: MigrationOutcome::Applied, took }],
+    );
+    observer.safe_to_drop("shop", &[(fax(), true)]);
     observer.divergence(&Divergence {
         database: "shop".into(),
         pairs: vec![
@@ -178,6 +180,17 @@ fn report_everything(observer: &Observer) {
         ],
     });
     observer.activity(&activity());
+}
+
+fn fax() -> DeprecatedColumn {
+    DeprecatedColumn {
+        database: "shop".into(),
+        schema: "public".into(),
+        relation: "customers".into(),
+        column: "fax".into(),
+        phase: "deprecated",
+        sunset: "2026-05-15".into(),
+    }
 }
 
 fn activity() -> Activity {
