@@ -198,6 +198,12 @@ metrics! {
     DRIFT_LAST_CHECK = Gauge "pgcovenant_drift_last_check_timestamp_seconds" ["datname"] "Unix time at which the database was last compared with its contracts.";
     /// How far migrations have come.
     SCHEMA_VERSION_INFO = Gauge "pgcovenant_schema_version_info" ["datname", "tool", "schema_version", "state"] "Always 1; the version that the history table of a migration tool says, and how its worst migration is.";
+    /// Columns that may go.
+    SAFE_TO_DROP = Gauge "pgcovenant_deprecated_column_safe_to_drop" ["datname", "schemaname", "relname", "column"] "1 if usage was recorded without a gap for 92 days and nobody has used the column, or with an empty column the table, on its way out; 0 if that cannot be said. Absent where no usage is kept.";
+    /// Migrations.
+    MIGRATION_EVENTS = Counter "pgcovenant_migration_events_total" ["datname", "tool", "result"] "Migrations that were found applied, failed or reverted in the history table of a tool, each once; none at the first look after the start.";
+    /// How long they took.
+    MIGRATION_DURATION = Histogram "pgcovenant_migration_duration_seconds" ["datname", "tool"] "Time that migrations took, by the history tables of the tools that write it there: flyway, prisma, sqlx, atlas.";
     /// Rows in which a column and its replacement differ.
     DIVERGENT_ROWS = Gauge "pgcovenant_divergent_rows" ["datname", "schemaname", "relname", "column", "replacement"] "Rows read in which a redirected column and its replacement differ; those not backfilled yet are not among them.";
     /// Rows that have been copied to the replacement, and others.

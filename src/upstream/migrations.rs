@@ -1,5 +1,7 @@
 //! Reads the history tables of migration tools. Each has a form of its own; a question per tool brings its rows into one.
 
+use std::time::Duration;
+
 use tokio_postgres::Transaction;
 
 use super::connect::UpstreamError;
@@ -12,14 +14,15 @@ use crate::model::structure::Structure;
 /// Rows of one table that are read at most: the newest.
 const AT_MOST: usize = 20_000;
 
-/// Key, version, checksum and state of every step, oldest first; `{schema}` stands for the schema of the table.
+/// Key, version, checksum and state of every step, and where the tool keeps it the seconds that it took, oldest first; `{schema}` stands for the schema of the table.
 fn question(tool: Tool) -> &'static str {
     match tool {
         // A row of UNDO or DELETE takes a version back; repeatable migrations have no version, and run whenever they change.
         Tool::Flyway => {
             "SELECT coalesce(version, script)::text AS key, coalesce(version, '')::text AS version,
                     CASE WHEN version IS NOT NULL THEN checksum::text END AS checksum,
-                    CASE WHEN NOT success THEN 'failed' WHEN type ~ '^(UNDO|DELETE)' THEN 'reverted' ELSE 'applied' END AS state
+                    CASE WHEN NOT success THEN 'failed' WHEN type ~ '^(UNDO|DELETE)' THEN 'reverted' ELSE 'applied' END AS state,
+                    execution_time / 1e3::float8 AS took
                FROM {schema}.flyway_schema_history WHERE type <> 'SCHEMA' ORDER BY installed_rank"
         }
         Tool::Liquibase => {
@@ -48,7 +51,8 @@ fn question(tool: Tool) -> &'static str {
         Tool::Prisma => {
             "SELECT migration_name::text AS key, migration_name::text AS version, checksum::text AS checksum,
                     CASE WHEN rolled_back_at IS NOT NULL THEN 'reverted' WHEN finished_at IS NOT NULL THEN 'applied'
-                         WHEN coalesce(logs, '') <> '' THEN 'failed' ELSE 'in_progress' END AS state
+                         WHEN coalesce(logs, '') <> '' THEN 'failed' ELSE 'in_progress' END AS state,
+                    extract(epoch FROM finished_at - started_at)::float8 AS took
                FROM {schema}._prisma_migrations ORDER BY started_at"
         }
         // `changes` has what is deployed; only `events` tells of a failure.
@@ -69,7 +73,7 @@ fn question(tool: Tool) -> &'static str {
         }
         Tool::Sqlx => {
             "SELECT version::text AS key, version::text AS version, pg_catalog.encode(checksum, 'hex') AS checksum,
-                    CASE WHEN success THEN 'applied' ELSE 'dirty' END AS state
+                    CASE WHEN success THEN 'applied' ELSE 'dirty' END AS state, execution_time / 1e9::float8 AS took
                FROM {schema}._sqlx_migrations ORDER BY version"
         }
         Tool::Diesel => {
@@ -79,7 +83,8 @@ fn question(tool: Tool) -> &'static str {
         // A row whose version begins with a dot is a note of Atlas to itself.
         Tool::Atlas => {
             "SELECT version::text AS key, version::text AS version, hash::text AS checksum,
-                    CASE WHEN coalesce(error, '') <> '' THEN 'failed' WHEN applied < total THEN 'in_progress' ELSE 'applied' END AS state
+                    CASE WHEN coalesce(error, '') <> '' THEN 'failed' WHEN applied < total THEN 'in_progress' ELSE 'applied' END AS state,
+                    execution_time / 1e9::float8 AS took
                FROM {schema}.atlas_schema_revisions WHERE version !~ '^[.]' ORDER BY version"
         }
     }
@@ -125,7 +130,10 @@ async fn steps(transaction: &Transaction<'_>, table: &HistoryTable) -> Result<(V
             _ => None,
         };
         let (key, version) = (text(row, "key")?, text(row, "version")?);
-        steps.push(Step { key, version, checksum: optional_text(row, "checksum")?, state });
+        // Most tools do not write it down.
+        let seconds = row.try_get::<_, Option<f64>>("took").ok().flatten();
+        let took = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        steps.push(Step { key, version, checksum: optional_text(row, "checksum")?, state, took });
     }
     let locked = match table.has_lock {
         true => get(&transaction.query_one(&LOCK.replace("{schema}", &schema), &[]).await?, "locked")?,

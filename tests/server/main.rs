@@ -70,6 +70,7 @@ mod temporary;
 mod threads;
 mod traces;
 mod usage;
+mod leaving;
 mod vanishing;
 mod view_queries;
 mod views;

@@ -28,6 +28,15 @@ PAGE = dashboard(
                     width=24,
                     links=row_to_table(),
                 ),
+                table(
+                    "Safe to drop",
+                    "1: for 92 days usage was recorded without a gap, and nobody has used it. 0: that cannot be said. "
+                    "Nothing: no usage is kept. What comes around the proxy is not recorded.",
+                    f"min by ({COLUMN}) (pgcovenant_deprecated_column_safe_to_drop{{{DATABASE}}})",
+                    names=["safe to drop"],
+                    width=24,
+                    links=row_to_table(),
+                ),
             ],
         ),
         (

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::cli::usage::Lookback;
 use crate::cli::usage::answer::{Consumer as Found, consumers, ways};
-use crate::cli::usage::evidence::{Window, unseen};
+use crate::cli::usage::evidence::{Window, is_complete_of};
 use crate::cli::usage::names::Object;
 use crate::cli::usage::store::{self, Purpose};
 use crate::config::state::Place;
@@ -72,7 +72,7 @@ impl Usage for Record {
             relation: used.relation.to_owned(),
             column: used.column.unwrap_or_default().to_owned(),
         };
-        let complete = self.window.is_complete() && unseen(&self.unseen, std::slice::from_ref(&object)).is_empty();
+        let complete = is_complete_of(&object, &self.window, &self.unseen);
         Some(UsageAnswer { consumers: found, window_start, complete })
     }
 }

@@ -13,7 +13,7 @@ use crate::config::drift::Drift;
 use crate::model::catalog::Catalog;
 use crate::model::change::{self, Change};
 use crate::model::drift::{Bypass, Finding, Kind, Memory, Observed, Severity, sort};
-use crate::model::migrations::Unread;
+use crate::model::migrations::{Unread, Watch};
 use crate::model::structure::Structure;
 use crate::observe::observer::Observer;
 use crate::policy::bypass::bypasses;
@@ -61,6 +61,7 @@ struct Watched {
     fresh: bool,
     bypasses: Bypasses,
     memory: Memory,
+    migrations: Watch,
     first_seen: HashMap<Identity, Instant>,
     failure: Option<String>,
     has_looked: bool,
@@ -170,6 +171,8 @@ impl DriftWatch {
     fn take_over(&self, name: &str, found: &[Finding], structure: &Structure, database: &mut Watched) {
         let (now, has_looked) = (Instant::now(), std::mem::replace(&mut database.has_looked, true));
         self.observer.drift(name, found, &structure.histories, Timestamp::now());
+        let events = database.migrations.look(&structure.histories, &structure.unread);
+        self.observer.migrations(name, structure.histories.iter().map(|history| history.tool), &events);
         if database.unread != structure.unread {
             for Unread { tool, table, why } in &structure.unread {
                 let tool = tool.as_str();
@@ -255,6 +258,7 @@ impl Watched {
             fresh: true,
             bypasses: Bypasses::default(),
             memory: Memory::default(),
+            migrations: Watch::default(),
             first_seen: HashMap::new(),
             failure: None,
             has_looked: false,

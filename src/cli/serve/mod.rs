@@ -10,6 +10,7 @@ mod drift;
 mod logging;
 mod plans;
 mod policies;
+mod safe_to_drop;
 mod signals;
 mod telling;
 mod usage;
@@ -117,6 +118,7 @@ async fn serve(config: Config, bundle: Arc<Bundle>, file: &Path, logging: Arc<Lo
     data_checks::measure(&config, &store, &observer, account.clone());
     bypass::start(&config, &store, &observer, account.clone());
     compare_redirected(&config, &store, &observer, account);
+    safe_to_drop::start(&config, &store, &observer)?;
     let (phase, phases) = tokio::sync::watch::channel(Phase::Serving);
     let proxy = Proxy::bind(Collaborators {
         config: config.clone(),

@@ -100,7 +100,7 @@ impl Policies {
 }
 
 /// Columns and, with an empty name of the column, tables on their way out, for every database of their contract.
-fn deprecated(bundle: &Bundle) -> Vec<DeprecatedColumn> {
+pub(super) fn deprecated(bundle: &Bundle) -> Vec<DeprecatedColumn> {
     let now = Timestamp::now();
     let mut columns = Vec::new();
     for contract in bundle.contracts() {

@@ -70,6 +70,12 @@ pub fn ways<'a>(uses: impl IntoIterator<Item = &'a Recorded>) -> (bool, bool) {
     })
 }
 
+/// What uses amount to: the one verdict of reports and metrics.
+pub fn verdict<'a>(uses: impl IntoIterator<Item = &'a Recorded>, complete: bool) -> Verdict {
+    let (by_name, by_star) = ways(uses);
+    Verdict::of(by_name, by_star, complete)
+}
+
 impl<'a> Consumer<'a> {
     /// Everything that was recorded of it.
     pub fn rows(&self) -> impl Iterator<Item = &'a Recorded> {

@@ -157,6 +157,16 @@ pub fn unseen(all: &[Unseen], about: &[Object]) -> Vec<(String, i64)> {
     found
 }
 
+/// Whether the evidence about one object is complete: nothing that could have touched it went unrecorded or unseen.
+pub fn is_complete_of(object: &Object, window: &Window, all: &[Unseen]) -> bool {
+    window.is_complete() && unseen(all, std::slice::from_ref(object)).is_empty()
+}
+
+/// Interruptions that are no gaps where usage is flushed so often.
+pub fn tolerated(flush: Duration) -> Duration {
+    TOLERATED.max(flush.saturating_mul(3))
+}
+
 impl Evidence {
     /// Nothing could have gone unseen, but for what does not come through the proxy.
     pub fn is_complete(&self) -> bool {

@@ -27,6 +27,13 @@ use source::Source;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lookback(pub(in crate::cli) Duration);
 
+impl Default for Lookback {
+    /// A quarter: what runs at the end of one is seen.
+    fn default() -> Self {
+        Self(Duration::from_secs(92 * 86_400))
+    }
+}
+
 impl FromStr for Lookback {
     type Err = String;
 
@@ -84,6 +91,7 @@ mod tests {
         for (text, seconds) in [("400d", 400 * 86_400), ("12h", 43_200), ("30min", 1800), ("10s", 10)] {
             assert_eq!(text.parse(), Ok(Lookback(Duration::from_secs(seconds))), "{text}");
         }
+        assert_eq!("92d".parse(), Ok(Lookback::default()), "as the command line says");
         for text in ["401d", "99999999h", "soon", "-1d", ""] {
             assert!(text.parse::<Lookback>().unwrap_err().contains("usage is kept for 400 days"), "{text}");
         }

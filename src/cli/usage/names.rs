@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use anyhow::bail;
+use jiff::civil::Date;
 
 use crate::model::ident::{Ident, display_name};
+use crate::model::usage::Filter;
 
 /// A column, or with an empty name of the column a relation, of a database.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,6 +32,19 @@ impl Object {
     /// `schema.relation`.
     pub fn relation(&self) -> Self {
         Self { column: String::new(), ..self.clone() }
+    }
+
+    /// Uses of exactly this, of days from that one on.
+    pub fn filter(&self, since: Option<Date>) -> Filter {
+        let Self { database, schema, relation, column } = self.clone();
+        Filter {
+            since,
+            database: Some(database),
+            schema: Some(schema),
+            relation: Some(relation),
+            column: Some(column),
+            ..Filter::default()
+        }
     }
 
     fn is(&self, schema: Option<&str>, relation: &str, column: &str) -> bool {

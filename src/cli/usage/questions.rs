@@ -54,8 +54,7 @@ pub fn object(source: &mut Source, text: &str) -> anyhow::Result<Answer> {
     let found = answer::consumers(&uses);
     let statements = statements_on(source, &object)?;
     let evidence = source.evidence(std::slice::from_ref(&object), statements)?;
-    let (by_name, by_star) = ways(&uses);
-    let verdict = Verdict::of(by_name, by_star, evidence.is_complete());
+    let verdict = answer::verdict(&uses, evidence.is_complete());
     let retiring = source.retiring().into_iter().find(|retiring| retiring.object == object);
     let mut blocks = vec![Block::Title(format!("{} of {}", object.display(), object.database))];
     blocks.extend(retiring.as_ref().map(|retiring| Block::Line(lifecycle(retiring))));
@@ -99,8 +98,7 @@ pub fn application(source: &mut Source, application: &str) -> anyhow::Result<Ans
     let (mut values, mut rows, mut worst) = (Vec::new(), Vec::new(), Verdict::of(false, false, evidence.is_complete()));
     for retiring in &retiring {
         let Some(found) = uses.get(&retiring.object) else { continue };
-        let (by_name, by_star) = ways(found);
-        let verdict = Verdict::of(by_name, by_star, evidence.is_complete());
+        let verdict = answer::verdict(found, evidence.is_complete());
         worst = worst.max(verdict);
         let consumers = answer::consumers(found);
         rows.extend(consumers.iter().flat_map(|consumer| consumer.statements()).map(|line| {
@@ -182,8 +180,8 @@ pub fn readiness(source: &mut Source) -> anyhow::Result<Answer> {
     let applications: BTreeSet<String> = in_question.map(|total| total.application.clone()).collect();
     let cell = |application: Option<&str>, object: &Object| {
         let rows = uses.get(object).into_iter().flatten();
-        let (by_name, by_star) = ways(rows.filter(|row| application.is_none_or(|only| row.application == only)));
-        Verdict::of(by_name, by_star, source.evidence_of_relation(object, &evidence))
+        let rows = rows.filter(|row| application.is_none_or(|only| row.application == only));
+        answer::verdict(rows, source.evidence_of_relation(object, &evidence))
     };
     let of_all: Vec<Verdict> = objects.iter().map(|object| cell(None, object)).collect();
     let worst = of_all.iter().copied().max().unwrap_or(Verdict::Unknown);

@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::evidence::{Dependents, Evidence, TOLERATED, Window, unseen};
+use super::evidence::{Dependents, Evidence, TOLERATED, Window, is_complete_of, tolerated, unseen};
 use super::names::Object;
 use super::store::{Purpose, open};
 use crate::cli::Usage;
@@ -84,7 +84,7 @@ impl Source {
         {
             bail!("there is no {}: no proxy has recorded usage there yet", path.display());
         }
-        let tolerated = configured.map_or(TOLERATED, |state| TOLERATED.max(state.flush.saturating_mul(3)));
+        let tolerated = configured.map_or(TOLERATED, |state| tolerated(state.flush));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let account = config.map_or_else(|| Err("no configuration was named".to_owned()), account);
         let mut store = open(&place, Purpose::Read)?;
@@ -115,11 +115,7 @@ impl Source {
     /// # Errors
     /// The store cannot be read.
     pub fn uses_of(&mut self, object: &Object) -> anyhow::Result<Vec<Recorded>> {
-        let Object { database, schema, relation, column } = object.clone();
-        let names = (Some(schema), Some(relation), Some(column));
-        let (schema, relation, column) = names;
-        let database = Some(database);
-        self.uses(Filter { database, schema, relation, column, texts: true, ..Filter::default() })
+        self.uses(Filter { texts: true, ..object.filter(None) })
     }
 
     /// Everything that has a name: in a contract, in the catalog, in the record.
@@ -233,7 +229,7 @@ impl Source {
 
     /// Whether the evidence about one object is complete, of evidence about many.
     pub fn evidence_of_relation(&self, object: &Object, evidence: &Evidence) -> bool {
-        evidence.window.is_complete() && unseen(&self.unseen, std::slice::from_ref(object)).is_empty()
+        is_complete_of(object, &evidence.window, &self.unseen)
     }
 
     fn dependents(&self, about: &[Object]) -> Dependents {

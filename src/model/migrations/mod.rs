@@ -4,11 +4,14 @@
 //! their rows into one form, and [`summarise`] makes of these what is shown and compared.
 
 mod detect;
+mod watch;
 
 pub use detect::{HistoryTable, bookkeeping, detect};
+pub use watch::{Event, Outcome, Watch};
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use ring::digest::{Context, SHA256};
 
@@ -152,6 +155,8 @@ pub struct Step {
     pub checksum: Option<Box<str>>,
     /// What became of it; none for one that was taken back.
     pub state: Option<State>,
+    /// How long it ran, where the tool writes that down.
+    pub took: Option<Duration>,
 }
 
 /// What one history table says.
@@ -171,6 +176,10 @@ pub struct History {
     pub digest: Box<str>,
     /// What is applied: keys, with version and checksum.
     pub applied: BTreeMap<Box<str>, Applied>,
+    /// The keys of steps that are failed or dirty.
+    pub failed: BTreeSet<Box<str>>,
+    /// How long steps ran, by key, where the tool writes that down.
+    pub took: BTreeMap<Box<str>, Duration>,
 }
 
 /// The version of an applied step, and the checksum of its text.
@@ -241,6 +250,9 @@ pub fn summarise(table: &HistoryTable, steps: &[Step], locked: bool) -> History 
             None => {}
         }
     }
+    let is_failed = |(_, (state, _)): &(&&str, &(State, &str))| matches!(state, State::Failed | State::Dirty);
+    let failed = troubled.iter().filter(is_failed).map(|(key, _)| Box::from(*key)).collect();
+    let took = steps.iter().filter_map(|step| Some((step.key.clone(), step.took?))).collect();
     let mut versions = order.iter().map(|step| &*step.version).filter(|version| !version.is_empty());
     let version: String = match table.tool.current() {
         Current::Greatest => versions.max_by(|one, other| natural(one, other)).unwrap_or_default().to_owned(),
@@ -265,6 +277,8 @@ pub fn summarise(table: &HistoryTable, steps: &[Step], locked: bool) -> History 
         troubled,
         digest: digest(&order),
         applied,
+        failed,
+        took,
     }
 }
 

@@ -10,7 +10,7 @@ fn table(tool: Tool) -> HistoryTable {
 
 fn step(version: &str, checksum: &str, state: Option<State>) -> Step {
     let checksum = (!checksum.is_empty()).then(|| checksum.into());
-    Step { key: version.into(), version: version.into(), checksum, state }
+    Step { key: version.into(), version: version.into(), checksum, state, took: None }
 }
 
 fn at(tool: Tool, steps: &[Step]) -> (String, State) {

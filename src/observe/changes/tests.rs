@@ -114,6 +114,8 @@ fn a_migration_that_fails_is_a_change() {
         troubled: None,
         digest: "".into(),
         applied: BTreeMap::new(),
+        failed: Default::default(),
+        took: Default::default(),
     };
     let mut known = Known::default();
     let mut look = |histories: &[History]| {

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use dashmap::DashMap;
 use metrics::{Counter, Gauge, Key, KeyName, Label, Level, Metadata, Recorder as _};
-use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 use super::divergence::PairSeries;
 use super::histogram::{Family, Histogram, OVERHEAD_BOUNDS, STATEMENT_BOUNDS, TABLE_OVERHEAD_BOUNDS};
@@ -29,6 +29,9 @@ use crate::model::caps::Caps;
 use guard::Limits;
 use infos::Infos;
 use sessions::Known;
+
+/// Bounds for migrations, in seconds: up to a day.
+const MIGRATION_BOUNDS: &[f64] = &[0.01, 0.05, 0.25, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 86_400.0];
 
 /// Bounds of the histograms that the exporter keeps, in seconds.
 const BACKGROUND_BOUNDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
@@ -79,7 +82,10 @@ impl Metrics {
     /// # Errors
     /// The exporter does not accept its buckets.
     pub fn new(caps: Caps) -> Result<Self, BuildError> {
-        let recorder = PrometheusBuilder::new().set_buckets(BACKGROUND_BOUNDS)?.build_recorder();
+        let recorder = PrometheusBuilder::new()
+            .set_buckets(BACKGROUND_BOUNDS)?
+            .set_buckets_for_metric(Matcher::Full(registry::MIGRATION_DURATION.name.to_owned()), MIGRATION_BOUNDS)?
+            .build_recorder();
         for metric in METRICS {
             let (name, help) = (KeyName::from_const_str(metric.name), metric.help.into());
             match metric.kind {

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Observer;
+use super::files::DeprecatedColumn;
 use crate::model::divergence::Divergence;
 use crate::model::drift::Finding;
-use crate::model::migrations::History;
+use crate::model::migrations::{Event, History, Outcome, Tool};
 use crate::observe::metrics::Guarded;
 use crate::observe::registry;
 
@@ -48,6 +49,37 @@ impl Observer {
         let label = |database: &str| self.metrics.database(database).name.to_string();
         let series = counts.iter().map(|(database, count)| (vec![label(database)], *count as f64));
         self.metrics.gauges.set(&registry::BYPASS_SESSIONS, "", series.collect(), |one, other| one + other);
+    }
+
+    /// The history tables of a database have these forms, and these migrations have ended since the last look.
+    pub fn migrations(&self, database: &str, tools: impl IntoIterator<Item = Tool>, events: &[Event]) {
+        let database = Arc::clone(&self.metrics.database(database).name);
+        let counter = |tool: Tool, outcome: Outcome| {
+            self.metrics.counter(&registry::MIGRATION_EVENTS, &[&database, tool.as_str(), outcome.as_str()])
+        };
+        // They begin with nothing, so that the first of them is an increase.
+        for tool in tools {
+            Outcome::ALL.iter().for_each(|outcome| drop(counter(tool, *outcome)));
+        }
+        for event in events {
+            counter(event.tool, event.outcome).increment(1);
+            if let Some(took) = event.took {
+                self.metrics.observe(&registry::MIGRATION_DURATION, &[&database, event.tool.as_str()], took);
+            }
+        }
+    }
+
+    /// Replaces what is said of the columns of a database that are on their way out: whether nobody uses them any more.
+    pub fn safe_to_drop(&self, database: &str, columns: &[(DeprecatedColumn, bool)]) {
+        let name = Arc::clone(&self.metrics.database(database).name);
+        let series = columns.iter().map(|(column, safe)| {
+            let DeprecatedColumn { schema, relation, column, .. } = column;
+            let path = self.metrics.column_labels(database, [schema, relation, column]);
+            let labels = std::iter::once(&name).chain(&path).map(ToString::to_string).collect();
+            (labels, f64::from(*safe))
+        });
+        // Where columns are not told apart, all of them must be safe.
+        self.metrics.gauges.set(&registry::SAFE_TO_DROP, database, series.collect(), f64::min);
     }
 
     /// Redirected columns of a database were compared with their replacements.

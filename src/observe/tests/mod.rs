@@ -21,7 +21,9 @@ use crate::model::catalog::{ColumnId, Oid};
 use crate::model::data_checks::{Age, Measured, OrphanCount, Orphans, Slot, TableFreshness};
 use crate::model::divergence::{ColumnPair, Compared, Divergence};
 use crate::model::drift::{Finding, Kind, Severity};
-use crate::model::migrations::{History, HistoryTable, Tool, summarise};
+use crate::model::migrations::{
+    Event as MigrationEvent, History, HistoryTable, Outcome as MigrationOutcome, Tool, summarise,
+};
 use crate::model::source::SourceFile;
 use crate::policy::compile::Bundle;
 use crate::policy::subject::Subject;
@@ -163,15 +165,15 @@ fn report_everything(observer: &Observer) {
     observer.upstream_reached();
     observer.upstream_lost();
     observer.usage_flushed(Ok(()));
-    observer.deprecated_columns(&[DeprecatedColumn {
-        database: "shop".into(),
-        schema: "public".into(),
-        relation: "customers".into(),
-        column: "fax".into(),
-        phase: "deprecated",
-        sunset: "2026-05-15".into(),
-    }]);
+    observer.deprecated_columns(&[fax()]);
     observer.drift("shop", &drift(), &histories(), jiff::Timestamp::UNIX_EPOCH);
+    let took = Some(Duration::from_secs(3));
+    observer.migrations(
+        "shop",
+        [Tool::Flyway],
+        &[MigrationEvent { tool: Tool::Flyway, outcome: MigrationOutcome::Applied, took }],
+    );
+    observer.safe_to_drop("shop", &[(fax(), true)]);
     observer.divergence(&Divergence {
         database: "shop".into(),
         pairs: vec![
@@ -209,6 +211,17 @@ fn measured() -> Measured {
 
 fn slot(name: &str, database: &str, lag: Option<u64>) -> Slot {
     Slot { name: name.into(), database: database.into(), active: lag.is_some(), lag }
+}
+
+fn fax() -> DeprecatedColumn {
+    DeprecatedColumn {
+        database: "shop".into(),
+        schema: "public".into(),
+        relation: "customers".into(),
+        column: "fax".into(),
+        phase: "deprecated",
+        sunset: "2026-05-15".into(),
+    }
 }
 
 fn activity() -> Activity {

@@ -17,6 +17,7 @@ fn history(steps: &[(&str, &str, State)]) -> Structure {
             version: (*version).into(),
             checksum: Some((*checksum).into()),
             state: Some(*state),
+            took: None,
         })
         .collect();
     Structure { histories: vec![summarise(&table, &steps, false)], ..Structure::default() }
