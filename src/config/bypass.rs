@@ -64,7 +64,7 @@ impl Reader<'_, '_> {
         Some(Expected { from, users, applications })
     }
 
-    /// Networks, single addresses, and `local` for unix sockets of the server.
+    /// Networks, single addresses, names that are looked up again and again, and `local` for unix sockets of the server.
     fn origins(&mut self, node: &Node) -> Vec<Origin> {
         let mut origins = Vec::new();
         for (text, span) in string_or_list(node, self.problems) {
@@ -72,15 +72,25 @@ impl Reader<'_, '_> {
             match text.parse::<ipnet::IpNet>().ok().or_else(single) {
                 Some(network) => origins.push(Origin::Network(network.trunc())),
                 None if text == "local" => origins.push(Origin::Local),
+                None if is_named(&text) => {
+                    origins.extend(text.strip_prefix(NAME).map(|name| Origin::Name(name.into())))
+                }
                 None => {
-                    let help =
-                        "Write a network such as 10.0.0.0/8, an address, or `local` for unix sockets of the server.";
+                    let help = "Write a network such as 10.0.0.0/8, an address, `dns:` and a host name, or `local` for unix sockets of the server.";
                     self.problems.error_with(&span, format!("`{text}` is no network"), help);
                 }
             }
         }
         origins
     }
+}
+
+/// What stands before a host name: without it, a slip of the pen in an address would be one.
+const NAME: &str = "dns:";
+
+fn is_named(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    text.strip_prefix(NAME).is_some_and(|name| !name.is_empty() && name.chars().all(fits))
 }
 
 #[cfg(test)]
@@ -98,12 +108,15 @@ mod tests {
     fn sessions_are_looked_for_unless_that_is_off() {
         assert_eq!(bypass(""), Ok(Some(Bypass::default())));
         assert_eq!(bypass("bypass: off"), Ok(None));
-        let text = "bypass: {interval: 1min, expected: [{from: [10.0.3.0/24, local]}, {user: backup, from: 10.0.9.9}, \
+        let text = "bypass: {interval: 1min, expected: [{from: [10.0.3.0/24, local, \"dns:replicas.shop.svc\"]}, {user: backup, from: 10.0.9.9}, \
                     {application: [pg_dump, flyway]}]}";
         let found = bypass(text).unwrap().unwrap();
         assert_eq!((found.interval, found.expected.len()), (Duration::from_secs(60), 3));
         let network = |text: &str| Origin::Network(text.parse().unwrap());
-        assert_eq!(found.expected[0].from, Some(vec![network("10.0.3.0/24"), Origin::Local]));
+        assert_eq!(
+            found.expected[0].from,
+            Some(vec![network("10.0.3.0/24"), Origin::Local, Origin::Name("replicas.shop.svc".into())])
+        );
         assert_eq!(
             found.expected[1],
             Expected { from: Some(vec![network("10.0.9.9/32")]), ..Expected::user("backup") }
@@ -128,7 +141,9 @@ mod tests {
         let found = bypass("bypass: {expected: [{}, {from: lan}, {users: x}], intervall: 5s}").unwrap_err();
         let at = |start: &str| assert!(found.iter().any(|line| line.starts_with(start)), "{start}\n{found:#?}");
         at("p.yaml:2:21: error: this entry would expect every session (Give `from`, `user` or `application`");
-        at("p.yaml:2:32: error: `lan` is no network (Write a network such as 10.0.0.0/8, an address, or `local`");
+        at(
+            "p.yaml:2:32: error: `lan` is no network (Write a network such as 10.0.0.0/8, an address, `dns:` and a host name, or `local`",
+        );
         at("p.yaml:2:39: error: an entry of bypass.expected has no key `users` (did you mean `user`?)");
         at("p.yaml:2:51: error: bypass has no key `intervall` (did you mean `interval`?)");
         let odd = bypass("bypass: yes please").unwrap_err();

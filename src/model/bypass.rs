@@ -22,6 +22,9 @@ pub struct ServerSession {
     pub client: Option<SocketAddr>,
 }
 
+/// Addresses of names, as they were last looked up.
+pub type Names = HashMap<Box<str>, HashSet<IpAddr>>;
+
 /// From where sessions come that are expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
@@ -29,6 +32,8 @@ pub enum Origin {
     Local,
     /// A network.
     Network(IpNet),
+    /// All addresses that a name has at the moment.
+    Name(Box<str>),
 }
 
 /// Sessions that are expected: all that is given must fit.
@@ -49,9 +54,9 @@ impl Expected {
     }
 
     /// Whether this session is meant.
-    pub fn fits(&self, session: &ServerSession) -> bool {
+    pub fn fits(&self, session: &ServerSession, names: &Names) -> bool {
         let address = session.client.map(|client| client.ip());
-        let from = |origins: &Vec<Origin>| origins.iter().any(|origin| origin.fits(address));
+        let from = |origins: &Vec<Origin>| origins.iter().any(|origin| origin.fits(address, names));
         let is = |names: &Vec<String>, name: &str| names.iter().any(|known| known == name);
         self.from.as_ref().is_none_or(from)
             && self.users.as_ref().is_none_or(|users| is(users, &session.user))
@@ -60,11 +65,20 @@ impl Expected {
 }
 
 impl Origin {
-    fn fits(&self, address: Option<IpAddr>) -> bool {
+    /// The name that is to be looked up.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Name(name) => Some(name),
+            Self::Local | Self::Network(_) => None,
+        }
+    }
+
+    fn fits(&self, address: Option<IpAddr>, names: &Names) -> bool {
         match (self, address) {
             (Self::Local, None) => true,
             (Self::Network(network), Some(address)) => network.contains(&address),
-            (Self::Local, Some(_)) | (Self::Network(_), None) => false,
+            (Self::Name(name), Some(address)) => names.get(name).is_some_and(|known| known.contains(&address)),
+            (Self::Local, Some(_)) | (Self::Network(_) | Self::Name(_), None) => false,
         }
     }
 }
@@ -114,7 +128,7 @@ impl Memory {
         &mut self,
         sessions: Vec<ServerSession>,
         held: &Held,
-        expected: &[Expected],
+        (expected, names): (&[Expected], &Names),
         databases: impl IntoIterator<Item = Box<str>>,
     ) -> Look {
         let mut look = Look { counts: databases.into_iter().map(|name| (name, 0)).collect(), new: Vec::new() };
@@ -129,7 +143,7 @@ impl Memory {
                 None => Known::Once,
             };
             next.insert(key, now);
-            if now != Known::Told || expected.iter().any(|expected| expected.fits(&session)) {
+            if now != Known::Told || expected.iter().any(|expected| expected.fits(&session, names)) {
                 continue;
             }
             let Some(count) = look.counts.get_mut(&session.database) else { continue };
@@ -159,7 +173,7 @@ mod tests {
     }
 
     fn look(memory: &mut Memory, sessions: &[ServerSession], held: &Held, expected: &[Expected]) -> (usize, Vec<u32>) {
-        let look = memory.look(sessions.to_vec(), held, expected, [Box::from("shop")]);
+        let look = memory.look(sessions.to_vec(), held, (expected, &Names::new()), [Box::from("shop")]);
         (look.counts["shop"], look.new.iter().map(|session| session.pid).collect())
     }
 
@@ -191,17 +205,33 @@ mod tests {
 
     #[test]
     fn all_that_an_entry_says_must_fit() {
+        let none = Names::new();
         let from = |text: &str| Some(vec![Origin::Network(text.parse().unwrap())]);
         let backup = Expected { from: from("10.0.0.0/8"), ..Expected::user("backup") };
-        assert!(backup.fits(&session(1, "backup", Some("10.9.9.9:5"))));
-        assert!(!backup.fits(&session(1, "backup", Some("11.9.9.9:5"))));
-        assert!(!backup.fits(&session(1, "ann", Some("10.9.9.9:5"))));
-        assert!(!backup.fits(&session(1, "backup", None)), "a unix socket is in no network");
+        assert!(backup.fits(&session(1, "backup", Some("10.9.9.9:5")), &none));
+        assert!(!backup.fits(&session(1, "backup", Some("11.9.9.9:5")), &none));
+        assert!(!backup.fits(&session(1, "ann", Some("10.9.9.9:5")), &none));
+        assert!(!backup.fits(&session(1, "backup", None), &none), "a unix socket is in no network");
         let local = Expected { from: Some(vec![Origin::Local]), ..Expected::default() };
-        assert!(local.fits(&session(1, "ann", None)) && !local.fits(&session(1, "ann", Some("127.0.0.1:5"))));
+        assert!(
+            local.fits(&session(1, "ann", None), &none) && !local.fits(&session(1, "ann", Some("127.0.0.1:5")), &none)
+        );
         let named =
             Expected { applications: Some(vec!["pg_dump".to_owned(), "psql".to_owned()]), ..Expected::default() };
-        assert!(named.fits(&session(1, "ann", None)));
+        assert!(named.fits(&session(1, "ann", None), &none));
+    }
+
+    #[test]
+    fn a_name_stands_for_the_addresses_that_it_has_at_the_moment() {
+        let replicas = Expected { from: Some(vec![Origin::Name("replicas".into())]), ..Expected::default() };
+        let one = session(1, "ann", Some("10.0.0.7:5"));
+        let names = |addresses: &[&str]| -> Names {
+            [("replicas".into(), addresses.iter().map(|address| address.parse().unwrap()).collect())].into()
+        };
+        assert!(replicas.fits(&one, &names(&["10.0.0.6", "10.0.0.7"])));
+        assert!(!replicas.fits(&one, &names(&["10.0.0.6"])));
+        assert!(!replicas.fits(&one, &Names::new()), "it could not be looked up yet");
+        assert!(!replicas.fits(&session(1, "ann", None), &names(&["10.0.0.7"])));
     }
 
     #[test]

@@ -55,7 +55,8 @@ async fn a_session_with_the_server_itself_is_counted_and_named_once() {
 async fn sessions_that_the_configuration_expects_do_not_count() {
     let Some(shop) = shop("bypass_expected") else { return };
     let policies = shop.policies();
-    let expected = "bypass: {interval: 100ms, expected: [{from: 127.0.0.0/8, user: shop_app}, {application: flyway}]}";
+    let expected =
+        "bypass: {interval: 100ms, expected: [{from: \"dns:localhost\", user: shop_app}, {application: flyway}]}";
     let proxy = shop.proxy_with(&policies, expected);
     // Another proxy in front of the same server, and a migration.
     let other = shop.transparent_proxy();

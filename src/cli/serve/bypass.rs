@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::Config;
-use crate::model::bypass::{Expected, Look, Memory, ServerSession};
+use crate::model::bypass::{Expected, Look, Memory, Names, Origin, ServerSession};
 use crate::observe::labels;
 use crate::observe::observer::Observer;
 use crate::policy::store::SnapshotStore;
@@ -14,6 +14,9 @@ use crate::upstream::sessions;
 
 /// Sessions that one look names in the log; of more it says how many.
 const NAMED: usize = 20;
+
+/// How long a name may take to be looked up.
+const NAME_LIMIT: Duration = Duration::from_secs(5);
 
 /// After so many looks in a row without an answer nobody knows how many there are.
 const PATIENCE: u32 = 3;
@@ -37,6 +40,7 @@ pub(super) fn start(
         store: Arc::clone(store),
         observer: Arc::clone(observer),
         memory: Memory::default(),
+        names: Names::new(),
         is_blind: false,
         failures: 0,
     };
@@ -51,6 +55,7 @@ struct Watch {
     store: Arc<SnapshotStore>,
     observer: Arc<Observer>,
     memory: Memory,
+    names: Names,
     /// The account may not see the sessions of others, and the log was told.
     is_blind: bool,
     /// Looks in a row that had no answer.
@@ -66,7 +71,10 @@ impl Watch {
             ticks.tick().await;
             let databases: Vec<String> = self.store.load().bundle.databases().into_iter().map(String::from).collect();
             match self.ask(&databases).await {
-                Ok(Some(sessions)) => self.judge(sessions, &databases),
+                Ok(Some(sessions)) => {
+                    self.look_up().await;
+                    self.judge(sessions, &databases);
+                }
                 Ok(None) => self.is_not_allowed(),
                 Err(error) => {
                     self.failures = self.failures.saturating_add(1);
@@ -91,6 +99,23 @@ impl Watch {
         answer
     }
 
+    /// Looks the names up that sessions are expected from. One that cannot be found keeps the addresses that it had.
+    async fn look_up(&mut self) {
+        let origins = self.expected.iter().filter_map(|expected| expected.from.as_ref()).flatten();
+        let names: Vec<Box<str>> = origins.filter_map(Origin::name).map(Box::from).collect();
+        for name in names {
+            let found = tokio::time::timeout(NAME_LIMIT, tokio::net::lookup_host((&*name, 0))).await;
+            match found {
+                Ok(Ok(found)) => {
+                    let addresses = found.map(|address| address.ip().to_canonical()).collect();
+                    self.names.insert(name.clone(), addresses);
+                }
+                Ok(Err(error)) => tracing::debug!(%name, %error, "cannot look up where sessions come from"),
+                Err(_) => tracing::debug!(%name, "cannot look up in time where sessions come from"),
+            }
+        }
+    }
+
     fn judge(&mut self, sessions: Vec<ServerSession>, databases: &[String]) {
         self.failures = 0;
         if std::mem::take(&mut self.is_blind) {
@@ -99,7 +124,7 @@ impl Watch {
         // After the server was asked: whoever has logged in meanwhile is ours in both.
         let held = self.observer.sessions().held_at_server();
         let databases = databases.iter().map(|name| Box::from(name.as_str()));
-        let Look { counts, new } = self.memory.look(sessions, &held, &self.expected, databases);
+        let Look { counts, new } = self.memory.look(sessions, &held, (&self.expected, &self.names), databases);
         for session in new.iter().take(NAMED) {
             let address = session.client.map_or_else(|| "local".to_owned(), |client| client.ip().to_string());
             tracing::warn!(

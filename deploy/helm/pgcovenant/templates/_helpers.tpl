@@ -89,6 +89,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- $_ := set $config "state" (dict "url" (required "state.url: which database keeps the record of usage" .Values.state.url) "flush" .Values.state.flush) -}}
 {{- if .Values.state.existingSecret -}}{{- $_ := set $config.state "password_env" "PGCOVENANT_STATE_PASSWORD" -}}{{- end -}}
 {{- end -}}
+{{- if not (hasKey $config "bypass") -}}
+{{- $replicas := printf "dns:%s-admin" (include "pgcovenant.fullname" .) -}}
+{{- $_ := set $config "bypass" (dict "expected" (list (dict "from" $replicas))) -}}
+{{- end -}}
 {{- $limits := default dict $config.limits -}}
 {{- $_ := set $config "limits" (mergeOverwrite $limits (dict "drain_delay" .Values.drain.delay "drain_timeout" .Values.drain.timeout)) -}}
 {{- toYaml $config -}}
