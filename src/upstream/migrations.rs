@@ -14,7 +14,7 @@ use crate::model::structure::Structure;
 /// Rows of one table that are read at most: the newest.
 const AT_MOST: usize = 20_000;
 
-/// Key, version, checksum and state of every step, and where the tool keeps it the seconds that it took, oldest first; `{schema}` stands for the schema of the table.
+/// Key, version, checksum and state of every step, and where the tool keeps it the seconds that it took, oldest first; `{schema}` stands for the schema of the table, `{time}` for its column [`TIME`].
 fn question(tool: Tool) -> &'static str {
     match tool {
         // A row of UNDO or DELETE takes a version back; repeatable migrations have no version, and run whenever they change.
@@ -22,7 +22,7 @@ fn question(tool: Tool) -> &'static str {
             "SELECT coalesce(version, script)::text AS key, coalesce(version, '')::text AS version,
                     CASE WHEN version IS NOT NULL THEN checksum::text END AS checksum,
                     CASE WHEN NOT success THEN 'failed' WHEN type ~ '^(UNDO|DELETE)' THEN 'reverted' ELSE 'applied' END AS state,
-                    execution_time / 1e3::float8 AS took
+                    {time} / 1e3::float8 AS took
                FROM {schema}.flyway_schema_history WHERE type <> 'SCHEMA' ORDER BY installed_rank"
         }
         Tool::Liquibase => {
@@ -73,7 +73,7 @@ fn question(tool: Tool) -> &'static str {
         }
         Tool::Sqlx => {
             "SELECT version::text AS key, version::text AS version, pg_catalog.encode(checksum, 'hex') AS checksum,
-                    CASE WHEN success THEN 'applied' ELSE 'dirty' END AS state, execution_time / 1e9::float8 AS took
+                    CASE WHEN success THEN 'applied' ELSE 'dirty' END AS state, {time} / 1e9::float8 AS took
                FROM {schema}._sqlx_migrations ORDER BY version"
         }
         Tool::Diesel => {
@@ -84,11 +84,14 @@ fn question(tool: Tool) -> &'static str {
         Tool::Atlas => {
             "SELECT version::text AS key, version::text AS version, hash::text AS checksum,
                     CASE WHEN coalesce(error, '') <> '' THEN 'failed' WHEN applied < total THEN 'in_progress' ELSE 'applied' END AS state,
-                    execution_time / 1e9::float8 AS took
+                    {time} / 1e9::float8 AS took
                FROM {schema}.atlas_schema_revisions WHERE version !~ '^[.]' ORDER BY version"
         }
     }
 }
+
+/// Where the tools that know it write how long a migration took; tables that older versions have made lack it.
+const TIME: &str = "execution_time";
 
 const LOCK: &str = "SELECT coalesce(pg_catalog.bool_or(locked), false) AS locked FROM {schema}.databasechangeloglock";
 
@@ -100,7 +103,9 @@ pub(super) async fn read(
 ) -> Result<(), UpstreamError> {
     for table in detect(catalog) {
         let attempt = transaction.savepoint("history").await?;
-        match steps(&attempt, &table).await {
+        let there = catalog.find(&table.schema, &table.name);
+        let is_timed = there.is_some_and(|relation| relation.column(TIME).is_some());
+        match steps(&attempt, &table, is_timed).await {
             Ok((steps, locked)) => {
                 attempt.commit().await?;
                 structure.histories.push(summarise(&table, &steps, locked));
@@ -117,9 +122,15 @@ pub(super) async fn read(
     Ok(())
 }
 
-async fn steps(transaction: &Transaction<'_>, table: &HistoryTable) -> Result<(Vec<Step>, bool), UpstreamError> {
+async fn steps(
+    transaction: &Transaction<'_>,
+    table: &HistoryTable,
+    is_timed: bool,
+) -> Result<(Vec<Step>, bool), UpstreamError> {
     let schema = Ident::quoted(&table.schema).to_string();
-    let rows = transaction.query(&question(table.tool).replace("{schema}", &schema), &[]).await?;
+    let time = if is_timed { TIME } else { "NULL::float8" };
+    let question = question(table.tool).replace("{schema}", &schema).replace("{time}", time);
+    let rows = transaction.query(&question, &[]).await?;
     let mut steps = Vec::new();
     for row in rows.iter().skip(rows.len().saturating_sub(AT_MOST)) {
         let state = match get::<&str>(row, "state")? {

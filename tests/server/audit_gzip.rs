@@ -44,7 +44,7 @@ async fn a_crash_while_files_are_compressed_loses_nothing_of_the_chain() {
     killed.signal("KILL");
     killed.wait(Duration::from_secs(20)).unwrap();
     // As if it had been in the middle of two of them: one had not got its name, the other had lost its end.
-    let gzipped: Vec<_> = files(folder.path()).into_iter().filter(|path| is_gzip(path)).collect();
+    let gzipped: Vec<_> = files(folder.path()).into_iter().filter(|file| is_gzip(file)).collect();
     for (file, ending) in gzipped.iter().zip(["gz.new", "gz"]) {
         let packed = fs::read(file).unwrap();
         fs::remove_file(file).unwrap();
@@ -74,7 +74,7 @@ async fn a_crash_while_files_are_compressed_loses_nothing_of_the_chain() {
     assert_eq!(whole(&files(folder.path())).lines().count(), usize::try_from(ran).unwrap(), "all of them, and once");
 
     // One that is damaged is told by name and place, and is no good news.
-    let victim = files(folder.path()).into_iter().find(|path| is_gzip(path)).unwrap();
+    let victim = files(folder.path()).into_iter().find(|file| is_gzip(file)).unwrap();
     let packed = fs::read(&victim).unwrap();
     fs::write(&victim, &packed[..packed.len() - 20]).unwrap();
     let (code, said) = verify(&files(folder.path()), &[]);
