@@ -22,20 +22,26 @@ pub enum UpstreamError {
     /// The server took longer than the configured limit.
     #[error("no answer from the server within {0} seconds")]
     Timeout(u64),
+    /// The question would run code of the database's own, as the service account.
+    #[error("it would run {0}, which somebody has made in the database")]
+    OwnCode(String),
     /// An answer that does not have the expected shape.
     #[error("unexpected answer from the server: {0}")]
     Answer(String),
 }
 
 impl UpstreamError {
-    /// The same without the server's words, which quote values of rows where rows are read.
+    /// The same without the server's words where they may quote values of rows: those about names and rights, and about the
+    /// server itself, do not.
     pub fn discreet(&self) -> String {
+        const WITHOUT_VALUES: [&str; 8] = ["08", "25", "28", "3D", "42", "53", "55", "57"];
         match self {
-            Self::Server(error) => match error.code() {
-                Some(code) => format!("the server answers with SQLSTATE {}", code.code()),
+            Self::Server(error) => match error.code().map(tokio_postgres::error::SqlState::code) {
+                Some(code) if WITHOUT_VALUES.iter().any(|class| code.starts_with(class)) => self.to_string(),
+                Some(code) => format!("the server answers with SQLSTATE {code}"),
                 None => self.to_string(),
             },
-            Self::NoPassword(_) | Self::Timeout(_) | Self::Answer(_) => self.to_string(),
+            Self::NoPassword(_) | Self::Timeout(_) | Self::OwnCode(_) | Self::Answer(_) => self.to_string(),
         }
     }
 }

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use tokio_postgres::{Client, IsolationLevel};
 
 use super::connect::{ServiceAccount, UpstreamError};
+use super::own_code::{self, ColumnNumber};
 use super::rows::get;
 use crate::model::catalog::{BaseType, Catalog, Column, Relation, RelationKind};
 use crate::model::divergence::{ColumnPair, Compared, Divergence};
@@ -69,6 +70,12 @@ pub async fn run(account: ServiceAccount, store: Arc<SnapshotStore>, interval: D
 struct Question {
     pair: ColumnPair,
     relation: u32,
+    /// The relation, as SQL.
+    name: String,
+    /// The two columns.
+    columns: [ColumnNumber; 2],
+    /// Values of one are cast to the type of the other.
+    casts: bool,
     /// The counting; TABLESAMPLE may follow.
     sql: String,
     counts_divergence: bool,
@@ -112,7 +119,15 @@ fn question(pair: ColumnPair, redirect: &Redirect, catalog: &Catalog) -> Option<
     let sql = counting(relation, old, new);
     // Where all reads and writes go to the new column, the old one is left behind on purpose.
     let counts_divergence = !(redirect.reads && redirect.writes == RedirectedWrites::Replacement);
-    has_rows.then(|| Question { relation: relation.oid.0, sql, counts_divergence, pair })
+    has_rows.then(|| Question {
+        relation: relation.oid.0,
+        name: relation.qualified(),
+        columns: [old, new].map(|column| (relation.oid.0, column.attnum)),
+        casts: old.ty.sql != new.ty.sql,
+        sql,
+        counts_divergence,
+        pair,
+    })
 }
 
 fn counting(relation: &Relation, old: &Column, new: &Column) -> String {
@@ -120,7 +135,8 @@ fn counting(relation: &Relation, old: &Column, new: &Column) -> String {
     let (before, after) = (name(old), name(new));
     let (mut left, mut right) = (before.clone(), after.clone());
     if old.ty.sql != new.ty.sql {
-        left = format!("CAST({left} AS {})", new.ty.sql);
+        // A domain's own check holds for what is in it already.
+        left = format!("CAST({left} AS {})", new.ty.masked_as.as_ref().unwrap_or(&new.ty.sql));
     }
     if new.ty.base == BaseType::Json {
         // json has no equality of its own.
@@ -194,6 +210,7 @@ async fn ask(client: &mut Client, question: &Question) -> Result<Compared, Upstr
     let bytes: i64 = get(&transaction.query_one(SIZE, &[&question.relation]).await?, "bytes")?;
     let share = share(bytes);
     let sample = if share < 1.0 { format!(" TABLESAMPLE SYSTEM ({})", share * 100.0) } else { String::new() };
+    own_code::refuse(&transaction, std::slice::from_ref(&question.name), &question.columns, question.casts).await?;
     let row = transaction.query_one(&format!("{}{sample}", question.sql), &[]).await?;
     let count = |name| Ok::<_, UpstreamError>(u64::try_from(get::<i64>(&row, name)?).unwrap_or(0));
     let (rows, missing, divergent) = (count("rows")?, count("missing")?, count("divergent")?);
@@ -216,7 +233,7 @@ impl State {
     /// Tells the log what is different from before.
     fn tell(&mut self, database: &str, pair: &ColumnPair, outcome: &Result<Compared, UpstreamError>) {
         let what = match outcome {
-            Err(error) => format!("cannot be compared: {error}"),
+            Err(error) => format!("cannot be compared: {}", error.discreet()),
             Ok(Compared { divergent: Some(1..), .. }) => "differ".to_owned(),
             Ok(Compared { missing: 1.., .. }) => "do not differ, but rows are not backfilled yet".to_owned(),
             Ok(Compared { divergent: None, .. }) => "are backfilled".to_owned(),

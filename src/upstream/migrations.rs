@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio_postgres::Transaction;
 
 use super::connect::UpstreamError;
+use super::own_code;
 use super::rows::{get, optional_text, text};
 use crate::model::catalog::Catalog;
 use crate::model::ident::Ident;
@@ -103,9 +104,7 @@ pub(super) async fn read(
 ) -> Result<(), UpstreamError> {
     for table in detect(catalog) {
         let attempt = transaction.savepoint("history").await?;
-        let there = catalog.find(&table.schema, &table.name);
-        let is_timed = there.is_some_and(|relation| relation.column(TIME).is_some());
-        match steps(&attempt, &table, is_timed).await {
+        match steps(&attempt, &table, catalog).await {
             Ok((steps, locked)) => {
                 attempt.commit().await?;
                 structure.histories.push(summarise(&table, &steps, locked));
@@ -116,6 +115,11 @@ pub(super) async fn read(
                 let name = format!("{}.{}", table.schema, table.name).into();
                 structure.unread.push(Unread { tool: table.tool, table: name, why });
             }
+            Err(why @ UpstreamError::OwnCode(_)) => {
+                attempt.rollback().await?;
+                let name = format!("{}.{}", table.schema, table.name).into();
+                structure.unread.push(Unread { tool: table.tool, table: name, why: why.to_string().into() });
+            }
             Err(other) => return Err(other),
         }
     }
@@ -125,8 +129,13 @@ pub(super) async fn read(
 async fn steps(
     transaction: &Transaction<'_>,
     table: &HistoryTable,
-    is_timed: bool,
+    catalog: &Catalog,
 ) -> Result<(Vec<Step>, bool), UpstreamError> {
+    let there = || table.read().into_iter().filter_map(|name| catalog.find(&table.schema, name));
+    let columns = there().flat_map(|relation| relation.columns.iter().map(|column| (relation.oid.0, column.attnum)));
+    let names: Vec<String> = there().map(|relation| relation.qualified()).collect();
+    own_code::refuse(transaction, &names, &columns.collect::<Vec<_>>(), false).await?;
+    let is_timed = there().next().is_some_and(|relation| relation.column(TIME).is_some());
     let schema = Ident::quoted(&table.schema).to_string();
     let time = if is_timed { TIME } else { "NULL::float8" };
     let question = question(table.tool).replace("{schema}", &schema).replace("{time}", time);

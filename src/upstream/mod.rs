@@ -18,4 +18,5 @@ pub mod tls;
 pub mod usage_store;
 pub mod verifiers;
 mod migrations;
+mod own_code;
 mod rows;

@@ -97,6 +97,27 @@ fn an_account_that_may_not_read_the_columns_is_told_in_the_log_once() {
     assert_eq!(proxy.log().matches("cannot be counted").count(), 1);
 }
 
+/// Owners of tables choose their types and the casts of these: what the service account reads must not run such code.
+#[test]
+fn no_cast_that_somebody_has_made_runs_as_the_service_account() {
+    let Some((shop, policies)) = pairs("orphans_cast") else { return };
+    shop.sql(
+        "CREATE TYPE wrapped AS (n bigint);
+         CREATE FUNCTION unwrap(wrapped) RETURNS bigint LANGUAGE plpgsql AS
+             $$BEGIN RAISE WARNING 'unwrapped as %', current_user; RETURN $1.n; END$$;
+         CREATE CAST (wrapped AS bigint) WITH FUNCTION unwrap(wrapped) AS IMPLICIT;
+         ALTER TABLE children ALTER x TYPE wrapped USING CASE WHEN x IS NOT NULL THEN ROW(x)::wrapped END",
+    );
+    let proxy = proxy(&shop, &policies);
+    until("the log tells of it", || {
+        proxy.log().contains("rows without a partner cannot be counted: it would run public.unwrap")
+    });
+    assert_eq!(proxy.metric_if_any("pgcovenant_orphan_rows", PAIR), None);
+    assert!(!shop.cluster.log().contains("unwrapped as"), "{}", shop.cluster.log());
+    shop.sql("DROP CAST (wrapped AS bigint); ALTER TABLE children ALTER x TYPE bigint USING (x).n");
+    becomes(&proxy, "pgcovenant_orphan_rows", PAIR, 2.0);
+}
+
 #[test]
 fn of_a_large_table_a_sample_is_read_for_partners() {
     let Some((shop, policies)) = pairs("orphans_sample") else { return };

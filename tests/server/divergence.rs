@@ -117,3 +117,42 @@ fn of_a_large_table_a_sample_is_read() {
     let rows = proxy.metric("pgcovenant_backfill_rows", PAIR);
     assert!((3000.0..12_000.0).contains(&rows), "{rows} of 12240 rows were read");
 }
+
+/// Owners of tables choose their types and the casts of these: what the service account compares must not run such code.
+#[test]
+fn neither_a_cast_nor_a_check_that_somebody_has_made_runs_as_the_service_account() {
+    let Some((shop, policies)) = redirected("divergence_cast", "dualWrite: true") else { return };
+    shop.sql(
+        "CREATE FUNCTION told(text) RETURNS boolean LANGUAGE plpgsql AS
+             $$BEGIN RAISE WARNING '% as %', $1, current_user; RETURN true; END$$;
+         CREATE TYPE stamp AS (at timestamptz);
+         CREATE FUNCTION stamped(timestamptz) RETURNS stamp LANGUAGE plpgsql AS
+             $$BEGIN PERFORM public.told('stamped'); RETURN ROW($1); END$$;
+         CREATE CAST (timestamptz AS stamp) WITH FUNCTION stamped(timestamptz);
+         ALTER TABLE orders ALTER shipping_eta TYPE stamp USING CASE WHEN shipping_eta IS NOT NULL THEN ROW(shipping_eta)::stamp END",
+    );
+    shop.sql("GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO PUBLIC");
+    let proxy = proxy(&shop, &policies);
+    let refused = "cannot be compared: it would run public.stamped(timestamp with time zone)";
+    until("the log tells of it", || proxy.log().contains(refused));
+    assert!(!shop.cluster.log().contains("stamped as pgcovenant"), "{}", shop.cluster.log());
+
+    // A check inside of a type that a value is cast to.
+    shop.sql(
+        "DROP CAST (timestamptz AS stamp);
+         CREATE DOMAIN checked AS timestamptz CHECK (public.told('checked')); CREATE TYPE wrapped AS (at checked);
+         ALTER TABLE orders ALTER estimated_delivery TYPE text USING '(' || quote_ident(estimated_delivery::text) || ')',
+             ALTER shipping_eta TYPE wrapped USING CASE WHEN shipping_eta IS NOT NULL THEN ROW((shipping_eta).at)::wrapped END",
+    );
+    until("the log tells of it", || proxy.log().contains("it would run the checks of public.checked"));
+    assert!(!shop.cluster.log().contains("checked as pgcovenant"), "{}", shop.cluster.log());
+}
+
+#[test]
+fn a_value_that_cannot_be_compared_is_not_told() {
+    let Some((shop, policies)) = redirected("divergence_values", "dualWrite: true") else { return };
+    shop.sql("ALTER TABLE orders ALTER estimated_delivery TYPE text USING 'Zq8-' || order_id");
+    let proxy = proxy(&shop, &policies);
+    until("the log tells of it", || proxy.log().contains("cannot be compared: the server answers with SQLSTATE 22007"));
+    assert!(!proxy.log().contains("Zq8"), "{}", proxy.log());
+}

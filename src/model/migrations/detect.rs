@@ -1,7 +1,7 @@
 //! Which relations of a catalog are the history tables of migration tools.
 
 use super::Tool;
-use crate::model::catalog::{Catalog, Relation};
+use crate::model::catalog::{Catalog, Relation, RelationKind};
 
 /// A history table.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,15 +38,32 @@ const FORMS: &[(Tool, &str, &[&str], &[&str])] = &[
     (Tool::Atlas, "atlas_schema_revisions", &["version", "applied", "total", "error", "hash"], &[]),
 ];
 
+/// Where Liquibase says that it is at work.
+const LOCK: &str = "databasechangeloglock";
+
+/// Where Sqitch says what has failed.
+const EVENTS: &str = "events";
+
 /// What tools keep beside their history tables: nobody's data.
 const BESIDE: &[(Tool, &[&str])] = &[
-    (Tool::Liquibase, &["databasechangeloglock"]),
+    (Tool::Liquibase, &[LOCK]),
     (Tool::Rails, &["ar_internal_metadata"]),
-    (Tool::Sqitch, &["releases", "projects", "tags", "dependencies", "events"]),
+    (Tool::Sqitch, &["releases", "projects", "tags", "dependencies", EVENTS]),
 ];
 
 /// More history tables than this are not read.
 const AT_MOST: usize = 20;
+
+impl HistoryTable {
+    /// The names of all tables that are read for it, in its schema.
+    pub fn read(&self) -> Vec<&str> {
+        let beside = match self.tool {
+            Tool::Sqitch => Some(EVENTS),
+            _ => self.has_lock.then_some(LOCK),
+        };
+        std::iter::once(&*self.name).chain(beside).collect()
+    }
+}
 
 /// The history tables of a database, in the order of their names.
 pub fn detect(catalog: &Catalog) -> Vec<HistoryTable> {
@@ -55,7 +72,7 @@ pub fn detect(catalog: &Catalog) -> Vec<HistoryTable> {
         .filter(|relation| !relation.is_system() && !relation.is_temporary())
         .filter_map(|relation| {
             let tool = tool(catalog, relation)?;
-            let has_lock = tool == Tool::Liquibase && catalog.find(&relation.schema, "databasechangeloglock").is_some();
+            let has_lock = tool == Tool::Liquibase && has_table(catalog, &relation.schema, LOCK);
             Some(HistoryTable { schema: relation.schema.clone(), name: relation.name.clone(), tool, has_lock })
         })
         .collect();
@@ -82,17 +99,29 @@ pub fn bookkeeping(catalog: &Catalog, relation: &Relation) -> bool {
     BESIDE.iter().any(beside)
 }
 
+/// Only a table: whoever reads a view runs what somebody else has written.
+fn is_table(relation: &Relation) -> bool {
+    matches!(relation.kind, RelationKind::Table | RelationKind::Partitioned)
+}
+
+fn has_table(catalog: &Catalog, schema: &str, name: &str) -> bool {
+    catalog.find(schema, name).is_some_and(|relation| is_table(relation))
+}
+
 fn tool(catalog: &Catalog, relation: &Relation) -> Option<Tool> {
+    if !is_table(relation) {
+        return None;
+    }
     let fits = |(_, name, has, has_not): &&(Tool, &str, &[&str], &[&str])| {
         *name == &*relation.name
             && has.iter().all(|column| relation.column(column).is_some())
             && has_not.iter().all(|column| relation.column(column).is_none())
     };
     let (tool, ..) = FORMS.iter().find(fits)?;
-    let beside = |name| catalog.find(&relation.schema, name).is_some();
+    let beside = |name| has_table(catalog, &relation.schema, name);
     match tool {
         Tool::Dbmate if beside("ar_internal_metadata") => Some(Tool::Rails),
-        Tool::Sqitch if !beside("events") => None,
+        Tool::Sqitch if !beside(EVENTS) => None,
         _ => Some(*tool),
     }
 }

@@ -14,6 +14,7 @@ use crate::model::ident::Ident;
 use crate::policy::snapshot::Snapshot;
 use crate::upstream::connect::UpstreamError;
 use crate::upstream::divergence::SIZE;
+use crate::upstream::own_code;
 use crate::upstream::rows::get;
 
 /// A table of that size is read as a whole; of a larger one, an index has to tell.
@@ -37,6 +38,8 @@ pub(super) struct Question {
 #[derive(Debug, Clone)]
 struct Asked {
     relation: u32,
+    /// The relation, as SQL.
+    name: String,
     attnum: i16,
     column: Box<str>,
     /// Of values that have none.
@@ -103,6 +106,7 @@ fn asked(schema: &str, name: &str, promise: &Freshness, catalog: &Catalog) -> Re
     );
     Ok(Asked {
         relation: relation.oid.0,
+        name: relation.qualified(),
         attnum: column.attnum,
         column: column.name.clone(),
         zone: (!(has_zone && column.ty.base == BaseType::Timestamp)).then(|| promise.zone.clone()),
@@ -123,6 +127,8 @@ impl super::Question for Question {
         if bytes > SMALL && !get::<bool>(&indexed, "indexed")? {
             return Ok(Found::None(format!("no index begins with {}, and the table is large", asked.column)));
         }
+        own_code::refuse(transaction, std::slice::from_ref(&asked.name), &[(asked.relation, asked.attnum)], false)
+            .await?;
         let row = match &asked.zone {
             Some(zone) => transaction.query_one(&asked.sql, &[zone]).await?,
             None => transaction.query_one(&asked.sql, &[]).await?,

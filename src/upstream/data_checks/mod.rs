@@ -259,7 +259,7 @@ impl<Q: Question> State<Q> {
         let verdict = match outcome {
             Ok(Found::Answer(answer)) => Ok(self.question.verdict(answer)),
             Ok(Found::None(why)) => Err(why.clone()),
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(error.discreet()),
         };
         let words = match &verdict {
             Ok(verdict) => verdict.words.to_owned(),

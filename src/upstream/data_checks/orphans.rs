@@ -13,6 +13,7 @@ use crate::model::ident::Ident;
 use crate::policy::snapshot::Snapshot;
 use crate::upstream::connect::UpstreamError;
 use crate::upstream::divergence::SIZE;
+use crate::upstream::own_code::{self, ColumnNumber};
 use crate::upstream::rows::get;
 
 /// A foreign key between these columns that holds for all rows: it was validated, nobody has switched its triggers off, and
@@ -126,6 +127,8 @@ impl super::Question for Question {
         }
         let bytes: i64 = get(&transaction.query_one(SIZE, &[&asked.from.oid]).await?, "bytes")?;
         let share = share(bytes, most_bytes);
+        own_code::refuse(transaction, &[asked.from.name.clone(), asked.to.name.clone()], &asked.columns(), false)
+            .await?;
         let equalities = equalities(transaction, &asked.to).await?;
         let row = transaction.query_one(&asked.counting(&equalities, share), &[]).await?;
         let rows = u64::try_from(get::<i64>(&row, "orphans")?).unwrap_or(0);
@@ -160,6 +163,12 @@ async fn equalities(transaction: &Transaction<'_>, to: &Side) -> Result<Vec<Stri
 }
 
 impl Asked {
+    /// All columns that are compared.
+    fn columns(&self) -> Vec<ColumnNumber> {
+        let numbers = |side: &Side| side.columns.iter().map(|column| (side.oid, column.attnum)).collect::<Vec<_>>();
+        [numbers(&self.from), numbers(&self.to)].concat()
+    }
+
     /// The numbers of the columns, pair by pair.
     fn pairs(&self) -> Vec<String> {
         let pairs = self.from.columns.iter().zip(&self.to.columns);

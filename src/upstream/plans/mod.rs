@@ -86,9 +86,10 @@ impl Explainer {
             tracing::debug!(database, %error, "cannot connect to ask for plans");
             match error {
                 UpstreamError::Timeout(_) => NoPlan::Timeout,
-                UpstreamError::NoPassword(_) | UpstreamError::Server(_) | UpstreamError::Answer(_) => {
-                    NoPlan::Connection
-                }
+                UpstreamError::NoPassword(_)
+                | UpstreamError::Server(_)
+                | UpstreamError::OwnCode(_)
+                | UpstreamError::Answer(_) => NoPlan::Connection,
             }
         })
     }

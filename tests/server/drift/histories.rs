@@ -133,6 +133,42 @@ fn the_history_of_every_tool_is_read() {
     );
 }
 
+/// Whoever may create something in some schema can call it what a migration tool calls its history.
+#[test]
+fn a_history_that_somebody_has_made_up_runs_nothing_as_the_service_account() {
+    let Some(shop) = shop("histories_made_up") else { return };
+    shop.sql(
+        "CREATE FUNCTION told(text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS
+             $$BEGIN RAISE WARNING '% as %', $1, current_user; RETURN '1'; END$$;
+         CREATE SCHEMA m_view; CREATE VIEW m_view.alembic_version AS SELECT public.told('viewed') AS version_num;
+         CREATE SCHEMA m_beside; CREATE VIEW m_beside.events AS SELECT public.told('beside') AS event, '1' AS change_id, '1' AS change, now() AS committed_at;
+         CREATE TABLE m_beside.changes (change_id text, script_hash text, change text, project text, committed_at timestamptz);
+         CREATE SCHEMA m_lock; CREATE VIEW m_lock.databasechangeloglock AS SELECT public.told('locked') = '1' AS locked;
+         CREATE TABLE m_lock.databasechangelog (id text, author text, filename text, dateexecuted date, orderexecuted int,
+             exectype text, md5sum text);
+         CREATE TYPE number AS (n bigint);
+         CREATE FUNCTION words(number) RETURNS text LANGUAGE plpgsql AS
+             $$BEGIN PERFORM public.told('cast'); RETURN '7'; END$$;
+         CREATE CAST (number AS text) WITH FUNCTION words(number);
+         CREATE SCHEMA m_cast; CREATE TABLE m_cast.__diesel_schema_migrations (version number, run_on timestamptz);
+         INSERT INTO m_cast.__diesel_schema_migrations VALUES (ROW(7));
+         CREATE SCHEMA m_honest; CREATE TABLE m_honest.alembic_version (version_num text);
+         INSERT INTO m_honest.alembic_version VALUES ('f00');
+         GRANT USAGE ON SCHEMA m_view, m_beside, m_lock, m_cast, m_honest TO pgcovenant;
+         GRANT SELECT ON ALL TABLES IN SCHEMA m_view, m_beside, m_lock, m_cast, m_honest TO pgcovenant",
+    );
+    let policies = shop.policies();
+    let json = Setup::new(&shop, &policies, "").json();
+    let log = shop.cluster.log();
+    let ran = |word: &str| log.contains(&format!("{word} as pgcovenant"));
+    assert_eq!(["viewed", "beside", "locked", "cast"].map(ran), [false; 4], "{log}");
+    // What is a table of plain types is read as before.
+    let tools = json["schema_versions"].as_array().unwrap().iter().map(|version| version["tool"].as_str().unwrap());
+    assert_eq!(tools.collect::<Vec<_>>(), ["alembic", "liquibase"], "{json}");
+    let unread = json["unread"].to_string();
+    assert!(unread.contains("m_cast") && unread.contains("it would run public.words(public.number)"), "{json}");
+}
+
 #[test]
 fn the_version_that_a_contract_expects_is_compared() {
     let Some(shop) = shop("drift_version") else { return };
