@@ -53,10 +53,9 @@ async fn sessions_are_counted_by_what_they_are_doing() {
     reaches(&proxy, "billing", "idle").await;
 
     // The server agrees, also while a statement waits.
-    shop.sql("CREATE TABLE held (id int)");
+    shop.sql("CREATE TABLE held (id int); GRANT SELECT ON held TO shop_app");
     let holder = shop.direct("postgres").await;
     holder.simple("BEGIN; LOCK TABLE held").await.unwrap();
-    shop.sql("GRANT SELECT ON held TO shop_app");
     let waiting = tokio::spawn(async move {
         app.client.query("SELECT count(*) FROM held", &[]).await.unwrap();
         app
