@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -21,6 +22,15 @@ fn told(path: &Path) -> Vec<(String, String, String, u64)> {
         (operations.join(" "), columns.join(" "), word(&line["decision"]), line["rows"].as_u64().unwrap())
     };
     of_kind(path, "statement").iter().map(told).collect()
+}
+
+/// Waits until so many statements are written.
+fn wait_for(path: &Path, statements: usize) {
+    let end = Instant::now() + Duration::from_secs(30);
+    while of_kind(path, "statement").len() < statements {
+        assert!(Instant::now() < end, "{:#?}", told(path));
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 fn record(operation: &str, columns: &str, rows: u64) -> (String, String, String, u64) {
@@ -74,7 +84,7 @@ async fn each_run_of_what_sql_has_made_is_recorded_with_its_columns() {
     expected.push(record("prepare", "phone", 6));
     expected.push(record("cursor", "email", 0));
     expected.push(record("cursor", "email", 0));
-    until("not everything is written", || of_kind(&path, "statement").len() >= expected.len());
+    wait_for(&path, expected.len());
     assert_eq!(told(&path), expected);
     let (code, said) = verify(&[path], &[]);
     assert_eq!(code, Some(0), "{said}");
@@ -104,7 +114,7 @@ async fn a_name_keeps_what_it_stood_for_until_something_else_is_made_of_it() {
     let mut raw = Raw::connect(proxy.port(), "support", &shop.database);
     let prepare = |sql: &str| query(&format!("PREPARE p AS {sql}"));
     raw.exchange(&[prepare("SELECT 1"), query("DEALLOCATE p"), prepare(MASKED), query("EXECUTE p")], 4);
-    until("not everything is written", || of_kind(&path, "statement").len() >= 6);
+    wait_for(&path, 6);
     let told: Vec<_> = told(&path).into_iter().map(|(operation, columns, ..)| (operation, columns)).collect();
     let expected = [
         ("prepare", "email"),
