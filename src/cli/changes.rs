@@ -62,9 +62,11 @@ pub fn run(arguments: &Changes) -> anyhow::Result<ExitCode> {
 
 fn text(answer: &Answer) -> String {
     let about = |told: &Told| match (&*told.database, &*told.relation) {
-        ("", _) => String::new(),
         (database, "") => clean(database),
-        (database, relation) => clean(&format!("{database} {}.{}", display_name(&told.schema), display_name(relation))),
+        (database, relation) => {
+            let path = format!("{}.{}", display_name(&told.schema), display_name(relation));
+            clean(format!("{database} {path}").trim_start())
+        }
     };
     let width = answer.changes.iter().map(|told| about(told).chars().count()).max().unwrap_or(0);
     let mut out = String::new();
