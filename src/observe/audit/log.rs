@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::chain::{self, Link, Sealer, Stated};
 use super::checkpoint;
 use super::record::{Continues, Note};
-use super::rotate::stamp;
+use super::rotate::{self, stamp};
 
 /// Bytes read at once while an end of a line is looked for.
 const CHUNK: u64 = 64 * 1024;
@@ -43,7 +43,7 @@ pub(super) struct Batch {
 
 impl Log {
     /// Opens the file for appending, mode 0640 if it is new, and locks it. The chain goes on from its last line, or from `before`,
-    /// or from the checkpoint, or begins. Returns what has to be said about it.
+    /// or from the checkpoint or the newest rotated file, or begins. Returns what has to be said about it.
     pub(super) fn open(path: &Path, sealer: &Sealer, before: Option<Continues>) -> io::Result<(Self, Vec<Note>)> {
         let mut notes = Vec::new();
         loop {
@@ -101,8 +101,10 @@ impl Log {
 
     /// Of an empty file.
     fn begin(mut self, sealer: &Sealer, before: Option<Continues>, notes: &mut Vec<Note>) -> Self {
-        let known = || self.regular.then(|| checkpoint::read(&self.path, sealer)).flatten();
-        let continues = before.or_else(known);
+        // Whoever has rotated the file may have been killed before there was a line in this one: the checkpoint is older then.
+        let known = || [checkpoint::read(&self.path, sealer), rotate::newest(&self.path, sealer)].into_iter().flatten();
+        let latest = || known().max_by_key(|continues| continues.link.seq);
+        let continues = before.or_else(|| if self.regular { latest() } else { None });
         if let Some(continues) = &continues {
             self.link = continues.link.clone();
         }

@@ -14,7 +14,7 @@ use super::chain::{self, Sealer, Stated};
 use super::compress::{Removable, compressed};
 use super::files::{Unreadable, lines};
 use super::log::{Log, last_line_of, name_of};
-use super::record::Note;
+use super::record::{Continues, Note};
 use crate::model::audit::Rotation;
 
 /// Characters of a time in a name.
@@ -103,6 +103,13 @@ pub(super) fn removable(path: &Path, keep: usize, sealer: &Sealer) -> Vec<Remova
         }
     }
     found
+}
+
+/// The newest old file, and where the chain stood at its end.
+pub(super) fn newest(path: &Path, sealer: &Sealer) -> Option<Continues> {
+    let old = old_files(path).unwrap_or_default().pop()?;
+    let last = last_line(&old, sealer).ok().flatten().filter(Stated::is_whole)?;
+    Some(Continues { file: name_of(&old), link: last.link() })
 }
 
 /// The last line of an old file, compressed or not.

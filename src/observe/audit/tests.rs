@@ -100,6 +100,36 @@ fn the_chain_goes_on_in_a_new_file_after_the_old_one_was_moved_away() {
     assert_eq!(faults(&[path]), [Fault::NoBeginning]);
 }
 
+/// Between giving the old file its name and writing the first line of the new one, the process may be killed: the checkpoint is
+/// older than that.
+#[test]
+fn the_chain_goes_on_where_a_rotation_was_cut_short() {
+    for is_compressed in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.jsonl");
+        observer(AuditOptions::of(&path)).shut_down();
+        let early = fs::read(checkpoint::path_of(&path)).unwrap();
+        observer(AuditOptions::of(&path)).shut_down();
+        fs::write(checkpoint::path_of(&path), early).unwrap();
+        let rotated = rotate::name(&path, 1, Timestamp::now());
+        fs::rename(&path, &rotated).unwrap();
+        if is_compressed {
+            let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            std::io::Write::write_all(&mut packed, &fs::read(&rotated).unwrap()).unwrap();
+            fs::write(compress::compressed(&rotated), packed.finish().unwrap()).unwrap();
+            fs::remove_file(&rotated).unwrap();
+        } else {
+            // The new file was there, and empty.
+            fs::write(&path, "").unwrap();
+        }
+        observer(AuditOptions::of(&path)).shut_down();
+        let all = if is_compressed { compress::compressed(&rotated) } else { rotated };
+        let found = verified(&[all, path.clone()]);
+        assert_eq!(found.findings, [], "{found:?}");
+        assert_eq!(lines(&path)[0]["continues"]["seq"], 6);
+    }
+}
+
 #[test]
 fn files_are_rotated_by_size_and_the_oldest_go() {
     let folder = tempfile::tempdir().unwrap();
