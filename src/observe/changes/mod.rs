@@ -1,6 +1,6 @@
 //! What has changed, and when: the journal that is read after "it was fine an hour ago".
 //!
-//! Whoever notices a change tells it to [`Changes::add`]: the observer what it is told of files, indexes, plans and the server;
+//! Whoever notices a change tells it to `Changes::add`: the observer what it is told of files, indexes, plans and the server;
 //! `cli` what it finds of catalogs, contracts and drift. The journal is of this process, bounded, and lost with it; logs and the
 //! audit are what lasts.
 
