@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use super::judge::{Ending, Judge, Judged};
 use crate::engine::refusal::Refusal;
+use crate::engine::report::Report;
 use crate::engine::verdict::Rewritten;
 use crate::model::catalog::SearchPath;
 use crate::wire::backend::Status;
@@ -211,6 +212,13 @@ impl Dialogue {
     /// Nothing that is due makes, runs or drops anything.
     pub fn nothing_runs(&self) -> bool {
         self.queue.iter().all(|expected| matches!(expected.kind, Kind::Sync | Kind::Describe | Kind::CopyEnd))
+    }
+
+    /// Whether the end of a text with this report is due.
+    pub fn is_due(&self, report: &Arc<Report>) -> bool {
+        let is_this =
+            |expected: &Expected| expected.judged.as_ref().is_some_and(|judged| Arc::ptr_eq(&judged.report, report));
+        self.queue.iter().any(is_this)
     }
 
     /// How many replies are due.

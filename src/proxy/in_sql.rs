@@ -126,9 +126,15 @@ impl InSql {
         }
     }
 
-    /// All of a kind are gone.
-    pub fn forget(&mut self, what: Nameable) {
-        self.retain(|(kind, _), _| *kind != what);
+    /// All of a kind are gone, but for what a text makes that is not over: it may come after that in the same text, or behind it.
+    pub fn forget(&mut self, what: Nameable, dialogue: &Dialogue) {
+        if let Some(made) = &mut self.0 {
+            for (_, candidates) in made.names.iter_mut().filter(|((kind, _), _)| *kind == what) {
+                candidates.retain(|candidate| dialogue.is_due(&candidate.report));
+            }
+            made.last = None;
+        }
+        self.retain(|_, candidates| !candidates.is_empty());
     }
 
     /// No transaction is open, and nothing is on its way: cursors are gone but for those WITH HOLD.

@@ -371,11 +371,11 @@ impl<J: Judge> Conversation<J> {
         if tag.starts_with(b"D") && matches!(tag, b"DEALLOCATE ALL" | b"DISCARD ALL") {
             self.dialogue.forget_statements();
             self.prepared_in_sql = None;
-            self.in_sql.forget(Nameable::Statement);
+            self.in_sql.forget(Nameable::Statement, &self.dialogue);
         }
         if matches!(tag, b"CLOSE CURSOR ALL" | b"DISCARD ALL") {
             self.cursor_in_sql = None;
-            self.in_sql.forget(Nameable::Cursor);
+            self.in_sql.forget(Nameable::Cursor, &self.dialogue);
         }
         splice.pass(frame.bytes.len());
     }

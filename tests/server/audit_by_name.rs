@@ -127,6 +127,24 @@ async fn a_name_keeps_what_it_stood_for_until_something_else_is_made_of_it() {
     assert_eq!(told, expected.map(|(operation, columns)| (operation.to_owned(), columns.to_owned())));
 }
 
+/// The server tells of the parts of a text before it is over: a client that does not wait for its end must not find a gap.
+#[test]
+fn what_a_text_makes_after_it_has_dropped_all_is_known_before_it_is_over() {
+    let Some(shop) = shop("audit_name_early") else { return };
+    let (folder, policies) = (tempfile::tempdir().unwrap(), shop.policies());
+    let path = folder.path().join("audit.jsonl");
+    let proxy = proxy(&shop, &policies, format!("audit: {{path: {}}}", path.display()));
+    let mut raw = Raw::connect(proxy.port(), "support", &shop.database);
+    // What is more than the server's buffer is on its way while the rest still runs.
+    raw.write(&query(&format!(
+        "DEALLOCATE ALL; PREPARE p AS {MASKED} LIMIT 3; SELECT repeat('x', 100000); SELECT pg_sleep(2)"
+    )));
+    std::thread::sleep(Duration::from_secs(1));
+    raw.exchange(&[query("EXECUTE p")], 2);
+    wait_for(&path, 2);
+    assert_eq!(told(&path)[1], record("prepare", "email", 3));
+}
+
 async fn refused(session: &Session, sql: &str) {
     let error = session.error(sql).await;
     assert_eq!(
